@@ -1,0 +1,132 @@
+import type { Readable } from 'node:stream';
+import type { NodeConfig } from '../config/types.ts';
+import type { CgroupLimits, NetworkPlan, SandboxPlan } from '../sandbox/plan.ts';
+import type { Paths } from '../util/paths.ts';
+
+/** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
+export interface Host {
+  readonly name: 'linux' | 'solaris';
+  /** @throws MetactlError METACTL_NEEDS_ROOT (exit 77) unless the process runs as root. */
+  requireRoot(): void;
+  /** What `sandbox/build` must know about this machine. Read once per command. */
+  facts(): HostFacts;
+  /** Takes (or finds) the app's leases; `take: false` only tells what it would get. */
+  lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease>;
+  /**
+   * Makes what the app's daemons share (network namespace, veth pair, /tmp) unless it is there, under the app's lock, and holds it
+   * until `close`. Removes first what a killed predecessor of this daemon left.
+   */
+  openApp(paths: Paths, node: NodeConfig, app: string, daemon: string, network: NetworkPlan): Promise<AppHandle>;
+}
+
+export interface LeaseRequest {
+  readonly app: string;
+  readonly take: boolean;
+  /** `[sandbox.net] ip`, if set. */
+  readonly address?: string;
+  readonly wantAddress: boolean;
+  readonly wantUid: boolean;
+}
+
+export interface Lease {
+  /** IPv4 address; undefined where none was wanted. */
+  readonly address: string | undefined;
+  readonly uid: number | undefined;
+}
+
+/** One daemon's hold on its app's shared objects. */
+export interface AppHandle {
+  /** Makes the daemon's cgroup and starts it. One running sandbox at a time per handle. */
+  start(plan: SandboxPlan, io: StdioPlan): Promise<Sandbox>;
+  /** Removes the daemon's own objects; the app's too if no daemon of the app is left. */
+  close(): Promise<void>;
+}
+
+/** `pipe`: the supervisor reads it; `null`: /dev/null; a number: that descriptor is handed over. */
+export interface StdioPlan {
+  readonly stdin: 'null' | number;
+  readonly stdout: 'pipe' | number;
+  readonly stderr: 'pipe' | number;
+}
+
+export interface Sandbox {
+  /** Host pid of the sandbox's PID 1 (of the process itself where not sandboxed). */
+  readonly pid: number;
+  readonly stdout: Readable | undefined;
+  readonly stderr: Readable | undefined;
+  /** Resolves when the daemon's first instruction is about to run; rejects with the failed step, path and errno. */
+  readonly started: Promise<void>;
+  /** Resolves when everything in the sandbox is gone; never rejects. */
+  readonly ended: Promise<Ending>;
+  /** Forwarded by PID 1 to the daemon. */
+  signal(signal: number): void;
+  /** SIGKILL to everything in it. */
+  kill(): void;
+}
+
+export interface Ending {
+  /** Exit status, or undefined if it died of a signal or the sandbox itself died. */
+  readonly code: number | undefined;
+  readonly signal: number | undefined;
+  readonly coreDumped: boolean;
+  /** The kernel killed it (or something in its cgroup) for memory. */
+  readonly oomKilled: boolean;
+  /** No record came from PID 1: the sandbox itself was killed. */
+  readonly sandboxDied: boolean;
+  /** Microseconds and kilobytes, from rusage. */
+  readonly userTime: number;
+  readonly systemTime: number;
+  readonly maxRss: number;
+}
+
+/** One line of /proc/self/mountinfo that matters to the plan. */
+export interface HostMount {
+  readonly path: string;
+  readonly fsType: string;
+  readonly source: string;
+  /** The mounted directory within its file system (`/` unless a bind mount). */
+  readonly root: string;
+}
+
+/** The state of one path that the sandbox covers with a generated file. */
+export type PathState = 'file' | 'directory' | 'symlink' | 'other' | 'absent';
+
+export interface HostFacts {
+  readonly arch: 'x64' | 'arm64' | string;
+  readonly mounts: readonly HostMount[];
+  /** lstat of the paths that the root plan may have to cover; `realPaths` where it is a symlink. */
+  state(path: string): PathState;
+  realPath(path: string): string | undefined;
+  /** Contents of small host files used to make generated ones (`/etc/resolv.conf`, `/etc/nsswitch.conf`); '' if absent. */
+  read(path: string): string;
+  readonly cgroup: CgroupFacts;
+  /** Limits of this process as [soft, hard] by lower-case name. */
+  readonly rlimits: Readonly<Record<string, readonly [number, number]>>;
+  /** NSS look-ups (getent): undefined if there is no such name. */
+  user(name: string): { readonly name: string; readonly uid: number; readonly gid: number } | undefined;
+  group(name: string): { readonly gid: number } | undefined;
+}
+
+/** Which version carries which controller here (DESIGN §5 cgroups: detected per controller). */
+export interface CgroupFacts {
+  /** Absent: not available at all. */
+  readonly controllers: Readonly<
+    Partial<Record<'memory' | 'cpu' | 'cpuacct' | 'cpuset' | 'pids' | 'io' | 'blkio' | 'freezer', CgroupController>>
+  >;
+  /** Mount point of the v2 tree (pure v2 or hybrid's `unified`), if any. */
+  readonly unified: string | undefined;
+  /** `memory.memsw.*` or `memory.swap.max` is there. */
+  readonly swapAccounting: boolean;
+  /** `blkio.bfq.weight` (v1) or `io.bfq.weight`/`io.weight` (v2) is there. */
+  readonly ioWeight: boolean;
+}
+
+export interface CgroupController {
+  readonly version: 1 | 2;
+  /** The hierarchy's mount point, e.g. `/sys/fs/cgroup/memory`. */
+  readonly mount: string;
+  /** Controllers mounted together with it, as the mount option names them (`cpu,cpuacct`). */
+  readonly mountedWith: string;
+}
+
+export type { CgroupLimits };

@@ -1,0 +1,150 @@
+/**
+ * SandboxPlan: plain data that says exactly what will be done to start one daemon (DESIGN §5). `metactl plan` prints
+ * it; `src/host/linux` encodes it for the addon. Nothing in it is decided later, except file descriptors and pids.
+ */
+
+export interface SandboxPlan {
+  readonly app: string;
+  readonly daemon: string;
+  /** False for `[sandbox] enabled = no`: supervision and limits only; then `root`, `hostname` and `network` are not acted on. */
+  readonly sandboxed: boolean;
+  readonly hostname: string;
+  readonly network: NetworkPlan;
+  readonly root: RootPlan;
+  readonly identity: Identity;
+  readonly process: ProcessPlan;
+  readonly limits: CgroupLimits;
+  readonly bestEffort: boolean;
+}
+
+export type NetworkPlan =
+  | {
+      readonly mode: 'routed';
+      readonly netns: string;
+      readonly hostLink: string;
+      readonly address: string;
+      readonly alias: string;
+    }
+  | { readonly mode: 'none' };
+
+/** The sandbox's file system. Steps run in order; targets are paths as seen inside. */
+export interface RootPlan {
+  readonly steps: readonly MountStep[];
+  /** Paths covered at the end (file: /dev/null; directory: empty read-only tmpfs); skipped where absent. */
+  readonly masked: readonly string[];
+  /** Paths bound over themselves read-only at the end; skipped where absent. */
+  readonly readOnly: readonly string[];
+  /** Host mounts that are not there inside: `plan` lists them, and an ENOENT below one says so. */
+  readonly leftOut: readonly { readonly path: string; readonly fsType: string; readonly source: string }[];
+}
+
+/** Mount attributes; each of them false means "may". */
+export interface MountFlags {
+  readonly readOnly?: boolean;
+  readonly noSuid?: boolean;
+  readonly noDev?: boolean;
+  readonly noExec?: boolean;
+}
+
+/**
+ * One step of building the root. `bind` sources are host paths, opened before the pivot; targets are resolved inside
+ * the new root without leaving it and must exist, except those of `mkdir`, `file`, `symlink` and `device`.
+ * `shared: true` steps depend on nothing of one launch and may live in a template mount namespace.
+ */
+export type MountStep =
+  | ({
+      readonly op: 'bind';
+      readonly source: string;
+      readonly target: string;
+      readonly recursive: boolean;
+      readonly shared: boolean;
+    } & MountFlags)
+  | ({
+      readonly op: 'tmpfs';
+      readonly target: string;
+      readonly size: number;
+      readonly inodes?: number;
+      readonly mode: number;
+      readonly uid?: number;
+      readonly gid?: number;
+      readonly shared: boolean;
+    } & MountFlags)
+  | ({ readonly op: 'remount'; readonly target: string; readonly shared: boolean } & MountFlags)
+  | { readonly op: 'proc'; readonly target: string; readonly shared: false }
+  | { readonly op: 'sysfs'; readonly target: string; readonly shared: boolean }
+  | { readonly op: 'devpts'; readonly target: string; readonly shared: false }
+  | { readonly op: 'mqueue'; readonly target: string; readonly shared: false }
+  /** The daemon's own cgroup, read-only, seen from its new cgroup namespace: one step per v1 controller, or one for v2. */
+  | {
+      readonly op: 'cgroup';
+      readonly target: string;
+      readonly version: 1 | 2;
+      readonly controllers: string;
+      readonly shared: false;
+    }
+  | { readonly op: 'overlay'; readonly target: string; readonly lower: readonly string[]; readonly shared: boolean }
+  | {
+      readonly op: 'mkdir';
+      readonly target: string;
+      readonly mode: number;
+      readonly uid?: number;
+      readonly gid?: number;
+      readonly shared: boolean;
+    }
+  | {
+      readonly op: 'file';
+      readonly target: string;
+      readonly mode: number;
+      readonly content: string;
+      readonly shared: boolean;
+    }
+  | { readonly op: 'symlink'; readonly target: string; readonly to: string; readonly shared: boolean }
+  | {
+      readonly op: 'device';
+      readonly target: string;
+      readonly major: number;
+      readonly minor: number;
+      readonly mode: number;
+      readonly shared: boolean;
+    };
+
+export interface Identity {
+  readonly user: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups, numeric. */
+  readonly groups: readonly number[];
+  /** Capability names without CAP_, kept as ambient, permitted, effective and bounding; usually empty. */
+  readonly capabilities: readonly string[];
+}
+
+export interface ProcessPlan {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDirectory: string;
+  readonly umask: number;
+  readonly nice: number;
+  readonly oomScoreAdj: number;
+  /** RLIMIT names in lower case (`nofile`) to [soft, hard]; Infinity is RLIM_INFINITY. All 16 are set. */
+  readonly rlimits: Readonly<Record<string, readonly [number, number]>>;
+  /** `default`: the allowlist of `seccomp/`; `none`. */
+  readonly seccomp: 'default' | 'none';
+  /** The compiled filter: struct sock_filter[] as bytes, host byte order; empty for `none`. Printed as a summary only. */
+  readonly seccompProgram: Uint8Array;
+  /** cwd, argv[0] and so on are resolved inside. */
+  readonly noNewPrivs: true;
+}
+
+/** Limits as configured; undefined is "not limited". Bytes, microseconds per period, counts. */
+export interface CgroupLimits {
+  readonly memoryMax?: number;
+  readonly memoryHigh?: number;
+  readonly memorySwapMax?: number;
+  /** 1.0 = one whole CPU. */
+  readonly cpuQuota?: number;
+  /** systemd's scale, 1–10000, 100 is the default. */
+  readonly cpuWeight?: number;
+  readonly tasksMax?: number;
+  /** 1–10000, 100 is the default. */
+  readonly ioWeight?: number;
+}
