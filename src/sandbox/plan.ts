@@ -48,7 +48,8 @@ export interface MountFlags {
 
 /**
  * One step of building the root. `bind` sources are host paths, opened before the pivot; targets are resolved inside
- * the new root without leaving it and must exist, except those of `mkdir`, `file`, `symlink` and `device`.
+ * the new root following no symlink (the plan holds real paths: a directory that the app can write, such as /tmp, must
+ * not steer a mount) and must exist, except those of `mkdir`, `file`, `symlink` and `device`.
  * `shared: true` steps depend on nothing of one launch and may live in a template mount namespace.
  */
 export type MountStep =
@@ -56,6 +57,8 @@ export type MountStep =
       readonly op: 'bind';
       readonly source: string;
       readonly target: string;
+      /** `inside`: the source is a path in the new root that an earlier step made (a generated file), not a host path. */
+      readonly from?: 'host' | 'inside';
       readonly recursive: boolean;
       readonly shared: boolean;
     } & MountFlags)
