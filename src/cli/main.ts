@@ -1,0 +1,63 @@
+import { Command, CommanderError } from 'commander';
+import { EXIT } from '../util/error.ts';
+import { report } from './report.ts';
+import { VERBS } from './verbs.ts';
+import { VERSION } from './version.ts';
+
+const GLOBALS_WITH_VALUE = new Set(['--root']);
+
+/** The first word of the command line that is not a global option or its value: the verb. Pure. */
+export function verbOf(argv: readonly string[]): string | undefined {
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!;
+    if (word === '--') return argv[i + 1];
+    if (!word.startsWith('-')) return word;
+    if (GLOBALS_WITH_VALUE.has(word)) i++;
+  }
+  return undefined;
+}
+
+function newProgram(): Command {
+  return new Command('metactl')
+    .description('Runs applications as isolated, discoverable services on this server.')
+    .version(VERSION, '-V, --version')
+    .option('--root <dir>', 'move every file of metactl below DIR (also METACTL_ROOT)')
+    .option('--json', 'print JSON')
+    .option('--debug', 'print stack traces and causes')
+    .enablePositionalOptions()
+    .showHelpAfterError('(see metactl --help)')
+    .exitOverride();
+}
+
+/** Registers the one verb that was asked for, or all verbs by name where none was. */
+async function registerVerbs(program: Command, verb: string | undefined): Promise<void> {
+  const wanted = verb === undefined ? undefined : VERBS[verb];
+  if (wanted !== undefined && Object.hasOwn(VERBS, verb!)) {
+    (await wanted.load()).register(program);
+    for (const command of program.commands) command.copyInheritedSettings(program);
+    return;
+  }
+  for (const [name, { summary }] of Object.entries(VERBS)) program.command(name).description(summary);
+}
+
+/** Runs one command line. Sets `process.exitCode`; verbs set it too where they pass on a status. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const verb = verbOf(argv);
+  const program = newProgram();
+  try {
+    if (verb === 'help') {
+      await registerVerbs(program, argv[argv.indexOf('help') + 1]);
+      const topic = argv[argv.indexOf('help') + 1];
+      (topic === undefined ? program : (program.commands.find((c) => c.name() === topic) ?? program)).outputHelp();
+      return;
+    }
+    await registerVerbs(program, verb);
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      return;
+    }
+    process.exitCode = report(error, { verb, json: argv.includes('--json'), debug: argv.includes('--debug') });
+  }
+}

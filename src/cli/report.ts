@@ -1,0 +1,58 @@
+import { EXIT, MetactlError } from '../util/error.ts';
+
+/** Verbs that pass on the status of what they ran: there, metactl's own failures are 125 (DESIGN §7). */
+const PASSING_VERBS = new Set(['run', 'exec', 'shell']);
+
+export interface ReportOptions {
+  readonly verb: string | undefined;
+  readonly json: boolean;
+  readonly debug: boolean;
+}
+
+/** Exit status for an error of a verb. Pure. */
+export function exitStatusOf(error: unknown, verb: string | undefined): number {
+  const status = error instanceof MetactlError ? error.exitStatus : EXIT.error;
+  return status === EXIT.error && verb !== undefined && PASSING_VERBS.has(verb) ? EXIT.sandbox : status;
+}
+
+/** The lines a person reads: what failed, where, why, what to do. Pure. */
+export function errorText(error: unknown, debug: boolean): string {
+  if (!(error instanceof MetactlError)) {
+    const text = error instanceof Error ? error.message : String(error);
+    const stack = debug && error instanceof Error ? `\n${error.stack}` : '';
+    return `metactl: unexpected: ${text}\n  hint: this is a fault of metactl; run it again with --debug and report it${stack}\n`;
+  }
+  let text = `metactl: ${error.message}\n`;
+  if (error.step !== undefined && !error.message.includes(error.step)) text += `  step: ${error.step}\n`;
+  if (error.path !== undefined && !error.message.includes(error.path)) text += `  path: ${error.path}\n`;
+  if (error.hint !== undefined) text += `  hint: ${error.hint}\n`;
+  if (debug) {
+    text += `${error.stack}\n`;
+    for (let cause = error.cause; cause instanceof Error; cause = cause.cause) text += `caused by: ${cause.stack}\n`;
+  }
+  return text;
+}
+
+/** What `--json` prints on standard error for a failure. Pure. */
+export function errorJson(error: unknown): string {
+  const fields =
+    error instanceof MetactlError
+      ? {
+          code: error.code,
+          message: error.message,
+          step: error.step,
+          path: error.path,
+          hint: error.hint,
+          syscall: error.syscall,
+          errno: error.errno,
+          details: error.details,
+        }
+      : { code: 'METACTL_UNEXPECTED', message: error instanceof Error ? error.message : String(error) };
+  return `${JSON.stringify({ error: fields })}\n`;
+}
+
+/** Prints an error on standard error and returns the exit status it asks for. */
+export function report(error: unknown, options: ReportOptions): number {
+  process.stderr.write(options.json ? errorJson(error) : errorText(error, options.debug));
+  return exitStatusOf(error, options.verb);
+}

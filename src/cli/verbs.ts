@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+
+/** One verb of the command line: its one-line summary and how to load the file that carries it out. */
+export interface Verb {
+  readonly summary: string;
+  readonly load: () => Promise<{ register(program: Command): void }>;
+}
+
+/**
+ * All verbs. Loading is per verb: `metactl ip` must not pay for parsing the supervisor (the start of Node is most of
+ * its time already).
+ */
+export const VERBS: Readonly<Record<string, Verb>> = {
+  run: { summary: 'run an app, or one daemon of it, in the foreground', load: () => import('./run.ts') },
+  exec: { summary: "run a command in an app's sandbox", load: () => import('./exec.ts') },
+  shell: { summary: "open a shell in an app's sandbox", load: () => import('./shell.ts') },
+  ip: { summary: "print an app's address", load: () => import('./ip.ts') },
+  ps: { summary: "list an app's processes, as the host and as the sandbox sees them", load: () => import('./ps.ts') },
+  plan: { summary: 'print exactly what a start would do', load: () => import('./plan.ts') },
+  config: {
+    summary: 'print the merged configuration and where each value came from',
+    load: () => import('./config.ts'),
+  },
+  check: { summary: 'check the configuration and list every problem', load: () => import('./check.ts') },
+  new: { summary: 'write a commented configuration file for a new app', load: () => import('./new.ts') },
+  edit: { summary: "edit an app's configuration, validated on save", load: () => import('./edit.ts') },
+  gc: { summary: 'remove what killed supervisors left behind', load: () => import('./gc.ts') },
+};

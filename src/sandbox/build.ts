@@ -1,0 +1,90 @@
+import type { AppConfig } from '../config/types.ts';
+import type { HostFacts, Lease } from '../host/host.ts';
+import type { CommandLine } from '../platform/platform.ts';
+import { objectName, type Paths } from '../util/paths.ts';
+import { etcFiles } from './etc-files.ts';
+import { planIdentity } from './identity.ts';
+import { planLimits } from './limits.ts';
+import { mountRequests } from './mount-requests.ts';
+import type { Identity, NetworkPlan, SandboxPlan } from './plan.ts';
+import { planProcess } from './process.ts';
+import { planRoot } from './root.ts';
+
+/** Everything that a plan is made from. */
+export interface PlanInput {
+  readonly paths: Paths;
+  /** Bound to the leased address. */
+  readonly config: AppConfig;
+  readonly daemon: string;
+  readonly command: CommandLine;
+  readonly lease: Lease;
+  readonly facts: HostFacts;
+  /** The name of the host end of the app's veth pair. */
+  readonly hostLink: string;
+  readonly seccompProgram: (arch: string) => Uint8Array;
+}
+
+/** Where the app's shared temporary directories are on the host. Pure. */
+export function temporaryDirectories(paths: Paths, app: string): { tmp: string; varTmp: string } {
+  const mount = `${paths.runApp(app)}/tmp`;
+  return { tmp: `${mount}/tmp`, varTmp: `${mount}/var-tmp` };
+}
+
+/** Whether the app's daemons are sandboxed at all. Pure. */
+export function isSandboxed(config: AppConfig): boolean {
+  return config.flag('sandbox', 'enabled') !== false;
+}
+
+/** The app's network as configured. Pure. */
+export function planNetwork(paths: Paths, config: AppConfig, lease: Lease, hostLink: string): NetworkPlan {
+  if (!isSandboxed(config) || config.text('sandbox.net', 'mode') === 'none' || lease.address === undefined) {
+    return { mode: 'none' };
+  }
+  const netns = objectName(paths, config.app);
+  return { mode: 'routed', netns, hostLink, address: lease.address, alias: `metactl:${config.app}` };
+}
+
+/**
+ * Turns a configuration into the exact plan of one daemon's start. Pure but for the look-ups of `facts`.
+ * @throws MetactlError (78) where the configuration can't be carried out on this machine.
+ */
+export function buildPlan(input: PlanInput): SandboxPlan {
+  const { config, daemon, facts, lease, paths } = input;
+  const identity = planIdentity(config, daemon, lease.uid, facts);
+  const users = config.daemons.map((name) => planIdentity(config, name, lease.uid, facts));
+  const sandboxed = isSandboxed(config);
+  return {
+    app: config.app,
+    daemon,
+    sandboxed,
+    hostname: config.app,
+    network: planNetwork(paths, config, lease, input.hostLink),
+    root: sandboxed ? rootPlan(input, users) : { steps: [], masked: [], readOnly: [], leftOut: [] },
+    identity,
+    process: planProcess({ ...input, identity }),
+    limits: planLimits(config, daemon),
+    bestEffort: config.flag('sandbox', 'best-effort') === true,
+  };
+}
+
+function rootPlan({ config, facts, lease, paths }: PlanInput, users: readonly Identity[]) {
+  const directory = facts.realPath(config.directory) ?? config.directory;
+  return planRoot({
+    facts,
+    covered: [paths.etc, paths.lib, paths.log, paths.run],
+    directory,
+    directoryLink: directory === config.directory ? undefined : config.directory,
+    stateDirectory: config.stateDirectory,
+    temporary: temporaryDirectories(paths, config.app),
+    files: etcFiles({
+      app: config.app,
+      address: lease.address,
+      users: users.map(({ user, uid, gid }) => ({ name: user, uid, gid })),
+      home: config.stateDirectory,
+      resolvConf: facts.read('/etc/resolv.conf'),
+      upstreamResolvConf: facts.read('/run/systemd/resolve/resolv.conf'),
+    }),
+    devices: config.words('sandbox', 'devices') ?? [],
+    mounts: mountRequests(config),
+  });
+}

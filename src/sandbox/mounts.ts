@@ -1,0 +1,72 @@
+import type { HostFacts } from '../host/host.ts';
+import { MetactlError } from '../util/error.ts';
+import type { RootBuilder } from './root-builder.ts';
+
+/** One line of `[sandbox.mounts]`, read. */
+export interface MountRequest {
+  readonly target: string;
+  readonly kind: 'ro' | 'rw' | 'hide' | 'tmpfs';
+  /** Host path; the target itself unless `from:` names another. Unused for `hide` and `tmpfs`. */
+  readonly source: string;
+  /** Bytes, for `tmpfs`. */
+  readonly size: number;
+  /** `file:line` of the setting, for messages. */
+  readonly origin: string;
+}
+
+/** Places that the sandbox makes itself; a mount over them would undo it. */
+const OWN = ['/', '/proc', '/sys', '/dev', '/run', '/tmp'];
+
+/**
+ * Adds the configured mounts, outer paths first.
+ * @throws MetactlError (78): METACTL_MOUNT_SOURCE (nothing there on the host), METACTL_MOUNT_POINT (no mount point
+ *   inside, or one that belongs to the sandbox).
+ */
+export function addMounts(root: RootBuilder, facts: HostFacts, mounts: readonly MountRequest[]): void {
+  const ordered = [...mounts].sort((a, b) => a.target.length - b.target.length);
+  for (const mount of ordered) {
+    if (OWN.includes(mount.target)) {
+      throw new MetactlError(`${mount.origin}: \`${mount.target}\` belongs to the sandbox and can't be mounted over`, {
+        code: 'METACTL_MOUNT_POINT',
+        path: mount.target,
+        hint: 'mount below it, or at another path',
+        exitStatus: 78,
+      });
+    }
+    addMount(root, facts, mount);
+  }
+}
+
+function addMount(root: RootBuilder, facts: HostFacts, mount: MountRequest): void {
+  const flags = { noSuid: true, noDev: true };
+  const target = root.isCovered(mount.target) ? mount.target : (facts.realPath(mount.target) ?? mount.target);
+  if (mount.kind === 'hide' || mount.kind === 'tmpfs') {
+    if (!root.ensure(target, 'directory', true)) {
+      if (mount.kind === 'hide') return;
+      throw missingPoint(mount);
+    }
+    const hidden = mount.kind === 'hide';
+    root.tmpfs(target, { size: mount.size, mode: hidden ? 0o755 : 0o1777, seal: hidden, shared: true, ...flags });
+    return;
+  }
+  const source = facts.realPath(mount.source);
+  if (source === undefined) {
+    throw new MetactlError(`${mount.origin}: \`${mount.source}\` isn't there on this server`, {
+      code: 'METACTL_MOUNT_SOURCE',
+      path: mount.source,
+      hint: 'mount or create it first, or take the line out',
+      exitStatus: 78,
+    });
+  }
+  const bound = root.bind(source, target, { recursive: true, readOnly: mount.kind === 'ro', ...flags });
+  if (!bound) throw missingPoint(mount);
+}
+
+function missingPoint(mount: MountRequest): MetactlError {
+  return new MetactlError(`${mount.origin}: there is no \`${mount.target}\` to mount on`, {
+    code: 'METACTL_MOUNT_POINT',
+    path: mount.target,
+    hint: `the root inside is the host's, read-only: make the directory on the host first`,
+    exitStatus: 78,
+  });
+}

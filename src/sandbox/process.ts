@@ -1,0 +1,103 @@
+import { isAbsolute, join } from 'node:path';
+import type { AppConfig } from '../config/types.ts';
+import type { HostFacts } from '../host/host.ts';
+import type { CommandLine } from '../platform/platform.ts';
+import { MetactlError } from '../util/error.ts';
+import type { Identity, ProcessPlan } from './plan.ts';
+
+const PATH = '/usr/local/bin:/usr/bin:/bin';
+
+/** The limits of setrlimit(2), by the names of `/proc/PID/limits`' keys in lower case. */
+export const RLIMITS = [
+  'cpu',
+  'fsize',
+  'data',
+  'stack',
+  'core',
+  'rss',
+  'nproc',
+  'nofile',
+  'memlock',
+  'as',
+  'locks',
+  'sigpending',
+  'msgqueue',
+  'nice',
+  'rtprio',
+  'rttime',
+] as const;
+
+/** systemd's default: select(2) breaks above 1024 and the hard limit lets programs that know better raise it. */
+const NOFILE: readonly [number, number] = [1024, 524288];
+
+export interface ProcessInput {
+  readonly config: AppConfig;
+  readonly daemon: string;
+  readonly command: CommandLine;
+  readonly identity: Identity;
+  readonly facts: HostFacts;
+  readonly seccompProgram: (arch: string) => Uint8Array;
+}
+
+/** What the daemon's own process looks like. Pure. @throws MetactlError (78) for a limit that is none. */
+export function planProcess(input: ProcessInput): ProcessPlan {
+  const { config, daemon, command, facts } = input;
+  const section = `daemon.${daemon}`;
+  const seccomp = config.text('sandbox', 'seccomp') === 'none' ? 'none' : 'default';
+  const [program = '', ...rest] = command.argv;
+  return {
+    argv: [program.includes('/') && !isAbsolute(program) ? join(config.directory, program) : program, ...rest],
+    env: environment(input),
+    workingDirectory: config.text(section, 'working-directory') ?? config.directory,
+    umask: config.number(section, 'umask') ?? 0o022,
+    nice: config.number(section, 'nice') ?? 0,
+    oomScoreAdj: config.number(section, 'oom-score-adj') ?? 0,
+    rlimits: rlimits(config, section, facts),
+    seccomp,
+    seccompProgram: seccomp === 'none' ? new Uint8Array() : input.seccompProgram(facts.arch),
+    noNewPrivs: true,
+  };
+}
+
+/** Built from nothing: what the administrator's shell or systemd has set must not reach the app. */
+function environment({ config, daemon, command, identity }: ProcessInput): Record<string, string> {
+  return {
+    PATH,
+    HOME: config.stateDirectory,
+    USER: identity.user,
+    LOGNAME: identity.user,
+    SHELL: '/bin/sh',
+    LANG: 'C.UTF-8',
+    STATE_DIRECTORY: config.stateDirectory,
+    LOGS_DIRECTORY: config.logDirectory,
+    ...command.env,
+    ...config.environment(daemon),
+  };
+}
+
+function rlimits(config: AppConfig, section: string, facts: HostFacts): Record<string, readonly [number, number]> {
+  const limits: Record<string, readonly [number, number]> = {};
+  for (const name of RLIMITS) {
+    const fallback =
+      name === 'nofile' ? NOFILE : (facts.rlimits[name] ?? [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    const text = config.text(section, `limit-${name}`);
+    limits[name] = text === undefined ? fallback : parseRlimit(config, section, name, text);
+  }
+  return limits;
+}
+
+/** `N`, `infinity` or `SOFT:HARD`, as systemd's Limit…= directives. */
+function parseRlimit(config: AppConfig, section: string, name: string, text: string): readonly [number, number] {
+  const [soft = '', hard = soft, ...more] = text.split(':');
+  const values = [soft, hard].map((part) =>
+    part === 'infinity' ? Number.POSITIVE_INFINITY : /^\d+$/.test(part) ? Number(part) : Number.NaN,
+  );
+  if (more.length > 0 || values.some(Number.isNaN) || values[0]! > values[1]!) {
+    const origin = config.setting(section, `limit-${name}`)?.origin;
+    throw new MetactlError(
+      `${origin ? `${origin.file}:${origin.line}: ` : ''}[${section}] limit-${name}: found \`${text}\`, expected a number, \`infinity\` or SOFT:HARD`,
+      { code: 'METACTL_BAD_LIMIT', hint: 'for example 1024:524288', exitStatus: 78 },
+    );
+  }
+  return [values[0]!, values[1]!];
+}

@@ -1,0 +1,120 @@
+import { dirname } from 'node:path';
+import type { HostFacts, PathState } from '../host/host.ts';
+import { isBelow } from './host-directories.ts';
+import type { MountFlags, MountStep } from './plan.ts';
+
+/** A fresh file system laid over a path: below it nothing of the host exists, so mount points must be made. */
+interface Cover {
+  readonly path: string;
+  /** Made read-only once everything below it is in place. */
+  readonly seal: boolean;
+  readonly shared: boolean;
+}
+
+/**
+ * Collects the steps of a root in order and knows what exists where: a mount point below a cover is made, one on the
+ * read-only host tree must be there already. Pure: asks only the given facts.
+ */
+export class RootBuilder {
+  readonly #facts: HostFacts;
+  readonly #steps: MountStep[] = [];
+  readonly #covers: Cover[] = [];
+  readonly #made = new Set<string>();
+  /** Bound directories, whose contents are those of their source on the host. */
+  readonly #bound = new Map<string, string>();
+
+  constructor(facts: HostFacts) {
+    this.#facts = facts;
+  }
+
+  add(step: MountStep): void {
+    this.#steps.push(step);
+  }
+
+  /** Lays a tmpfs over `path`, which must exist or lie below another cover. */
+  tmpfs(path: string, options: { size: number; mode: number; seal: boolean; shared: boolean } & MountFlags): void {
+    const { seal, ...step } = options;
+    this.ensure(path, 'directory', options.shared);
+    this.add({ op: 'tmpfs', target: path, noSuid: true, noDev: true, ...step });
+    this.cover(path, seal, options.shared);
+  }
+
+  /** Tells that `path` now is a file system of its own without anything of the host below it. */
+  cover(path: string, seal: boolean, shared: boolean): void {
+    this.#covers.push({ path, seal, shared });
+    for (const made of [...this.#made]) if (made !== path && isBelow(made, path)) this.#made.delete(made);
+  }
+
+  /** Binds a host path. @returns false where the mount point is missing on the host tree. */
+  bind(source: string, target: string, flags: MountFlags & { recursive?: boolean; shared?: boolean }): boolean {
+    const kind = this.#facts.state(source) === 'directory' ? 'directory' : 'file';
+    const { recursive = false, shared = true, ...rest } = flags;
+    if (!this.ensure(target, kind, shared)) return false;
+    this.add({ op: 'bind', source, target, recursive, shared, ...rest });
+    this.#bound.set(target, source);
+    return true;
+  }
+
+  /** Makes sure that a mount point is there: made where it is below a cover, looked up on the host where it is not. */
+  ensure(path: string, kind: 'directory' | 'file', shared: boolean): boolean {
+    if (this.#made.has(path)) return true;
+    const cover = this.#innermost(path);
+    if (cover === undefined) return this.hostState(path) !== 'absent';
+    if (cover.path === path) return true;
+    for (const directory of ancestorsBelow(kind === 'directory' ? path : dirname(path), cover.path)) {
+      if (this.#made.has(directory)) continue;
+      this.add({ op: 'mkdir', target: directory, mode: 0o755, shared });
+      this.#made.add(directory);
+    }
+    if (kind === 'file') this.add({ op: 'file', target: path, mode: 0o444, content: '', shared });
+    this.#made.add(path);
+    return true;
+  }
+
+  /** True where `path` is below a cover and no bind has brought it back: the app cannot see the host's file there. */
+  isCovered(path: string): boolean {
+    const cover = this.#innermost(path);
+    return cover !== undefined;
+  }
+
+  /** The steps, with the covers sealed last. */
+  finish(): MountStep[] {
+    for (const cover of this.#covers) {
+      if (cover.seal) {
+        const flags = { readOnly: true, noSuid: true, noDev: cover.path !== '/dev' };
+        this.add({ op: 'remount', target: cover.path, shared: cover.shared, ...flags });
+      }
+    }
+    // Shared steps may be done once for all launches of the app (template mount namespace), so they come first.
+    return [...this.#steps.filter((step) => step.shared), ...this.#steps.filter((step) => !step.shared)];
+  }
+
+  /** State of what is at `path` inside, as the host's file under the innermost bind shows it. */
+  hostState(path: string): PathState {
+    for (let at = path; at !== '/'; at = dirname(at)) {
+      const source = this.#bound.get(at);
+      if (source !== undefined) return this.#facts.state(source + path.slice(at.length));
+    }
+    return this.#facts.state(path);
+  }
+
+  /** The innermost cover over `path`, unless a bind lies between them. */
+  #innermost(path: string): Cover | undefined {
+    let best: Cover | undefined;
+    for (const cover of this.#covers) {
+      if (isBelow(path, cover.path) && (best === undefined || cover.path.length >= best.path.length)) best = cover;
+    }
+    if (best === undefined) return undefined;
+    for (const bound of this.#bound.keys()) {
+      if (bound !== path && isBelow(path, bound) && isBelow(bound, best.path) && bound !== best.path) return undefined;
+    }
+    return best;
+  }
+}
+
+/** `/a/b/c` below `/a` gives `/a/b`, `/a/b/c`. */
+function ancestorsBelow(path: string, top: string): string[] {
+  const list: string[] = [];
+  for (let at = path; at !== top && at !== '/'; at = dirname(at)) list.unshift(at);
+  return list;
+}

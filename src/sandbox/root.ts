@@ -1,0 +1,166 @@
+import { join } from 'node:path';
+import type { CgroupFacts, HostFacts } from '../host/host.ts';
+import { addDevices } from './devices.ts';
+import { HIDDEN, systemMounts } from './host-directories.ts';
+import { addMounts, type MountRequest } from './mounts.ts';
+import type { MountStep, RootPlan } from './plan.ts';
+import { RootBuilder } from './root-builder.ts';
+
+/** Kernel files that leak or change the host (runc's list, Docker's additions, nspawn's kallsyms). sandbox.md (a). */
+const MASKED = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kallsyms',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+] as const;
+const READ_ONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'] as const;
+
+/** v1 controllers whose files a JVM needs in order to size itself (it ignores the cgroup if one is missing). */
+const VISIBLE_CONTROLLERS = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids'] as const;
+
+const EMPTY_SIZE = 4096;
+const RUN_SIZE = 1024 * 1024;
+
+export interface RootInput {
+  readonly facts: HostFacts;
+  /** Metactl's own directories, covered also under a moved root. */
+  readonly covered: readonly string[];
+  /** Real path of the app directory, and the symlink that names it (`current`), if it is one. */
+  readonly directory: string;
+  readonly directoryLink: string | undefined;
+  readonly stateDirectory: string;
+  /** Host directories of the app's shared /tmp and /var/tmp; undefined: the sandbox gets tmpfs of its own. */
+  readonly temporary: { readonly tmp: string; readonly varTmp: string };
+  /** Generated files of /etc by path. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly devices: readonly string[];
+  readonly mounts: readonly MountRequest[];
+}
+
+/** Plans the file system of one sandbox. Pure. @throws MetactlError (78) for a mount that can't be made. */
+export function planRoot(input: RootInput): RootPlan {
+  const { facts } = input;
+  const root = new RootBuilder(facts);
+  const system = systemMounts(facts);
+  for (const path of ['/', ...system.kept]) {
+    root.add({ op: 'bind', source: path, target: path, recursive: false, shared: true, ...SYSTEM_FLAGS });
+  }
+  addDevices(root, input.devices);
+  addKernelTrees(root, facts.cgroup);
+  root.tmpfs('/run', { size: RUN_SIZE, mode: 0o755, seal: true, shared: true, noExec: true });
+  // Before anything is hidden below /etc: where this becomes an overlay, it shows the host's /etc without its covers.
+  addEtcFiles(root, facts, input.files, system.kept);
+  hide(root, facts, [...HIDDEN, ...input.covered]);
+  addTemporary(root, input.temporary);
+  addApp(root, input);
+  addMounts(root, facts, input.mounts);
+  const visible = new Set(input.mounts.map((mount) => mount.target));
+  return {
+    steps: root.finish(),
+    masked: MASKED,
+    readOnly: READ_ONLY,
+    leftOut: system.leftOut
+      .filter(({ path }) => !visible.has(path))
+      .map(({ path, fsType, source }) => ({ path, fsType, source })),
+  };
+}
+
+const SYSTEM_FLAGS = { readOnly: true, noSuid: true, noDev: true } as const;
+
+/** /proc and /sys, and the daemon's own cgroup where programs look for it. */
+function addKernelTrees(root: RootBuilder, cgroup: CgroupFacts): void {
+  root.add({ op: 'sysfs', target: '/sys', shared: true });
+  root.add({ op: 'proc', target: '/proc', shared: false });
+  const memory = cgroup.controllers.memory ?? cgroup.controllers.pids;
+  if (memory?.version === 2) {
+    root.add({ op: 'cgroup', target: '/sys/fs/cgroup', version: 2, controllers: '', shared: false });
+    return;
+  }
+  const hierarchies = new Set(
+    VISIBLE_CONTROLLERS.map((name) => cgroup.controllers[name])
+      .filter((controller) => controller?.version === 1)
+      .map((controller) => controller!.mountedWith),
+  );
+  if (hierarchies.size === 0) return;
+  const flags = { noSuid: true, noDev: true, noExec: true };
+  root.add({ op: 'tmpfs', target: '/sys/fs/cgroup', size: EMPTY_SIZE, mode: 0o755, shared: true, ...flags });
+  root.cover('/sys/fs/cgroup', true, true);
+  for (const controllers of hierarchies) {
+    const target = join('/sys/fs/cgroup', controllers);
+    root.ensure(target, 'directory', true);
+    root.add({ op: 'cgroup', target, version: 1, controllers, shared: false });
+  }
+}
+
+/** Lays empty read-only file systems over what is nobody's business inside. */
+function hide(root: RootBuilder, facts: HostFacts, paths: readonly string[]): void {
+  for (const path of [...paths].sort((a, b) => a.length - b.length)) {
+    if (root.isCovered(path)) continue;
+    const real = facts.state(path) === 'absent' ? undefined : (facts.realPath(path) ?? path);
+    if (real === undefined || root.isCovered(real) || facts.state(real) !== 'directory') continue;
+    root.tmpfs(real, { size: EMPTY_SIZE, mode: 0o755, seal: true, shared: true, noExec: true });
+  }
+}
+
+/** `/tmp` is one per app (the JVM's attach files must be seen by all of its daemons), and so is `/var/tmp`. */
+function addTemporary(root: RootBuilder, { tmp, varTmp }: RootInput['temporary']): void {
+  const flags = { noSuid: true, noDev: true };
+  for (const [source, target] of [
+    [tmp, '/tmp'],
+    [varTmp, '/var/tmp'],
+  ] as const) {
+    root.add({ op: 'bind', source, target, recursive: false, shared: true, ...flags });
+    root.cover(target, false, true);
+  }
+}
+
+/** The app's own release, read-only, and state, writable, at the same paths as outside. */
+function addApp(root: RootBuilder, { directory, directoryLink, stateDirectory }: RootInput): void {
+  root.bind(directory, directory, SYSTEM_FLAGS);
+  root.bind(stateDirectory, stateDirectory, { noSuid: true, noDev: true });
+  if (directoryLink !== undefined && root.isCovered(directoryLink)) {
+    root.add({ op: 'symlink', target: directoryLink, to: directory, shared: true });
+  }
+}
+
+/** Directory of the generated files; in /run, which the app can't write. */
+const STAGE = '/run/.metactl';
+
+function addEtcFiles(
+  root: RootBuilder,
+  facts: HostFacts,
+  files: Readonly<Record<string, string>>,
+  kept: readonly string[],
+): void {
+  const binds: MountStep[] = [];
+  const missing: string[] = [];
+  root.ensure(STAGE, 'directory', true);
+  for (const [path, content] of Object.entries(files)) {
+    const staged = `${STAGE}/${path.slice('/etc/'.length)}`;
+    root.add({ op: 'file', target: staged, mode: 0o444, content, shared: true });
+    const state = facts.state(path);
+    // A dangling symlink (resolv.conf into /run) leads below a cover: there the file can be made.
+    const target = state === 'symlink' ? facts.realPath(path) : state === 'absent' ? undefined : path;
+    if (target === undefined || (root.isCovered(target) && !root.ensure(target, 'file', true))) missing.push(path);
+    else {
+      const bind = { source: staged, from: 'inside', target, recursive: false, shared: true, ...SYSTEM_FLAGS } as const;
+      binds.push({ op: 'bind', ...bind, noExec: true });
+    }
+  }
+  // Nothing is made on the host's own /etc: where a file is missing there, /etc becomes an overlay that has it.
+  if (missing.length > 0) {
+    root.add({ op: 'overlay', target: '/etc', lower: [STAGE, '/etc'], shared: true });
+    for (const path of kept.filter((mount) => mount.startsWith('/etc/'))) {
+      root.add({ op: 'bind', source: path, target: path, recursive: false, shared: true, ...SYSTEM_FLAGS });
+    }
+  } else for (const bind of binds) root.add(bind);
+}
