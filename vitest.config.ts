@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { NoSkips } from './test/helpers/no-skips.ts';
 
 /**
  * unit: pure code, no root, no addon. integration: root on the real kernel; one file after the other, because kernel
@@ -6,6 +7,7 @@ import { defineConfig } from 'vitest/config';
  */
 export default defineConfig({
   test: {
+    reporters: process.env.CI ? [new NoSkips(), 'default'] : ['default'],
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
       {
