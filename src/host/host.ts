@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
-import type { CgroupLimits, NetworkPlan, SandboxPlan } from '../sandbox/plan.ts';
+import type { CgroupLimits, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import type { Paths } from '../util/paths.ts';
 
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
@@ -10,13 +10,47 @@ export interface Host {
   requireRoot(): void;
   /** What `sandbox/build` must know about this machine. Read once per command. */
   facts(): HostFacts;
+  /**
+   * Looks whether this machine can enforce a plan, before anything is made for it.
+   * @returns warnings, where `[sandbox] best-effort` allows less. @throws MetactlError (78) for a limit that can't be enforced.
+   */
+  check(plan: SandboxPlan, facts: HostFacts): readonly string[];
+  /** The name of the host end of an app's network link. Pure. */
+  linkName(paths: Paths, app: string): string;
   /** Takes (or finds) the app's leases; `take: false` only tells what it would get. */
   lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease>;
   /**
    * Makes what the app's daemons share (network namespace, veth pair, /tmp) unless it is there, under the app's lock, and holds it
    * until `close`. Removes first what a killed predecessor of this daemon left.
    */
-  openApp(paths: Paths, node: NodeConfig, app: string, daemon: string, network: NetworkPlan): Promise<AppHandle>;
+  openApp(request: AppRequest): Promise<AppHandle>;
+  /** Looks up a running daemon; undefined where none runs. Its identity is verified behind an open pidfd. */
+  findRunning(paths: Paths, app: string, daemon?: string): Promise<RunningDaemon | undefined>;
+}
+
+export interface AppRequest {
+  readonly paths: Paths;
+  readonly node: NodeConfig;
+  readonly app: string;
+  readonly daemon: string;
+  readonly network: NetworkPlan;
+  /** Owner of the state directory, if it has to be made. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly stateDirectory: string;
+  readonly logDirectory: string;
+  /** Bytes of the app's shared /tmp; undefined for an app without a sandbox. */
+  readonly temporarySize: number | undefined;
+}
+
+/** A daemon that runs now. `close` lets go of its descriptor. */
+export interface RunningDaemon {
+  readonly app: string;
+  readonly daemon: string;
+  readonly pid: number;
+  readonly address: string | undefined;
+  /** Runs another process in its sandbox: same namespaces, cgroup, credentials and filters. */
+  join(process: ProcessPlan, identity: Identity, io: StdioPlan): Sandbox;
+  close(): void;
 }
 
 export interface LeaseRequest {

@@ -1,0 +1,97 @@
+import type { AppConfig } from '../config/types.ts';
+import type { MountFlags, MountStep, SandboxPlan } from '../sandbox/plan.ts';
+import { summary } from '../sandbox/seccomp/index.ts';
+import { escapeText } from '../util/escape.ts';
+import { MASK, maskText } from '../util/mask.ts';
+import { quoteWord } from '../util/words.ts';
+
+/** A plan as `--json` prints it: the seccomp program is summed up, secrets are masked unless revealed. Pure. */
+export function planJson(plan: SandboxPlan, config: AppConfig, reveal: boolean): Record<string, unknown> {
+  const { seccompProgram, ...process } = plan.process;
+  const env = Object.entries(process.env).map(([key, value]) => [key, masked(config, plan.daemon, key, value, reveal)]);
+  const argv = process.argv.map((word) => (reveal ? word : maskText(word)));
+  return {
+    ...plan,
+    process: {
+      ...process,
+      argv,
+      env: Object.fromEntries(env),
+      seccompInstructions: seccompProgram.length / 8,
+      seccompSummary: process.seccomp === 'none' ? [] : summary(),
+    },
+  };
+}
+
+/** A secret by its key's name, or by its shape (a password in a URL). */
+function masked(config: AppConfig, daemon: string, key: string, value: string, reveal: boolean): string {
+  if (reveal) return value;
+  const setting = config.setting(`env.${daemon}`, key) ?? config.setting('env', key);
+  return setting?.secret === true && maskText(value) === value ? MASK : maskText(value);
+}
+
+/** A plan for people: one line an effect, in the order in which they happen. Pure. */
+export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean): string {
+  const lines = [`${plan.app}/${plan.daemon}${plan.sandboxed ? '' : ' (no sandbox)'}`];
+  const add = (label: string, value: string) => lines.push(`  ${label.padEnd(12)}${escapeText(value)}`);
+  const { identity, process, network } = plan;
+  if (plan.sandboxed) add('namespaces', 'mount pid ipc uts cgroup network');
+  if (network.mode === 'routed') {
+    add('network', `${network.netns}, ${network.address}/32 on veth0, host end ${network.hostLink}`);
+  } else if (plan.sandboxed) add('network', 'none: loopback only');
+  add(
+    'identity',
+    `${identity.user} uid ${identity.uid} gid ${identity.gid} groups ${identity.groups.join(' ') || '-'}`,
+  );
+  add('capabilities', identity.capabilities.join(' ') || 'none');
+  add('seccomp', process.seccomp === 'none' ? 'none' : `default: ${summary().join('; ')}`);
+  for (const [key, value] of Object.entries(plan.limits)) add('limit', `${key} ${value}`);
+  const rlimits = Object.entries(process.rlimits).map(([name, [soft, hard]]) => `${name} ${soft}:${hard}`);
+  add('rlimits', rlimits.join(', ').replaceAll('Infinity', 'infinity'));
+  add(
+    'process',
+    `umask ${process.umask.toString(8).padStart(3, '0')} nice ${process.nice} oom-score-adj ${process.oomScoreAdj}`,
+  );
+  for (const step of plan.root.steps) add(step.op, stepText(step));
+  for (const path of plan.root.masked) add('mask', path);
+  for (const path of plan.root.readOnly) add('read-only', path);
+  for (const { path, fsType, source } of plan.root.leftOut) add('left out', `${path} (${fsType} ${source})`);
+  for (const [key, value] of Object.entries(process.env)) {
+    add('env', `${key}=${masked(config, plan.daemon, key, value, reveal)}`);
+  }
+  add('cwd', process.workingDirectory);
+  add('command', process.argv.map((word) => quoteWord(reveal ? word : maskText(word))).join(' '));
+  return `${lines.join('\n')}\n`;
+}
+
+function flags(step: MountFlags): string {
+  const words = [step.readOnly ? 'ro' : 'rw', step.noSuid && 'nosuid', step.noDev && 'nodev', step.noExec && 'noexec'];
+  return words.filter((word) => word !== false && word !== undefined).join(',');
+}
+
+/** The operands of one mount step. Pure. */
+export function stepText(step: MountStep): string {
+  switch (step.op) {
+    case 'bind': {
+      const from = step.from === 'inside' ? `(inside) ${step.source}` : step.source;
+      return `${step.target}${step.source === step.target ? '' : ` <- ${from}`} ${step.recursive ? 'rec,' : ''}${flags(step)}`;
+    }
+    case 'tmpfs':
+      return `${step.target} ${step.size} bytes mode ${step.mode.toString(8)} ${flags(step)}`;
+    case 'remount':
+      return `${step.target} ${flags(step)}`;
+    case 'cgroup':
+      return `${step.target} ${step.version === 1 ? step.controllers : 'v2'} ro`;
+    case 'overlay':
+      return `${step.target} <- ${step.lower.join(' over ')} ro`;
+    case 'symlink':
+      return `${step.target} -> ${step.to}`;
+    case 'device':
+      return `${step.target} char ${step.major}:${step.minor} mode ${step.mode.toString(8)}`;
+    case 'mkdir':
+      return `${step.target} mode ${step.mode.toString(8)}`;
+    case 'file':
+      return `${step.target} mode ${step.mode.toString(8)}, ${Buffer.byteLength(step.content)} bytes`;
+    default:
+      return step.target;
+  }
+}

@@ -1,0 +1,140 @@
+import { closeSync } from 'node:fs';
+import type { CgroupLimits, SandboxPlan } from '../../sandbox/plan.ts';
+import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } from '../host.ts';
+import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
+import { makeRunDirectories, makeStateDirectory } from './directories.ts';
+import { readIdentity } from './identity.ts';
+import { launch } from './launch.ts';
+import { removeLive, writeLive } from './live.ts';
+import { type DaemonHold, holdDaemon, livingDaemons, withAppLock } from './lock.ts';
+import { makeAppNetwork, removeAppNetwork } from './network.ts';
+import { endPredecessor } from './predecessor.ts';
+import { makeTemporary, removeTemporary } from './temporary.ts';
+
+/**
+ * Takes hold of a daemon and of its app's shared objects; see Host.openApp.
+ * The order is fixed: our own lock first (so two supervisors of one daemon can't meet), then, under the app's lock,
+ * what a killed predecessor left, then what is shared.
+ */
+export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Promise<AppHandle> {
+  const { paths, node, app, daemon, network } = request;
+  makeRunDirectories(paths, app);
+  makeStateDirectory(paths, app, request.owner);
+  const hold = holdDaemon(paths, app, daemon);
+  let netns: number | undefined;
+  try {
+    await withAppLock(paths, app, async () => {
+      await endPredecessor(paths, app, daemon);
+      await removeDaemonCgroup(paths, app, daemon);
+      if (request.temporarySize !== undefined) makeTemporary(paths, app, request.temporarySize);
+      if (network.mode === 'routed') netns = (await makeAppNetwork(paths, node, app, network)).netns;
+    });
+  } catch (error) {
+    await release(request, hold);
+    throw error;
+  }
+  return new LinuxApp(request, hold, netns, cgroupFacts);
+}
+
+/** Gives up the hold; the last daemon of the app takes the shared objects with it. */
+async function release(request: AppRequest, hold: DaemonHold): Promise<void> {
+  const { paths, app, daemon } = request;
+  await withAppLock(paths, app, async () => {
+    removeLive(paths, app, daemon);
+    hold.release();
+    if (livingDaemons(paths, app).length > 0) return;
+    if (request.network.mode === 'routed') await removeAppNetwork(paths, app, request.network);
+    removeTemporary(paths, app);
+  });
+}
+
+class LinuxApp implements AppHandle {
+  readonly #request: AppRequest;
+  readonly #hold: DaemonHold;
+  readonly #netns: number | undefined;
+  readonly #cgroupFacts: CgroupFacts;
+  #running: Promise<unknown> | undefined;
+
+  constructor(request: AppRequest, hold: DaemonHold, netns: number | undefined, cgroupFacts: CgroupFacts) {
+    this.#request = request;
+    this.#hold = hold;
+    this.#netns = netns;
+    this.#cgroupFacts = cgroupFacts;
+  }
+
+  async start(plan: SandboxPlan, io: StdioPlan): Promise<Sandbox> {
+    const { paths, app, daemon } = this.#request;
+    const cgroup = makeDaemonCgroup(paths, app, daemon, plan.limits, this.#cgroupFacts, plan.bestEffort);
+    let sandbox: Sandbox;
+    try {
+      sandbox = launch(plan, {
+        tasks: cgroup.tasks,
+        stdio: io,
+        ...(this.#netns === undefined ? {} : { netns: this.#netns }),
+        ...(cgroup.directory === undefined ? {} : { cgroup: cgroup.directory }),
+      });
+    } catch (error) {
+      await cgroup.remove();
+      throw error;
+    }
+    this.#recordLive(sandbox.pid, plan);
+    const ended = this.#finish(sandbox, cgroup, plan.limits);
+    this.#running = ended;
+    return new LimitedSandbox(sandbox, cgroup, ended);
+  }
+
+  async close(): Promise<void> {
+    await this.#running;
+    if (this.#netns !== undefined) closeSync(this.#netns);
+    await release(this.#request, this.#hold);
+  }
+
+  #recordLive(pid: number, plan: SandboxPlan): void {
+    const { paths, app, daemon } = this.#request;
+    const identity = readIdentity(pid);
+    // Already gone: its end tells why.
+    if (identity === undefined) return;
+    const address = plan.network.mode === 'routed' ? { address: plan.network.address } : {};
+    writeLive(paths, { app, daemon, ...identity, ...address, supervisor: process.pid, startedAt: Date.now() });
+  }
+
+  /** Waits for the end, adds what only the cgroup knows, and removes it: the counters go with the directory. */
+  async #finish(sandbox: Sandbox, cgroup: DaemonCgroup, limits: CgroupLimits): Promise<Ending> {
+    const ending = await sandbox.ended;
+    const oomKilled = limits.memoryMax !== undefined && cgroup.stats().oomKills > 0;
+    removeLive(this.#request.paths, this.#request.app, this.#request.daemon);
+    cgroup.kill();
+    await cgroup.remove();
+    return { ...ending, oomKilled };
+  }
+}
+
+/** A sandbox whose end includes the removal of its cgroup. */
+class LimitedSandbox implements Sandbox {
+  readonly #sandbox: Sandbox;
+  readonly #cgroup: DaemonCgroup;
+  readonly pid: number;
+  readonly stdout: Sandbox['stdout'];
+  readonly stderr: Sandbox['stderr'];
+  readonly started: Promise<void>;
+  readonly ended: Promise<Ending>;
+
+  constructor(sandbox: Sandbox, cgroup: DaemonCgroup, ended: Promise<Ending>) {
+    this.#sandbox = sandbox;
+    this.#cgroup = cgroup;
+    this.pid = sandbox.pid;
+    this.stdout = sandbox.stdout;
+    this.stderr = sandbox.stderr;
+    this.started = sandbox.started;
+    this.ended = ended;
+  }
+
+  signal(signal: number): void {
+    this.#sandbox.signal(signal);
+  }
+
+  kill(): void {
+    this.#sandbox.kill();
+    this.#cgroup.kill();
+  }
+}

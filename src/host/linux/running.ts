@@ -1,0 +1,43 @@
+import { closeSync } from 'node:fs';
+import type { Paths } from '../../util/paths.ts';
+import type { RunningDaemon } from '../host.ts';
+import { openDaemonCgroup } from './cgroup/index.ts';
+import { verifyIdentity } from './identity.ts';
+import { join } from './join.ts';
+import { type LiveState, readLive } from './live.ts';
+import { livingDaemons } from './lock.ts';
+import { openPidfd } from './predecessor.ts';
+
+/** See Host.findRunning: the named daemon, or the app's first one that runs. */
+export async function findRunning(paths: Paths, app: string, daemon?: string): Promise<RunningDaemon | undefined> {
+  const candidates = daemon === undefined ? livingDaemons(paths, app) : [daemon];
+  for (const name of candidates) {
+    const live = readLive(paths, app, name);
+    if (live === undefined) continue;
+    const pidfd = openPidfd(live.pid);
+    if (pidfd === undefined) continue;
+    if (verifyIdentity(pidfd, live)) return runningDaemon(paths, live, pidfd);
+    closeSync(pidfd);
+  }
+  return undefined;
+}
+
+function runningDaemon(paths: Paths, live: LiveState, pidfd: number): RunningDaemon {
+  return {
+    app: live.app,
+    daemon: live.daemon,
+    pid: live.pid,
+    address: live.address,
+    join(process, identity, io) {
+      // The joiner counts against the daemon's own limits.
+      const cgroup = openDaemonCgroup(paths, live.app, live.daemon);
+      try {
+        const directory = cgroup.directory === undefined ? {} : { cgroup: cgroup.directory };
+        return join({ pidfd, tasks: cgroup.tasks, ...directory }, process, identity, io);
+      } finally {
+        cgroup.close();
+      }
+    },
+    close: () => closeSync(pidfd),
+  };
+}

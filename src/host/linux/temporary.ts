@@ -1,0 +1,40 @@
+import { closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Paths } from '../../util/paths.ts';
+import { addon } from './addon.ts';
+import { recordMade } from './record.ts';
+
+/**
+ * Mounts the app's shared temporary file system at `/run/metactl/<app>/tmp` unless it is there: `tmp` and `var-tmp` in it
+ * become `/tmp` and `/var/tmp` of all its daemons. The directory above is root's and 0700, so nobody on the host gets in.
+ */
+export function makeTemporary(paths: Paths, app: string, size: number): void {
+  const path = join(paths.runApp(app), 'tmp');
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (isMounted(path)) return;
+  recordMade(paths, app, { kind: 'mount', path });
+  addon().mountTmpfs(path, { size, mode: 0o755, uid: 0, gid: 0 });
+  for (const name of ['tmp', 'var-tmp']) {
+    mkdirSync(join(path, name), { mode: 0o1777 });
+    const fd = openSync(join(path, name), constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    // mkdir's mode is cut by the umask.
+    fchmodSync(fd, 0o1777);
+    closeSync(fd);
+  }
+}
+
+/** Unmounts it, however often a killed predecessor had mounted over it. */
+export function removeTemporary(paths: Paths, app: string): void {
+  const path = join(paths.runApp(app), 'tmp');
+  addon().unmount(path);
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+/** A mount point is on another device than its parent; asking mountinfo would cost more with every app on the node. */
+function isMounted(path: string): boolean {
+  return lstatSync(path).dev !== lstatSync(dirname(path)).dev;
+}

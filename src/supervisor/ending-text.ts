@@ -1,0 +1,26 @@
+import { constants } from 'node:os';
+import type { Ending } from '../host/host.ts';
+import type { CgroupLimits } from '../sandbox/plan.ts';
+
+/** `SIGKILL` for 9. Pure. */
+export function signalName(signal: number): string {
+  const entry = Object.entries(constants.signals).find(([, number]) => number === signal);
+  return entry?.[0] ?? `signal ${signal}`;
+}
+
+/** How a daemon ended, in words: `was killed by the kernel: out of memory (memory-max 32m)`. Pure. */
+export function describeEnding(ending: Ending, limits: CgroupLimits): string {
+  if (ending.oomKilled) {
+    const limit = limits.memoryMax === undefined ? '' : ` (memory-max ${megabytes(limits.memoryMax)})`;
+    return `was killed by the kernel: out of memory${limit}`;
+  }
+  if (ending.sandboxDied) return 'ended with its sandbox: PID 1 of the sandbox was killed';
+  if (ending.signal !== undefined) {
+    return `died of ${signalName(ending.signal)}${ending.coreDumped ? ' (core dumped)' : ''}`;
+  }
+  return `ended with status ${ending.code}`;
+}
+
+function megabytes(bytes: number): string {
+  return bytes % 1048576 === 0 ? `${bytes / 1048576}m` : `${Math.round(bytes / 1024)}k`;
+}

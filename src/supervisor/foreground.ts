@@ -1,0 +1,109 @@
+import type { Writable } from 'node:stream';
+import type { AppHandle, Sandbox } from '../host/host.ts';
+import type { SandboxPlan } from '../sandbox/plan.ts';
+import { type DaemonEvent, DaemonRunner } from './daemon-runner.ts';
+import { describeEnding } from './ending-text.ts';
+import { copyOutput } from './output.ts';
+import type { Prepared } from './prepare.ts';
+import { restartSettings, stopSettings } from './settings.ts';
+import { onSignals } from './signals.ts';
+
+export interface ForegroundIo {
+  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stderr: Writable & { readonly isTTY?: boolean };
+  /** One line about what the supervisor does. */
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Runs prepared daemons in the foreground until all have ended or a signal stops them.
+ * @returns the exit status to pass on: the daemon's, or that of the first one that failed.
+ * @throws MetactlError where a first start fails; daemons that were started already are stopped first.
+ */
+export async function runForeground(prepared: Prepared, io: ForegroundIo): Promise<number> {
+  for (const warning of prepared.warnings) io.log(`warning: ${warning}`);
+  const several = prepared.plans.length > 1;
+  const width = Math.max(...prepared.plans.map((plan) => plan.daemon.length));
+  const handles: AppHandle[] = [];
+  const runners: DaemonRunner[] = [];
+  const copies: Promise<void>[] = [];
+  let asked: number | undefined;
+  const release = onSignals((signal, stops) => {
+    if (stops) asked = signal;
+    for (const runner of runners) stops ? runner.stop(signal) : runner.signal(signal);
+  });
+  try {
+    for (const plan of prepared.plans) handles.push(await openHandle(prepared, plan));
+    const runs = prepared.plans.map((plan, index) => {
+      const prefix = several ? `${plan.daemon.padEnd(width)} | ` : undefined;
+      const runner = new DaemonRunner({
+        plan,
+        app: handles[index]!,
+        io: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
+        restart: restartSettings(prepared.config, plan.daemon),
+        stop: stopSettings(prepared.config, plan.daemon),
+        onEvent: (event) => logEvent(io, plan, event, asked !== undefined),
+        onSandbox: (sandbox) => copies.push(...copyBoth(sandbox, io, prefix)),
+      });
+      runners.push(runner);
+      if (asked !== undefined) runner.stop(asked);
+      return runner.run();
+    });
+    const results = await settleOrStop(runs, runners);
+    await Promise.all(copies);
+    return results.find((status) => status !== 0) ?? 0;
+  } finally {
+    release();
+    for (const handle of handles.reverse()) await handle.close();
+  }
+}
+
+function openHandle({ host, paths, node, config }: Prepared, plan: SandboxPlan): Promise<AppHandle> {
+  return host.openApp({
+    paths,
+    node,
+    app: plan.app,
+    daemon: plan.daemon,
+    network: plan.network,
+    owner: { uid: plan.identity.uid, gid: plan.identity.gid },
+    stateDirectory: config.stateDirectory,
+    logDirectory: config.logDirectory,
+    temporarySize: plan.sandboxed ? (config.number('sandbox', 'tmp-size') ?? DEFAULT_TMP_SIZE) : undefined,
+  });
+}
+
+/** A tenth of what systemd gives a tmpfs on a small server; `[sandbox] tmp-size` changes it. */
+const DEFAULT_TMP_SIZE = 256 * 1024 * 1024;
+
+/** Waits for all runs; the first that can't start stops the others, and its error is thrown after they have ended. */
+async function settleOrStop(runs: readonly Promise<number>[], runners: readonly DaemonRunner[]): Promise<number[]> {
+  try {
+    return await Promise.all(runs);
+  } catch (error) {
+    for (const runner of runners) runner.stop();
+    await Promise.allSettled(runs);
+    throw error;
+  }
+}
+
+function copyBoth(sandbox: Sandbox, io: ForegroundIo, prefix: string | undefined): Promise<void>[] {
+  const copies: Promise<void>[] = [];
+  const pairs = [
+    [sandbox.stdout, io.stdout],
+    [sandbox.stderr, io.stderr],
+  ] as const;
+  for (const [from, to] of pairs) {
+    if (from !== undefined) copies.push(copyOutput(from, to, { prefix, escape: to.isTTY === true }));
+  }
+  return copies;
+}
+
+/** Says what a person at the terminal must know: failures and restarts. An ordinary run says nothing. */
+function logEvent(io: ForegroundIo, plan: SandboxPlan, event: DaemonEvent, stopping: boolean): void {
+  const name = `${plan.app}/${plan.daemon}`;
+  if (event.type === 'ended' && event.failed && !(stopping && event.status > 128)) {
+    io.log(`${name} ${describeEnding(event.ending, plan.limits)}`);
+  } else if (event.type === 'backoff') {
+    io.log(event.delay === 0 ? `${name}: restarting` : `${name}: restarting in ${event.delay} ms`);
+  } else if (event.type === 'start-failed') io.log(`${name}: ${event.error.message}`);
+}

@@ -1,0 +1,145 @@
+import { loadApp, loadNode, unbuiltProblems } from '../config/load.ts';
+import type { AppConfig, NodeConfig, Problem } from '../config/types.ts';
+import type { Host, HostFacts, Lease } from '../host/host.ts';
+import { host as hostOfThisMachine } from '../host/index.ts';
+import { platformNamed, platforms } from '../platform/index.ts';
+import type { Need } from '../platform/platform.ts';
+import { buildPlan, isSandboxed } from '../sandbox/build.ts';
+import { needsLeasedUid } from '../sandbox/identity.ts';
+import type { SandboxPlan } from '../sandbox/plan.ts';
+import { seccompProgram } from '../sandbox/seccomp/index.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
+import { nearest } from '../util/suggest.ts';
+
+export interface PrepareOptions {
+  /** Only this daemon; undefined: all of the app. */
+  readonly daemon: string | undefined;
+  /** False for --no-sandbox. */
+  readonly sandbox: boolean;
+  /** Take the leases and need root for it; false: only tell what would be done (`plan`). */
+  readonly start: boolean;
+}
+
+/** An app ready to be started: everything is checked, nothing but its leases has been taken. */
+export interface Prepared {
+  readonly paths: Paths;
+  readonly node: NodeConfig;
+  readonly host: Host;
+  readonly facts: HostFacts;
+  /** Bound to the leased address. */
+  readonly config: AppConfig;
+  readonly lease: Lease;
+  readonly plans: readonly SandboxPlan[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Loads an app and plans the start of its daemons.
+ * @throws MetactlError: 4 no such app, 2 no such daemon, 77 needs root, 78 configuration (all of it before anything is made).
+ */
+export async function prepare(paths: Paths, app: string, options: PrepareOptions): Promise<Prepared> {
+  const loaded = loadApp(paths, app, platforms, { sandbox: options.sandbox });
+  const daemons = chooseDaemons(loaded, options.daemon);
+  refuseUnbuilt(loaded);
+  const host = await hostOfThisMachine();
+  const sandboxed = isSandboxed(loaded);
+  if (options.start && sandboxed) host.requireRoot();
+  const node = loadNode(paths);
+  const facts = host.facts();
+  const explicit = loaded.text('sandbox.net', 'ip');
+  const request = {
+    app,
+    wantAddress: sandboxed && loaded.text('sandbox.net', 'mode') !== 'none',
+    wantUid: needsLeasedUid(loaded) && (sandboxed || process.geteuid?.() === 0),
+    ...(explicit === undefined ? {} : { address: explicit }),
+  };
+  const planWith = (lease: Lease) => {
+    const config = loaded.withAddress(lease.address);
+    const plans = daemons.map((daemon) =>
+      planDaemon({ paths, config, daemon, lease, facts, host, start: options.start }),
+    );
+    return { config, lease, plans };
+  };
+  // Planned once with the leases it would get, so that a bad configuration takes none.
+  let result = planWith(await host.lease(paths, node, { ...request, take: false }));
+  const warnings = result.plans.flatMap((plan) => [...host.check(plan, facts)]);
+  if (options.start && (request.wantAddress || request.wantUid)) {
+    const taken = await host.lease(paths, node, { ...request, take: true });
+    if (taken.address !== result.lease.address || taken.uid !== result.lease.uid) result = planWith(taken);
+  }
+  return { paths, node, host, facts, ...result, warnings };
+}
+
+interface PlanContext {
+  readonly paths: Paths;
+  readonly config: AppConfig;
+  readonly daemon: string;
+  readonly lease: Lease;
+  readonly facts: HostFacts;
+  readonly host: Host;
+  readonly start: boolean;
+}
+
+function planDaemon({ paths, config, daemon, lease, facts, host, start }: PlanContext): SandboxPlan {
+  const platform = platformNamed(config.text(`daemon.${daemon}`, 'platform') ?? 'exec');
+  const context = { app: config.app, daemon, ownNetwork: lease.address !== undefined };
+  const command = platform.command(config, daemon, context);
+  if (start) for (const need of command.needs) requireNeed(need, facts);
+  const hostLink = host.linkName(paths, config.app);
+  return buildPlan({ paths, config, daemon, command, lease, facts, hostLink, seccompProgram });
+}
+
+/** @throws MetactlError (78) where a file that the command line names is not there. */
+export function requireNeed(need: Need, facts: HostFacts): void {
+  const real = facts.realPath(need.path);
+  const state = real === undefined ? 'absent' : facts.state(real);
+  if (need.kind === 'directory' ? state === 'directory' : state !== 'absent' && state !== 'directory') return;
+  const where = need.origin === undefined || need.origin.line === 0 ? '' : `${need.origin.file}:${need.origin.line}: `;
+  const found = state === 'absent' ? 'is not there' : need.kind === 'directory' ? 'is no directory' : 'is a directory';
+  throw new MetactlError(`${where}the ${need.what} ${need.path} ${found}`, {
+    code: 'METACTL_MISSING_FILE',
+    step: 'check the command line',
+    path: need.path,
+    hint: 'install it, or correct the path',
+    exitStatus: EXIT.configuration,
+  });
+}
+
+function chooseDaemons(config: AppConfig, daemon: string | undefined): readonly string[] {
+  if (daemon === undefined) {
+    if (config.daemons.length > 0) return config.daemons;
+    throw new MetactlError(`${config.app} has no daemon`, {
+      code: 'METACTL_NO_DAEMON',
+      hint: 'add a section such as [daemon.web] with a command',
+      exitStatus: EXIT.configuration,
+    });
+  }
+  if (config.daemons.includes(daemon)) return [daemon];
+  const near = nearest(daemon, config.daemons);
+  throw new MetactlError(
+    `${config.app} has no daemon \`${daemon}\`${near === undefined ? '' : `; did you mean \`${near}\`?`}`,
+    {
+      code: 'METACTL_NO_DAEMON',
+      hint: config.daemons.length === 0 ? 'it has none' : `it has ${config.daemons.join(' ')}`,
+      exitStatus: EXIT.usage,
+    },
+  );
+}
+
+function refuseUnbuilt(config: AppConfig): void {
+  const { refuse } = unbuiltProblems(config);
+  if (refuse.length > 0) throw problemsError(refuse);
+}
+
+/** Many problems as one error. Pure. */
+export function problemsError(problems: readonly Problem[]): MetactlError {
+  const lines = problems.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`);
+  const hint = problems.find((problem) => problem.hint !== undefined)?.hint;
+  return new MetactlError(lines.join('\n'), {
+    code: 'METACTL_CONFIGURATION',
+    ...(hint === undefined ? {} : { hint }),
+    details: { problems },
+    exitStatus: EXIT.configuration,
+  });
+}

@@ -1,0 +1,180 @@
+import { describe, expect, it } from 'vitest';
+import type { MountRequest } from '../../../src/sandbox/mounts.ts';
+import type { MountStep } from '../../../src/sandbox/plan.ts';
+import { planRoot, type RootInput } from '../../../src/sandbox/root.ts';
+import { type FakeMachine, fakeFacts } from '../../helpers/fake-facts.ts';
+
+const RELEASE = '/var/lib/metactl/apps/web/releases/7';
+const STATE = '/var/lib/metactl/apps/web/state';
+
+function plan(machine: FakeMachine = {}, changes: Partial<RootInput> = {}) {
+  const paths = { [RELEASE]: 'directory', [STATE]: 'directory', ...machine.paths } as FakeMachine['paths'];
+  return planRoot({
+    facts: fakeFacts({ ...machine, ...(paths === undefined ? {} : { paths }) }),
+    covered: ['/etc/metactl', '/var/lib/metactl', '/var/log/metactl', '/run/metactl'],
+    directory: RELEASE,
+    directoryLink: '/var/lib/metactl/apps/web/current',
+    stateDirectory: STATE,
+    temporary: { tmp: '/run/metactl/web/tmp/tmp', varTmp: '/run/metactl/web/tmp/var-tmp' },
+    files: { '/etc/passwd': 'root:x:0:0\n', '/etc/resolv.conf': 'nameserver 192.0.2.53\n' },
+    devices: [],
+    mounts: [],
+    ...changes,
+  });
+}
+
+const targets = (steps: readonly MountStep[], op: MountStep['op']) =>
+  steps.filter((step) => step.op === op).map((step) => step.target);
+const position = (steps: readonly MountStep[], test: (step: MountStep) => boolean) => steps.findIndex(test);
+const request = (target: string, changes: Partial<MountRequest> = {}): MountRequest => ({
+  target,
+  kind: 'ro',
+  source: target,
+  size: 4096,
+  origin: 'nodes/web.conf:3',
+  ...changes,
+});
+
+describe('the root of a sandbox', () => {
+  it('binds the root file system read-only, first', () => {
+    expect(plan().steps[0]).toEqual({
+      op: 'bind',
+      source: '/',
+      target: '/',
+      recursive: false,
+      shared: true,
+      readOnly: true,
+      noSuid: true,
+      noDev: true,
+    });
+  });
+
+  it('keeps local volumes of the operating system and leaves everything else out', () => {
+    const { steps, leftOut } = plan({
+      mounts: [
+        { path: '/usr', fsType: 'ext4', source: '/dev/vdb1', root: '/' },
+        { path: '/opt/vendor', fsType: 'xfs', source: '/dev/mapper/vg-opt', root: '/' },
+        { path: '/lib64', fsType: 'ext4', source: '/dev/vdb2', root: '/' },
+        { path: '/srv/shared', fsType: 'tmpfs', source: 'tmpfs', root: '/' },
+        { path: '/usr/share/nfs', fsType: 'nfs4', source: 'server:/export', root: '/' },
+        { path: '/opt/fuse', fsType: 'fuseblk', source: '/dev/vdc1', root: '/' },
+        { path: '/var', fsType: 'ext4', source: '/dev/vdd1', root: '/' },
+        { path: '/proc/sys/fs/binfmt_misc', fsType: 'autofs', source: 'systemd-1', root: '/' },
+      ],
+    });
+    const binds = targets(steps, 'bind');
+    expect(binds).toEqual(expect.arrayContaining(['/usr', '/opt/vendor', '/lib64']));
+    for (const path of ['/srv/shared', '/usr/share/nfs', '/opt/fuse', '/var']) expect(binds).not.toContain(path);
+    expect(leftOut.map(({ path }) => path)).toEqual(['/srv/shared', '/usr/share/nfs', '/opt/fuse', '/var']);
+  });
+
+  it('hides what is nobody’s business and brings the app’s own directories back', () => {
+    const { steps } = plan();
+    const hidden = targets(steps, 'tmpfs');
+    for (const path of [
+      '/etc/metactl',
+      '/var/lib/metactl',
+      '/var/log',
+      '/run',
+      '/home',
+      '/root',
+      '/var/spool',
+      '/etc/ssh',
+    ]) {
+      expect(hidden).toContain(path);
+    }
+    const cover = position(steps, (s) => s.op === 'tmpfs' && s.target === '/var/lib/metactl');
+    const mkdir = position(steps, (s) => s.op === 'mkdir' && s.target === RELEASE);
+    const bind = position(steps, (s) => s.op === 'bind' && s.target === RELEASE);
+    const seal = position(steps, (s) => s.op === 'remount' && s.target === '/var/lib/metactl');
+    expect([cover, mkdir, bind, seal].every((at) => at >= 0)).toBe(true);
+    expect([cover, mkdir, bind, seal]).toEqual([cover, mkdir, bind, seal].sort((a, b) => a - b));
+    expect(steps.find((s) => s.op === 'bind' && s.target === RELEASE)).toMatchObject({ readOnly: true });
+    expect(steps.find((s) => s.op === 'bind' && s.target === STATE)).not.toHaveProperty('readOnly', true);
+    expect(steps).toContainEqual({
+      op: 'symlink',
+      target: '/var/lib/metactl/apps/web/current',
+      to: RELEASE,
+      shared: true,
+    });
+  });
+
+  it('seals every cover but the temporary ones', () => {
+    const { steps } = plan();
+    const sealed = targets(steps, 'remount');
+    expect(sealed).toEqual(expect.arrayContaining(['/dev', '/run', '/var/lib/metactl', '/home']));
+    expect(sealed).not.toContain('/tmp');
+  });
+
+  it('covers generated files with binds from a stage that the app cannot write', () => {
+    const { steps } = plan();
+    expect(steps).toContainEqual(
+      expect.objectContaining({ op: 'bind', from: 'inside', source: '/run/.metactl/passwd', target: '/etc/passwd' }),
+    );
+    expect(targets(steps, 'overlay')).toEqual([]);
+  });
+
+  it('follows resolv.conf where it is a link into /run', () => {
+    const { steps } = plan({ paths: { '/etc/resolv.conf': '/run/systemd/resolve/stub-resolv.conf' } });
+    const target = '/run/systemd/resolve/stub-resolv.conf';
+    expect(targets(steps, 'file')).toContain(target);
+    expect(steps).toContainEqual(expect.objectContaining({ op: 'bind', from: 'inside', target }));
+  });
+
+  it('overlays /etc where a file is missing, before anything below it is hidden', () => {
+    const { steps } = plan({ absent: ['/etc/resolv.conf'] });
+    const overlay = position(steps, (s) => s.op === 'overlay' && s.target === '/etc');
+    expect(overlay).toBeGreaterThan(0);
+    expect(overlay).toBeLessThan(position(steps, (s) => s.op === 'tmpfs' && s.target === '/etc/metactl'));
+  });
+
+  it('puts all shared steps before those of one launch', () => {
+    const shared = plan().steps.map((step) => step.shared);
+    expect(shared.lastIndexOf(true)).toBeLessThan(shared.indexOf(false));
+    expect(shared.indexOf(false)).toBeGreaterThan(0);
+  });
+
+  it('mounts what the configuration asks for', () => {
+    const { steps, leftOut } = plan(
+      {
+        paths: { '/srv/shared': 'directory' },
+        mounts: [{ path: '/srv/shared', fsType: 'tmpfs', source: 'x', root: '/' }],
+      },
+      { mounts: [request('/srv/shared'), request('/home/data', { kind: 'rw', source: '/srv' })] },
+    );
+    expect(steps).toContainEqual(
+      expect.objectContaining({ op: 'bind', target: '/srv/shared', readOnly: true, recursive: true }),
+    );
+    expect(steps).toContainEqual(expect.objectContaining({ op: 'mkdir', target: '/home/data' }));
+    expect(steps).toContainEqual(
+      expect.objectContaining({ op: 'bind', source: '/srv', target: '/home/data', readOnly: false }),
+    );
+    expect(leftOut).toEqual([]);
+  });
+
+  it.each([
+    ['a missing source', request('/srv', { source: '/gone' }), "nodes/web.conf:3: `/gone` isn't there on this server"],
+    [
+      'a missing mount point',
+      request('/nowhere', { source: '/srv' }),
+      'nodes/web.conf:3: there is no `/nowhere` to mount on',
+    ],
+    [
+      'a place of its own',
+      request('/proc'),
+      "nodes/web.conf:3: `/proc` belongs to the sandbox and can't be mounted over",
+    ],
+  ])('refuses %s', (_, mount, message) => {
+    expect(() => plan({}, { mounts: [mount] })).toThrow(expect.objectContaining({ message, exitStatus: 78 }));
+  });
+
+  it('gives the six default devices, and others only from its list', () => {
+    expect(targets(plan().steps, 'device')).toEqual(
+      ['null', 'zero', 'full', 'random', 'urandom', 'tty'].map((n) => `/dev/${n}`),
+    );
+    expect(targets(plan({}, { devices: ['/dev/net/tun'] }).steps, 'device')).toContain('/dev/net/tun');
+    expect(() => plan({}, { devices: ['/dev/vda'] })).toThrow(
+      "[sandbox] devices: `/dev/vda` can't be given to a sandbox",
+    );
+  });
+});
