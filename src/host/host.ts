@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
 import type { CgroupLimits, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import type { Paths } from '../util/paths.ts';
@@ -26,6 +26,8 @@ export interface Host {
   openApp(request: AppRequest): Promise<AppHandle>;
   /** Looks up a running daemon; undefined where none runs. Its identity is verified behind an open pidfd. */
   findRunning(paths: Paths, app: string, daemon?: string): Promise<RunningDaemon | undefined>;
+  /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
+  openTerminal(size: TerminalSize): Terminal;
 }
 
 export interface AppRequest {
@@ -50,6 +52,21 @@ export interface RunningDaemon {
   readonly address: string | undefined;
   /** Runs another process in its sandbox: same namespaces, cgroup, credentials and filters. */
   join(process: ProcessPlan, identity: Identity, io: StdioPlan): Sandbox;
+  close(): void;
+}
+
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Our end of a pseudo-terminal. */
+export interface Terminal {
+  /** To be handed over as stdin, stdout and stderr, then closed with `closeSlave`. */
+  readonly slave: number;
+  readonly stream: Duplex;
+  resize(size: TerminalSize): void;
+  closeSlave(): void;
   close(): void;
 }
 

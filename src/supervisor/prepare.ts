@@ -19,6 +19,8 @@ export interface PrepareOptions {
   readonly sandbox: boolean;
   /** Take the leases and need root for it; false: only tell what would be done (`plan`). */
   readonly start: boolean;
+  /** Check that the files of the command line are there; default: as `start`. */
+  readonly needs?: boolean;
 }
 
 /** An app ready to be started: everything is checked, nothing but its leases has been taken. */
@@ -57,7 +59,7 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   const planWith = (lease: Lease) => {
     const config = loaded.withAddress(lease.address);
     const plans = daemons.map((daemon) =>
-      planDaemon({ paths, config, daemon, lease, facts, host, start: options.start }),
+      planDaemon({ paths, config, daemon, lease, facts, host, needs: options.needs ?? options.start }),
     );
     return { config, lease, plans };
   };
@@ -78,14 +80,14 @@ interface PlanContext {
   readonly lease: Lease;
   readonly facts: HostFacts;
   readonly host: Host;
-  readonly start: boolean;
+  readonly needs: boolean;
 }
 
-function planDaemon({ paths, config, daemon, lease, facts, host, start }: PlanContext): SandboxPlan {
+function planDaemon({ paths, config, daemon, lease, facts, host, needs }: PlanContext): SandboxPlan {
   const platform = platformNamed(config.text(`daemon.${daemon}`, 'platform') ?? 'exec');
   const context = { app: config.app, daemon, ownNetwork: lease.address !== undefined };
   const command = platform.command(config, daemon, context);
-  if (start) for (const need of command.needs) requireNeed(need, facts);
+  if (needs) for (const need of command.needs) requireNeed(need, facts);
   const hostLink = host.linkName(paths, config.app);
   return buildPlan({ paths, config, daemon, command, lease, facts, hostLink, seccompProgram });
 }

@@ -1,0 +1,56 @@
+import type { Sandbox, StdioPlan } from '../host/host.ts';
+import { type Entry, enter } from '../supervisor/enter.ts';
+import { copyOutput } from '../supervisor/output.ts';
+import type { Prepared } from '../supervisor/prepare.ts';
+import { exitStatusOf } from '../supervisor/restart-policy.ts';
+import { onSignals } from '../supervisor/signals.ts';
+import { connectTerminal } from '../supervisor/terminal.ts';
+
+/**
+ * Runs an entry with this process's standard streams and waits for its end.
+ * On a terminal it gets a new pseudo-terminal; else stdin, and whatever of stdout and stderr is no terminal, are handed over.
+ * @returns the exit status to pass on.
+ */
+export async function runEntry(prepared: Prepared, entry: Entry): Promise<number> {
+  if (process.stdin.isTTY && process.stdout.isTTY) return runOnTerminal(prepared, entry);
+  const terminalOf = (stream: NodeJS.WriteStream) => stream.isTTY === true;
+  const io: StdioPlan = {
+    // Our own terminal never goes in (TIOCSTI).
+    stdin: process.stdin.isTTY ? 'null' : 0,
+    stdout: terminalOf(process.stdout) ? 'pipe' : 1,
+    stderr: terminalOf(process.stderr) ? 'pipe' : 2,
+  };
+  const { sandbox, release } = await enter(prepared, entry, io);
+  const copies = [
+    sandbox.stdout && copyOutput(sandbox.stdout, process.stdout, { prefix: undefined, escape: true }),
+    sandbox.stderr && copyOutput(sandbox.stderr, process.stderr, { prefix: undefined, escape: true }),
+  ];
+  return finish(sandbox, release, () => Promise.all(copies));
+}
+
+async function runOnTerminal(prepared: Prepared, entry: Entry): Promise<number> {
+  const { terminal, disconnect } = connectTerminal(prepared.host, { input: process.stdin, output: process.stdout });
+  try {
+    const { slave } = terminal;
+    const { sandbox, release } = await enter(prepared, entry, { stdin: slave, stdout: slave, stderr: slave });
+    terminal.closeSlave();
+    return await finish(sandbox, release, disconnect);
+  } catch (error) {
+    terminal.closeSlave();
+    await disconnect();
+    throw error;
+  }
+}
+
+async function finish(sandbox: Sandbox, release: () => Promise<void>, drain: () => Promise<unknown>): Promise<number> {
+  const stopListening = onSignals((signal) => sandbox.signal(signal));
+  try {
+    await sandbox.started;
+    const ending = await sandbox.ended;
+    await drain();
+    return exitStatusOf(ending);
+  } finally {
+    stopListening();
+    await release();
+  }
+}

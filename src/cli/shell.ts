@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { prepare } from '../supervisor/prepare.ts';
+import { contextOf } from './context.ts';
+import { runEntry } from './enter.ts';
+
+/** `metactl shell APP [DAEMON]`: a shell inside. */
+export function register(program: Command): void {
+  program
+    .command('shell')
+    .description(
+      "Open a shell in a running daemon's sandbox: its user, namespaces, limits and filters, on a new terminal.",
+    )
+    .argument('<app>', 'the app')
+    .argument('[daemon]', 'one daemon; without it the first that runs')
+    .option('--as-root', 'as uid 0 of the sandbox, with the few capabilities that repairing files needs')
+    .action(async (app: string, daemon: string | undefined, options: { asRoot?: boolean }, command: Command) => {
+      const context = contextOf(command);
+      const prepared = await prepare(context.paths, app, { daemon, sandbox: true, start: false });
+      prepared.host.requireRoot();
+      const asRoot = options.asRoot === true;
+      process.exitCode = await runEntry(prepared, { argv: undefined, asRoot, fresh: false, term: process.env.TERM });
+    });
+}
