@@ -6,6 +6,8 @@ export interface PlatformContext {
   readonly daemon: string;
   /** True where the app has a network namespace of its own; then `http.port` defaults to 80, else 8080. */
   readonly ownNetwork: boolean;
+  /** Names in a directory, undefined where it can't be read. Absent: the real file system is asked. */
+  readonly list?: (directory: string) => readonly string[] | undefined;
 }
 
 /** What a platform makes of a daemon's section: pure data. */
@@ -25,6 +27,8 @@ export interface Need {
   readonly what: string;
   readonly kind: 'file' | 'directory' | 'executable';
   readonly origin?: Origin;
+  /** What to do where it is missing, if there is more to say than "install it, or correct the path". */
+  readonly hint?: string;
 }
 
 /** How a daemon's command line is made. One file per platform; `index.ts` is the list. */
