@@ -1,0 +1,41 @@
+{
+  "targets": [
+    {
+      "target_name": "metactl",
+      "conditions": [
+        [
+          "OS=='linux'",
+          {
+            "sources": [
+              "native/addon.cc",
+              "native/addon_support.cc",
+              "native/binding_file.cc",
+              "native/binding_net.cc",
+              "native/binding_process.cc",
+              "native/file.cc",
+              "native/netns.cc",
+              "native/poll.cc",
+              "native/process.cc"
+            ],
+            "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+            "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "_GNU_SOURCE"],
+            "cflags!": ["-fno-exceptions"],
+            "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
+            "cflags": [
+              "-Wall",
+              "-Wextra",
+              "-Werror",
+              "-fPIC",
+              "-fvisibility=hidden",
+              "-fstack-protector-strong",
+              "-D_FORTIFY_SOURCE=2"
+            ],
+            "cflags_cc": ["-std=gnu++17", "-fexceptions", "-fvisibility-inlines-hidden"],
+            "ldflags": ["-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
+          },
+          {"type": "none"}
+        ]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,61 @@
+// N-API face of process.h and poll.h.
+#include "addon_support.h"
+#include "poll.h"
+#include "process.h"
+
+namespace metactl {
+
+namespace {
+
+/// pidfdOpen(pid) → fd
+Napi::Value open_pid(const Napi::CallbackInfo& info) {
+  int pid = int_arg(info, 0, "pid");
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), pidfd_open(pid).release()); });
+}
+
+/// pidfdSendSignal(pidfd, signal) → false where the process is gone
+Napi::Value send_signal(const Napi::CallbackInfo& info) {
+  int pidfd = int_arg(info, 0, "pidfd");
+  int signal = int_arg(info, 1, "signal");
+  return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), pidfd_send_signal(pidfd, signal)); });
+}
+
+/// waitPidfd(pidfd) → null | {code, signal, coreDumped}
+Napi::Value wait_process(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  int pidfd = int_arg(info, 0, "pidfd");
+  return guarded(env, [&]() -> Napi::Value {
+    ChildEnd end = wait_pidfd(pidfd);
+    if (!end.ended) return env.Null();
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("code", end.code < 0 ? env.Undefined() : Napi::Number::New(env, end.code));
+    result.Set("signal", end.signal == 0 ? env.Undefined() : Napi::Number::New(env, end.signal));
+    result.Set("coreDumped", Napi::Boolean::New(env, end.core_dumped));
+    return result;
+  });
+}
+
+/// peerCredentials(fd) → {pid, uid, gid}
+Napi::Value peer(const Napi::CallbackInfo& info) {
+  int fd = int_arg(info, 0, "fd");
+  return guarded(info.Env(), [&] {
+    PeerCredentials found = peer_credentials(fd);
+    Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("pid", Napi::Number::New(info.Env(), found.pid));
+    result.Set("uid", Napi::Number::New(info.Env(), found.uid));
+    result.Set("gid", Napi::Number::New(info.Env(), found.gid));
+    return result;
+  });
+}
+
+}  // namespace
+
+void register_process(Napi::Env env, Napi::Object exports) {
+  exports.Set("pidfdOpen", Napi::Function::New(env, open_pid, "pidfdOpen"));
+  exports.Set("pidfdSendSignal", Napi::Function::New(env, send_signal, "pidfdSendSignal"));
+  exports.Set("waitPidfd", Napi::Function::New(env, wait_process, "waitPidfd"));
+  exports.Set("peerCredentials", Napi::Function::New(env, peer, "peerCredentials"));
+  exports.Set("poll", Napi::Function::New(env, poll_fd, "poll"));
+}
+
+}  // namespace metactl

@@ -1,0 +1,41 @@
+// Files, mounts and terminals that the supervisor itself handles.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "fd.h"
+
+namespace metactl {
+
+/// Opens a path as O_PATH, following no symlink in any component. Falls back to a walk before Linux 5.6.
+Fd open_path(const std::string& path, int extra_flags);
+
+/// flock(2), never blocking. @returns false where another holder has it.
+bool try_flock(int fd, int operation);
+
+struct TmpfsOptions {
+  int64_t size;
+  int64_t inodes;
+  uint32_t mode;
+  uint32_t uid;
+  uint32_t gid;
+};
+
+/// Mounts a tmpfs (nosuid, nodev) on a directory that is opened without following symlinks.
+void mount_tmpfs(const std::string& path, const TmpfsOptions& options);
+
+/// Takes away every mount stacked on `path`; a crashed supervisor may have left several. @returns how many.
+int unmount_all(const std::string& path);
+
+struct Pty {
+  Fd master;
+  Fd slave;
+};
+
+/// A new pseudo terminal; the slave comes from the master itself (TIOCGPTPEER), not from a path.
+Pty open_pty(uint16_t rows, uint16_t columns);
+
+void set_window_size(int fd, uint16_t rows, uint16_t columns);
+
+}  // namespace metactl

@@ -1,0 +1,10 @@
+// poll(fd, callback) → {close()}: readability of a descriptor in Node's event loop.
+#pragma once
+
+#include <napi.h>
+
+namespace metactl {
+
+Napi::Value poll_fd(const Napi::CallbackInfo& info);
+
+}  // namespace metactl

@@ -1,0 +1,82 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MetactlError } from '../../util/error.ts';
+
+/** The native part as it is: raw descriptors and numbers. Every function throws a MetactlError. */
+export interface Addon {
+  /** flock(2), never blocking. @returns false where another holder has it. `lockFile` waits, with a bound. */
+  flock(fd: number, operation: 'shared' | 'exclusive' | 'unlock'): boolean;
+  /** Mounts a tmpfs (nosuid, nodev) on a directory, opened without following any symlink. Sizes in bytes. */
+  mountTmpfs(path: string, options: { size: number; mode: number; uid?: number; gid?: number; inodes?: number }): void;
+  /** Detaches every mount stacked on `path`. @returns how many there were; 0 where the path isn't there. */
+  unmount(path: string): number;
+  openPty(rows: number, columns: number): { master: number; slave: number };
+  setWindowSize(fd: number, rows: number, columns: number): void;
+  pidfdOpen(pid: number): number;
+  /** @returns false where the process is gone. */
+  pidfdSendSignal(pidfd: number, signal: number): boolean;
+  /** Reaps a child of this process without blocking. @returns null while it runs. */
+  waitPidfd(pidfd: number): ChildEnd | null;
+  /** SO_PEERCRED of a connected unix socket. */
+  peerCredentials(fd: number): { pid: number; uid: number; gid: number };
+  /** Calls back in the event loop while `fd` is readable or at its end. The descriptor must stay open until `close`. */
+  poll(fd: number, callback: (status: number) => void): Poll;
+  /** Makes a network namespace pinned by a bind mount on the existing file `path`. @returns its descriptor. */
+  makeNetns(path: string): number;
+  /** A socket (SOCK_CLOEXEC) inside the namespace behind `netns`. */
+  socketInNetns(netns: number, domain: number, type: number, protocol: number): number;
+}
+
+export interface ChildEnd {
+  readonly code: number | undefined;
+  readonly signal: number | undefined;
+  readonly coreDumped: boolean;
+}
+
+export interface Poll {
+  close(): void;
+  /** False: this poll alone does not keep the process running. */
+  setAlive(alive: boolean): void;
+}
+
+let loaded: Addon | undefined;
+
+/** The addon, loaded at first use. @throws MetactlError METACTL_NO_NATIVE where it is not built. */
+export function addon(): Addon {
+  loaded ??= load();
+  return loaded;
+}
+
+/**
+ * Directories that may hold `metactl.node` and `metactl-init`: fixed places relative to this file, whether it runs
+ * from source (`src/host/linux`) or from the bundle (`dist`). Nothing in the environment moves them: what is loaded
+ * here runs as root.
+ */
+export function nativeDirectories(): readonly string[] {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const source = join('src', 'host', 'linux');
+  const root = here.endsWith(source) ? here.slice(0, -source.length) : dirname(here);
+  return [join(root, 'build', 'Release')];
+}
+
+function load(): Addon {
+  const require = createRequire(import.meta.url);
+  const tried: string[] = [];
+  for (const directory of nativeDirectories()) {
+    const path = join(directory, 'metactl.node');
+    tried.push(path);
+    try {
+      const found = require(path) as Addon & { initialize(errorClass: typeof MetactlError): void };
+      found.initialize(MetactlError);
+      return found;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'MODULE_NOT_FOUND') throw error;
+    }
+  }
+  throw new MetactlError(`the native part of metactl isn't there: tried ${tried.join(', ')}`, {
+    code: 'METACTL_NO_NATIVE',
+    step: 'load native part',
+    hint: 'build it with `npm run build:native`',
+  });
+}
