@@ -24,6 +24,8 @@ export const jettyKeys: readonly KeySpec[] = [
   {
     key: 'http.port',
     type: 'integer',
+    min: 1,
+    max: 65535,
     aliases: ['jetty.port'],
     doc: 'Port of the HTTP connector. Default: 80 where the app has an address of its own, else 8080.',
   },

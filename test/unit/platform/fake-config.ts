@@ -1,4 +1,5 @@
 import type { AppConfig, Layer, Setting, Value } from '../../../src/config/types.ts';
+import type { Platform, PlatformContext } from '../../../src/platform/platform.ts';
 
 /** Section → key → typed value. Every key stands in its own line of `/n.conf`, counted over all sections. */
 export type FakeSections = Readonly<Record<string, Readonly<Record<string, Value>>>>;
@@ -13,7 +14,19 @@ export function fakeConfig(sections: FakeSections, environment: Readonly<Record<
       const text = Array.isArray(value) ? value.join(' ') : String(value);
       const layer: Layer = 'node';
       const origin = { layer, file: '/n.conf', line, column: 1 };
-      return { section, key, raw: text, text, value, origin, chain: [], overridden: [], trust: layer, secret: false };
+      return {
+        section,
+        key,
+        raw: text,
+        text,
+        value,
+        origin,
+        chain: [],
+        overridden: [],
+        masked: text,
+        trust: layer,
+        secret: false,
+      };
     });
     settings.set(section, list);
   }
@@ -23,7 +36,7 @@ export function fakeConfig(sections: FakeSections, environment: Readonly<Record<
     if (found !== undefined && !check(found.value)) throw new TypeError(`wrong accessor for ${section} ${key}`);
     return found?.value as T | undefined;
   };
-  return {
+  const config: Partial<AppConfig> & Record<string, unknown> = {
     app: 'myapp',
     directory: '/srv/myapp',
     stateDirectory: '/var/lib/metactl/apps/myapp/state',
@@ -39,5 +52,18 @@ export function fakeConfig(sections: FakeSections, environment: Readonly<Record<
     flag: (section, key) => typed(section, key, (value) => typeof value === 'boolean'),
     words: (section, key) => typed(section, key, Array.isArray),
     environment: () => environment,
-  } as AppConfig;
+    environmentSettings: () => [],
+    withAddress: () => config as unknown as AppConfig,
+  };
+  return config as unknown as AppConfig;
+}
+
+/** A daemon's keys over its platform's defaults (layer 0), typed as the schema would. */
+export function withDefaults(platform: Platform, context: PlatformContext, keys: Readonly<Record<string, Value>>) {
+  const defaults = Object.entries(platform.defaults(context)).map(([key, text]): readonly [string, Value] => {
+    const type = platform.keys.find((spec) => spec.key === key)?.type;
+    if (type === 'integer') return [key, Number(text)];
+    return [key, type === 'list' || type === 'command' ? text.split(' ') : text];
+  });
+  return { platform: platform.name, ...keys, ...Object.fromEntries(defaults.filter(([key]) => !(key in keys))) };
 }
