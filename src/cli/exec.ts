@@ -21,7 +21,7 @@ export function register(program: Command): void {
     )
     .action(async (app: string, _daemon: string | undefined, _words: string[], options: Options, command: Command) => {
       const context = contextOf(command);
-      const { daemon, argv } = splitWords(command.args, command.parent?.rawArgs ?? process.argv);
+      const { daemon, argv } = splitWords(command.args, process.argv);
       const prepared = await prepare(context.paths, app, {
         daemon,
         sandbox: true,

@@ -153,6 +153,8 @@ export interface HostFacts {
   readonly cgroup: CgroupFacts;
   /** Limits of this process as [soft, hard] by lower-case name. */
   readonly rlimits: Readonly<Record<string, readonly [number, number]>>;
+  /** Who metactl itself runs as. */
+  readonly self: { readonly name: string; readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
   /** NSS look-ups (getent): undefined if there is no such name. */
   user(name: string): { readonly name: string; readonly uid: number; readonly gid: number } | undefined;
   group(name: string): { readonly gid: number } | undefined;
@@ -168,8 +170,14 @@ export interface CgroupFacts {
   readonly unified: string | undefined;
   /** `memory.memsw.*` or `memory.swap.max` is there. */
   readonly swapAccounting: boolean;
-  /** `blkio.bfq.weight` (v1) or `io.bfq.weight`/`io.weight` (v2) is there. */
+  /** `blkio.bfq.weight` (v1) or `io.bfq.weight`/`io.weight` (v2) is there, and a block device obeys it. */
   readonly ioWeight: boolean;
+  /** Which of them; absent without `ioWeight`. */
+  readonly ioWeightFile?: 'blkio.bfq.weight' | 'io.bfq.weight' | 'io.weight';
+  /** This process's own cgroup in the v2 tree, relative to `unified` (`/` or `/system.slice/…`). */
+  readonly own?: string;
+  /** False: this process may not make cgroups (it isn't root); then no limit can be enforced. */
+  readonly permitted?: boolean;
 }
 
 export interface CgroupController {

@@ -1,6 +1,6 @@
 import type { AppConfig } from '../config/types.ts';
 import type { HostFacts } from '../host/host.ts';
-import { MetactlError } from '../util/error.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
 import type { Identity } from './plan.ts';
 
 /** Never given to an app, whatever the node file says: each is root by another name (sandbox.md rule 14). */
@@ -32,6 +32,7 @@ export function planIdentity(
 ): Identity {
   const section = `daemon.${daemon}`;
   const name = config.text(section, 'user');
+  if (facts.self.uid !== 0) return ourselves(config, section, name, facts);
   const base =
     name === undefined
       ? { name: config.app, uid: leased!, gid: leased! }
@@ -42,6 +43,18 @@ export function planIdentity(
   const groups = names.map((group) => groupId(config, section, 'supplementary-groups', group, facts));
   if (base.uid === 0 && config.flag('sandbox', 'allow-root') !== true) refuseRoot(config, section);
   return { user: base.name, uid: base.uid, gid, groups, capabilities: capabilities(config) };
+}
+
+/** Without root nothing can become somebody else: plain supervision runs as whoever started it. */
+function ourselves(config: AppConfig, section: string, name: string | undefined, { self }: HostFacts): Identity {
+  if (name === undefined || name === self.name) {
+    return { user: self.name, uid: self.uid, gid: self.gid, groups: self.groups, capabilities: [] };
+  }
+  throw new MetactlError(`${where(config, section, 'user')}[${section}] user: only root can run it as \`${name}\``, {
+    code: 'METACTL_NEEDS_ROOT',
+    hint: 'run metactl as root',
+    exitStatus: EXIT.needsRoot,
+  });
 }
 
 function groupId(config: AppConfig, section: string, key: string, name: string, facts: HostFacts): number {

@@ -1,8 +1,8 @@
 import { isAbsolute, join } from 'node:path';
+import { parseLimit } from '../config/limit.ts';
 import type { AppConfig } from '../config/types.ts';
 import type { HostFacts } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
-import { MetactlError } from '../util/error.ts';
 import type { Identity, ProcessPlan } from './plan.ts';
 
 const PATH = '/usr/local/bin:/usr/bin:/bin';
@@ -39,7 +39,7 @@ export interface ProcessInput {
   readonly seccompProgram: (arch: string) => Uint8Array;
 }
 
-/** What the daemon's own process looks like. Pure. @throws MetactlError (78) for a limit that is none. */
+/** What the daemon's own process looks like. Pure. @throws MetactlError where this architecture has no filter. */
 export function planProcess(input: ProcessInput): ProcessPlan {
   const { config, daemon, command, facts } = input;
   const section = `daemon.${daemon}`;
@@ -81,23 +81,7 @@ function rlimits(config: AppConfig, section: string, facts: HostFacts): Record<s
     const fallback =
       name === 'nofile' ? NOFILE : (facts.rlimits[name] ?? [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
     const text = config.text(section, `limit-${name}`);
-    limits[name] = text === undefined ? fallback : parseRlimit(config, section, name, text);
+    limits[name] = (text === undefined ? undefined : parseLimit(name, text)) ?? fallback;
   }
   return limits;
-}
-
-/** `N`, `infinity` or `SOFT:HARD`, as systemd's Limit…= directives. */
-function parseRlimit(config: AppConfig, section: string, name: string, text: string): readonly [number, number] {
-  const [soft = '', hard = soft, ...more] = text.split(':');
-  const values = [soft, hard].map((part) =>
-    part === 'infinity' ? Number.POSITIVE_INFINITY : /^\d+$/.test(part) ? Number(part) : Number.NaN,
-  );
-  if (more.length > 0 || values.some(Number.isNaN) || values[0]! > values[1]!) {
-    const origin = config.setting(section, `limit-${name}`)?.origin;
-    throw new MetactlError(
-      `${origin ? `${origin.file}:${origin.line}: ` : ''}[${section}] limit-${name}: found \`${text}\`, expected a number, \`infinity\` or SOFT:HARD`,
-      { code: 'METACTL_BAD_LIMIT', hint: 'for example 1024:524288', exitStatus: 78 },
-    );
-  }
-  return [values[0]!, values[1]!];
 }

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Ending } from '../host/host.ts';
 
 /** A daemon's restart keys, read (durations in milliseconds). Names follow systemd's directives. */
@@ -18,26 +19,14 @@ export type Decision =
 /** Ends that are no failure: status 0, and the signals of an ordinary stop (systemd's SuccessExitStatus default). */
 const CLEAN_SIGNALS: readonly number[] = [1, 2, 13, 15];
 
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGABRT: 6,
-  SIGKILL: 9,
-  SIGUSR1: 10,
-  SIGSEGV: 11,
-  SIGUSR2: 12,
-  SIGPIPE: 13,
-  SIGALRM: 14,
-  SIGTERM: 15,
-};
+const signals: Readonly<Record<string, number>> = constants.signals;
 
 /** True if the ending is named by a list of statuses and signal names (`3 143 SIGUSR1`). Pure. */
 export function isListed(ending: Ending, list: readonly string[]): boolean {
   return list.some((word) =>
     ending.code !== undefined
       ? word === String(ending.code)
-      : ending.signal !== undefined && SIGNAL_NUMBERS[word] === ending.signal,
+      : ending.signal !== undefined && signals[word] === ending.signal,
   );
 }
 

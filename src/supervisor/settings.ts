@@ -1,6 +1,5 @@
 import { constants } from 'node:os';
 import type { AppConfig } from '../config/types.ts';
-import { MetactlError } from '../util/error.ts';
 import type { RestartSettings } from './restart-policy.ts';
 
 /** How a daemon is stopped. */
@@ -25,25 +24,14 @@ export function restartSettings(config: AppConfig, daemon: string): RestartSetti
   };
 }
 
-/** Reads a daemon's stop keys. Pure. @throws MetactlError (78) for a signal that is none. */
+const signals: Readonly<Record<string, number>> = constants.signals;
+
+/** Reads a daemon's stop keys; the schema has checked the signal's name. Pure. */
 export function stopSettings(config: AppConfig, daemon: string): StopSettings {
   const section = `daemon.${daemon}`;
   const name = config.text(section, 'kill-signal');
   return {
-    killSignal: name === undefined ? undefined : signalNumber(name, section),
+    killSignal: name === undefined ? undefined : signals[name],
     timeout: config.number(section, 'timeout-stop-sec') ?? 30_000,
   };
-}
-
-/** `SIGTERM`, `TERM` or `15` → 15. @throws MetactlError (78) */
-export function signalNumber(name: string, section: string): number {
-  const upper = name.toUpperCase();
-  const signals = constants.signals as Readonly<Record<string, number>>;
-  const found = /^\d+$/.test(name) ? Number(name) : (signals[upper] ?? signals[`SIG${upper}`]);
-  if (found !== undefined && found >= 1 && found <= 64) return found;
-  throw new MetactlError(`[${section}] kill-signal: \`${name}\` is no signal`, {
-    code: 'METACTL_BAD_SIGNAL',
-    hint: 'use a name of kill -l, such as SIGTERM',
-    exitStatus: 78,
-  });
 }

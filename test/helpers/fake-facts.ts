@@ -61,6 +61,7 @@ export function fakeFacts(machine: FakeMachine = {}): HostFacts {
       ioWeight: false,
     },
     rlimits: { core: [0, Number.POSITIVE_INFINITY] },
+    self: { name: 'root', uid: 0, gid: 0, groups: [] },
     user: (name) =>
       name === 'www-data' ? { name, uid: 33, gid: 33 } : name === 'root' ? { name, uid: 0, gid: 0 } : undefined,
     group: (name) => (name === 'www-data' ? { gid: 33 } : undefined),

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { CgroupLimits, SandboxPlan } from '../../sandbox/plan.ts';
+import type { SandboxPlan } from '../../sandbox/plan.ts';
 import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } from '../host.ts';
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
 import { makeRunDirectories, makeStateDirectory } from './directories.ts';
@@ -25,7 +25,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   try {
     await withAppLock(paths, app, async () => {
       await endPredecessor(paths, app, daemon);
-      await removeDaemonCgroup(paths, app, daemon);
+      if (process.geteuid?.() === 0) await removeDaemonCgroup(paths, app, daemon, cgroupFacts);
       if (request.temporarySize !== undefined) makeTemporary(paths, app, request.temporarySize);
       if (network.mode === 'routed') netns = (await makeAppNetwork(paths, node, app, network)).netns;
     });
@@ -78,7 +78,7 @@ class LinuxApp implements AppHandle {
       throw error;
     }
     this.#recordLive(sandbox.pid, plan);
-    const ended = this.#finish(sandbox, cgroup, plan.limits);
+    const ended = this.#finish(sandbox, cgroup);
     this.#running = ended;
     return new LimitedSandbox(sandbox, cgroup, ended);
   }
@@ -99,9 +99,10 @@ class LinuxApp implements AppHandle {
   }
 
   /** Waits for the end, adds what only the cgroup knows, and removes it: the counters go with the directory. */
-  async #finish(sandbox: Sandbox, cgroup: DaemonCgroup, limits: CgroupLimits): Promise<Ending> {
+  async #finish(sandbox: Sandbox, cgroup: DaemonCgroup): Promise<Ending> {
     const ending = await sandbox.ended;
-    const oomKilled = limits.memoryMax !== undefined && cgroup.stats().oomKills > 0;
+    // Also without a limit of its own: a whole machine out of memory counts here too.
+    const oomKilled = cgroup.stats().oomKills > 0;
     removeLive(this.#request.paths, this.#request.app, this.#request.daemon);
     cgroup.kill();
     await cgroup.remove();

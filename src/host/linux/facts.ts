@@ -94,6 +94,15 @@ function nss(database: 'passwd' | 'group', name: string): string[] | undefined {
   }
 }
 
+function self(): HostFacts['self'] {
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  const entry = read('/etc/passwd')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find((fields) => fields[2] === String(uid));
+  return { name: entry?.[0] ?? String(uid), uid, gid, groups: process.getgroups?.() ?? [] };
+}
+
 /** Reads what plans need to know about this machine; look-ups happen when they are asked for. */
 export function readFacts(): HostFacts {
   return {
@@ -104,6 +113,7 @@ export function readFacts(): HostFacts {
     read,
     cgroup: detectCgroups(),
     rlimits: parseLimits(read('/proc/self/limits')),
+    self: self(),
     user(name) {
       const entry = nss('passwd', name);
       return entry === undefined ? undefined : { name: entry[0]!, uid: Number(entry[2]), gid: Number(entry[3]) };

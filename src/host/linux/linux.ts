@@ -20,7 +20,16 @@ export const linux: Host = {
     });
   },
   facts: readFacts,
-  check: (plan, facts) => checkLimits(plan.limits, facts.cgroup, plan.bestEffort),
+  check(plan, facts) {
+    if (facts.self.uid !== 0 && Object.keys(plan.limits).length > 0 && !plan.bestEffort) {
+      throw new MetactlError(`the limits of ${plan.app}/${plan.daemon} need root`, {
+        code: 'METACTL_NEEDS_ROOT',
+        hint: 'run it as root, or set [sandbox] best-effort = yes to run it without them',
+        exitStatus: EXIT.needsRoot,
+      });
+    }
+    return checkLimits(plan.limits, facts.cgroup, plan.bestEffort);
+  },
   linkName: hostLinkName,
   lease,
   openApp: (request) => openApp(request, detectCgroups()),
