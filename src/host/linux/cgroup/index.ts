@@ -1,0 +1,7 @@
+/** cgroups of both versions behind one face (DESIGN §5): detection, a daemon's cgroup, an app's left-overs. */
+export { type AppCgroups, listAppCgroups, pidsOf, removeAppCgroups } from './app.ts';
+export { makeDaemonCgroup, openDaemonCgroup, removeDaemonCgroup } from './daemon.ts';
+export { cgroupFacts, detectCgroups, parseCgroupMounts } from './detect.ts';
+export { checkLimits, planLimits } from './limits.ts';
+export type { DaemonCgroup } from './open-cgroup.ts';
+export type { CgroupStats } from './stats.ts';

@@ -1,0 +1,93 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
+
+/** What cgroup code asks of the kernel; unit tests put a fake tree in its place. Paths are absolute. */
+export interface CgroupKernel {
+  /** Makes a directory with its parents (0755). @returns the topmost one that was made; undefined where all were there. */
+  mkdir(path: string): string | undefined;
+  /** @throws EBUSY while something is in it, ENOENT where it is gone */
+  rmdir(path: string): void;
+  /** Writes one value in one write(2); never makes a file. */
+  write(path: string, value: string): void;
+  /** Undefined where the file, or the cgroup behind it, is gone. */
+  read(path: string): string | undefined;
+  /** Close-on-exec: nothing that is executed inherits it. */
+  openForWriting(path: string): number;
+  openDirectory(path: string): number;
+  close(fd: number): void;
+  /** Names of the directories in a directory; none where it is gone. */
+  directories(path: string): string[];
+  exists(path: string): boolean;
+  /** Whether root made it: users may have delegated parts of the v2 tree with directories of any name. */
+  isRoots(path: string): boolean;
+  /** f_type of statfs(2), undefined where there is nothing. */
+  fileSystem(path: string): number | undefined;
+}
+
+/** The cgroup or its file went away meanwhile: ENODEV is what an open file of a removed cgroup answers. */
+const GONE = new Set(['ENOENT', 'ENODEV', 'ENOTDIR']);
+
+export function errnoOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'EIO';
+}
+
+function orUndefined<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (GONE.has(errnoOf(error))) return undefined;
+    throw error;
+  }
+}
+
+let umask: number | undefined;
+
+/** Whether directories made with 0755 lack some of it. metactl doesn't change its umask, so it is read once. */
+function umaskHides(): boolean {
+  umask ??= Number.parseInt(/^Umask:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '777', 8);
+  return (umask & 0o755) !== 0;
+}
+
+/** libuv adds O_CLOEXEC to every open(2). */
+export const linuxKernel: CgroupKernel = {
+  mkdir(path) {
+    // One call, because every failed one costs as much as the directory: Node makes an error with a stack for it.
+    const topmost = mkdirSync(path, { recursive: true, mode: 0o755 });
+    // The app reads its own cgroup inside the sandbox, whatever umask metactl was started with.
+    if (topmost !== undefined && umaskHides()) chmodSync(path, 0o755);
+    return topmost;
+  },
+  rmdir: (path) => rmdirSync(path),
+  write(path, value) {
+    const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+    try {
+      writeSync(fd, value);
+    } finally {
+      closeSync(fd);
+    }
+  },
+  read: (path) => orUndefined(() => readFileSync(path, 'utf8')),
+  openForWriting: (path) => openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW),
+  openDirectory: (path) => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW),
+  close: (fd) => closeSync(fd),
+  directories: (path) =>
+    orUndefined(() =>
+      readdirSync(path, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => entry.name),
+    ) ?? [],
+  exists: (path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined,
+  isRoots: (path) => orUndefined(() => lstatSync(path).uid) === 0,
+  fileSystem: (path) => orUndefined(() => statfsSync(path).type),
+};

@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { type CgroupKernel, linuxKernel } from './kernel.ts';
+import { killInside, linuxProcesses, type Processes } from './kill.ts';
+import { cgroupError } from './make.ts';
+import { removeCgroup } from './remove.ts';
+import { type CgroupStats, countOomKills, type Leaf, readStats } from './stats.ts';
+
+/** A daemon's cgroup in all hierarchies, held open for processes to be put into it. */
+export interface DaemonCgroup {
+  /** Open for writing, close-on-exec: v1's `tasks` of each hierarchy. A new process writes `0` to each, itself. */
+  readonly tasks: readonly number[];
+  /** Open, close-on-exec: the directory in the v2 tree (pure or hybrid's), for CLONE_INTO_CGROUP. */
+  readonly directory: number | undefined;
+  /** Absolute directories, one per hierarchy. */
+  readonly paths: readonly string[];
+  /** Limits that are not enforced (only with best effort). */
+  readonly warnings: readonly string[];
+  /** SIGKILL to everything inside; returns before it has ended. */
+  kill(): void;
+  /** Zeros once it is removed. */
+  stats(): CgroupStats;
+  /** Processes inside that the kernel killed for memory since it was made; still known after `remove`. */
+  oomKills(): number;
+  /** Lets go of the descriptors. The cgroup stays. */
+  close(): void;
+  /** Lets go of the descriptors and removes it with parents left empty; waits some seconds for what is still ending inside. */
+  remove(): Promise<void>;
+}
+
+/** What tests replace. */
+export interface Backends {
+  readonly kernel: CgroupKernel;
+  readonly processes: Processes;
+}
+export const LINUX: Backends = { kernel: linuxKernel, processes: linuxProcesses };
+
+/** What goes with a daemon's directory if empty: the app's directory and the root's. */
+export const PARENTS = 2;
+
+/** The only DaemonCgroup there is: directories that exist, opened. */
+export class OpenCgroup implements DaemonCgroup {
+  readonly tasks: readonly number[];
+  readonly directory: number | undefined;
+  readonly paths: readonly string[];
+  readonly warnings: readonly string[];
+  readonly #leaves: readonly Leaf[];
+  readonly #backends: Backends;
+  #open: number[] = [];
+  #killed = false;
+  #lastOomKills = 0;
+
+  constructor(leaves: readonly Leaf[], warnings: readonly string[], backends: Backends) {
+    this.#leaves = leaves;
+    this.#backends = backends;
+    this.warnings = warnings;
+    this.paths = leaves.map(({ path }) => path);
+    try {
+      this.tasks = leaves.filter(({ hierarchy }) => hierarchy.version === 1).map(({ path }) => this.#openTasks(path));
+      const unified = leaves.find(({ hierarchy }) => hierarchy.version === 2);
+      this.directory = unified === undefined ? undefined : this.#keep(backends.kernel.openDirectory(unified.path));
+    } catch (error) {
+      this.close();
+      throw cgroupError(error, 'open cgroup', leaves[0]?.path ?? '');
+    }
+  }
+
+  #openTasks(path: string): number {
+    return this.#keep(this.#backends.kernel.openForWriting(join(path, 'tasks')));
+  }
+
+  #keep(fd: number): number {
+    this.#open.push(fd);
+    return fd;
+  }
+
+  kill(): void {
+    this.#killed = true;
+    killInside(this.#backends.kernel, this.paths, this.#backends.processes);
+  }
+
+  stats(): CgroupStats {
+    return readStats(this.#backends.kernel, this.#leaves);
+  }
+
+  oomKills(): number {
+    this.#lastOomKills = Math.max(this.#lastOomKills, countOomKills(this.#backends.kernel, this.#leaves));
+    return this.#lastOomKills;
+  }
+
+  close(): void {
+    for (const fd of this.#open) this.#backends.kernel.close(fd);
+    this.#open = [];
+  }
+
+  async remove(): Promise<void> {
+    this.oomKills();
+    this.close();
+    await removeCgroup(this.#backends.kernel, this.paths, PARENTS, () => {
+      if (this.#killed) this.kill();
+    });
+  }
+}

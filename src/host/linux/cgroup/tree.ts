@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import type { Paths } from '../../../util/paths.ts';
+import type { CgroupFacts } from '../../host.ts';
+
+/** One cgroup hierarchy that daemons are put into. */
+export interface Hierarchy {
+  readonly version: 1 | 2;
+  /** The directory that metactl's tree is made in: v1 the mount point, v2 the supervisor's own cgroup. */
+  readonly base: string;
+  /** Those of metactl's controllers that it carries; none for hybrid's `unified` tree. */
+  readonly controllers: readonly string[];
+}
+
+/**
+ * The controllers every daemon is put under: what `stats` reads and what JVMs size themselves by. A JVM ignores its cgroup
+ * unless it also sees a v1 cpuset hierarchy, and sees there what it is in: its own one rather than the host's.
+ */
+const ALWAYS = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids'] as const;
+
+/** The hierarchies a daemon is put into, `unified` last: it has `cgroup.kill` also where it carries no controller. Pure. */
+export function hierarchiesOf(facts: CgroupFacts, io: boolean): Hierarchy[] {
+  if (facts.permitted === false) return [];
+  const wanted = [...ALWAYS, ...(io ? (['blkio', 'io'] as const) : [])];
+  const v1 = new Map<string, string[]>();
+  const v2: string[] = [];
+  for (const name of wanted) {
+    const controller = facts.controllers[name];
+    if (controller === undefined) continue;
+    if (controller.version === 1) v1.set(controller.mount, [...(v1.get(controller.mount) ?? []), name]);
+    // v2 has no controller of its own for accounting.
+    else if (name !== 'cpuacct') v2.push(name);
+  }
+  const hierarchies: Hierarchy[] = [...v1].map(([base, controllers]) => ({ version: 1, base, controllers }));
+  if (facts.unified !== undefined) {
+    hierarchies.push({ version: 2, base: join(facts.unified, facts.own ?? '/'), controllers: v2 });
+  }
+  return hierarchies;
+}
+
+/** The directory of all of this root's apps in a hierarchy: `metactl`, or `metactl-<id>` under a moved root. Pure. */
+export function treeName(paths: Paths): string {
+  return paths.nodeId === '' ? 'metactl' : `metactl-${paths.nodeId}`;
+}
+
+/** A daemon's directory, top down. Names were validated where they were read; `/` or `..` here is a fault of metactl. Pure. */
+export function leafPath(hierarchy: Hierarchy, paths: Paths, app: string, daemon: string): LeafPath {
+  for (const name of [app, daemon]) if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new TypeError(`not a name: ${name}`);
+  const tree = join(hierarchy.base, treeName(paths));
+  return { base: hierarchy.base, tree, app: join(tree, app), leaf: join(tree, app, daemon) };
+}
+
+export interface LeafPath {
+  readonly base: string;
+  readonly tree: string;
+  readonly app: string;
+  readonly leaf: string;
+}
