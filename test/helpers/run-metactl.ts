@@ -1,9 +1,15 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** The nearest directory above that holds the package: the same from source and from the bench's bundle in `.cache`. */
+function repository(directory: string): string {
+  return existsSync(join(directory, 'package.json')) ? directory : repository(dirname(directory));
+}
+
 /** The checkout's root directory. */
-export const REPOSITORY = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export const REPOSITORY = repository(dirname(fileURLToPath(import.meta.url)));
 const BIN = join(REPOSITORY, 'bin/metactl.cjs');
 
 export interface Outcome {

@@ -1,0 +1,99 @@
+/**
+ * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,apps,commands]`. Root; a quiet machine.
+ * Exit status 1 if a gate fails. `--json`: `{ node, kernel, cpus, runs, measured, missing, gates }`, times in µs.
+ */
+import { cpus, release } from 'node:os';
+import { parseArgs } from 'node:util';
+import { measureCommands } from './commands.ts';
+import { COLD, evaluate, type Measured, WARM } from './gates.ts';
+import { interleave, type Result } from './launcher.ts';
+import { measureManyApps } from './many-apps.ts';
+import { measureManyDaemons } from './many-daemons.ts';
+import { coldLauncher, warmLauncher } from './metactl.ts';
+import { findRivals, type Missing } from './rivals.ts';
+import { type BenchSite, makeSite } from './site.ts';
+import { printTable } from './table.ts';
+
+const PARTS = ['launches', 'daemons', 'apps', 'commands'] as const;
+
+function options(): { json: boolean; runs: number; parts: readonly string[] } {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      runs: { type: 'string', default: '200' },
+      only: { type: 'string', default: PARTS.join(',') },
+    },
+  });
+  const parts = values.only.split(',');
+  const unknown = parts.find((part) => !(PARTS as readonly string[]).includes(part));
+  const runs = Number(values.runs);
+  if (unknown !== undefined || !Number.isInteger(runs) || runs < 1) {
+    console.error('usage: bench [--json] [--runs N] [--only launches,daemons,apps,commands]');
+    process.exit(2);
+  }
+  return { json: values.json, runs, parts };
+}
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`bench: ${text}\n`);
+}
+
+async function measureLaunches(
+  site: BenchSite,
+  runs: number,
+): Promise<{ launches: Result[]; missing: readonly Missing[] }> {
+  const { running, missing } = await findRivals(site.directory, site.program);
+  const warm = await warmLauncher(WARM, await site.app('warm', 1, false));
+  try {
+    const cold = coldLauncher(COLD, await site.app('cold', 1, false));
+    const launchers = [warm, cold, ...running];
+    const launches: Result[] = [];
+    for (const mode of ['hot', 'idle'] as const) {
+      progress(`${launchers.length} launchers, ${runs} times each, ${mode}`);
+      launches.push(...(await interleave(launchers, runs, mode)));
+    }
+    return { launches, missing };
+  } finally {
+    await warm.close();
+  }
+}
+
+const { json, runs, parts } = options();
+if (process.geteuid?.() !== 0) {
+  console.error('bench: sandboxes need root');
+  process.exit(77);
+}
+
+const site = makeSite();
+let measured: Measured = {};
+let missing: readonly Missing[] = [];
+try {
+  if (parts.includes('launches')) {
+    const result = await measureLaunches(site, runs);
+    measured = { ...measured, launches: result.launches };
+    missing = result.missing;
+  }
+  if (parts.includes('commands')) {
+    progress('commands');
+    measured = { ...measured, commands: await measureCommands(site, Math.ceil(runs / 5)) };
+  }
+  if (parts.includes('daemons')) {
+    progress('100 daemons');
+    measured = { ...measured, daemons: await measureManyDaemons(site, 100, Math.ceil(runs / 20)) };
+  }
+  if (parts.includes('apps')) {
+    progress('300 apps');
+    measured = { ...measured, apps: await measureManyApps(site, 300, runs) };
+  }
+} finally {
+  site.remove();
+}
+
+const gates = evaluate(measured);
+const machine = { node: process.version, kernel: release(), cpus: cpus().length, runs };
+console.log(
+  json
+    ? JSON.stringify({ ...machine, measured, missing, gates }, undefined, 2)
+    : `${printTable(measured, missing, gates)}\nNode ${machine.node}, Linux ${machine.kernel}, ${machine.cpus} CPUs`,
+);
+process.exitCode = gates.every(({ passed }) => passed) ? 0 : 1;

@@ -1,0 +1,85 @@
+import { type Gate, type Measured, RIVAL } from './gates.ts';
+import type { Result } from './launcher.ts';
+import type { Missing } from './rivals.ts';
+import type { Summary } from './statistics.ts';
+
+/** Pure: rows of cells as aligned text, the first column to the left, the others to the right. */
+export function align(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const line = (row: readonly string[]): string =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
+  return [line(rows[0]!), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.slice(1).map(line)].join('\n');
+}
+
+/** Microseconds with a thousands separator. */
+function us(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+function ratio(value: Summary, of: Summary | undefined): string {
+  return of === undefined ? '' : `${(value.p50 / of.p50).toFixed(2)} (${(value.p95 / of.p95).toFixed(2)})`;
+}
+
+function launchRow(result: Result, all: readonly Result[]): string[] {
+  const rival = all.find(({ name, mode }) => name === RIVAL && mode === result.mode);
+  const { first, exit } = result;
+  return [
+    result.name,
+    result.mode,
+    String(first.n),
+    us(first.p50),
+    us(first.p95),
+    us(exit.p50),
+    us(exit.p95),
+    ratio(first, rival?.first),
+  ];
+}
+
+const HEAD = ['', 'mode', 'n', 'first p50', 'p95', 'exit p50', 'p95', '× bwrap p50 (p95)'];
+
+/** The whole report as text. Times in µs. Pure. */
+export function printTable(measured: Measured, missing: readonly Missing[], gates: readonly Gate[]): string {
+  const parts: string[] = [];
+  const { launches, daemons, apps, commands } = measured;
+  if (launches !== undefined) {
+    parts.push('Launches: call to first instruction, and to the end of all of it, µs');
+    parts.push(align([HEAD, ...launches.map((result) => launchRow(result, launches))]));
+    for (const { name, reason } of missing) parts.push(`${name}: does not run here (${reason})`);
+  }
+  if (daemons !== undefined) {
+    const { count, metactl, bwrap, initPss, bwrapPss } = daemons;
+    parts.push(
+      `\n${count} at once from one process: call to the last first instruction, µs; and what each keeps, kB PSS`,
+    );
+    parts.push(
+      align([
+        ['', 'n', 'p50', 'p95', 'PSS'],
+        [`metactl, ${count} daemons of one app`, String(metactl.n), us(metactl.p50), us(metactl.p95), String(initPss)],
+        [`${count} × ${RIVAL}`, String(bwrap.n), us(bwrap.p50), us(bwrap.p95), String(bwrapPss)],
+      ]),
+    );
+  }
+  if (apps !== undefined) {
+    const { coldFirst, warmFirst, coldLast, warmLast } = apps;
+    parts.push(`\nThe first app of a node and number ${apps.count}, beside ${apps.count - 1} that run, µs`);
+    parts.push(align([HEAD, ...[coldFirst, coldLast, warmFirst, warmLast].map((result) => launchRow(result, []))]));
+  }
+  if (commands !== undefined) {
+    const { node, ip, config, run } = commands;
+    parts.push('\nCommands, µs');
+    parts.push(align([HEAD, ...[node, ip, config, run].map((result) => launchRow(result, []))]));
+  }
+  parts.push('\nGates');
+  parts.push(
+    align([
+      ['', 'measured', 'limit', ''],
+      ...gates.map(({ name, value, limit, unit, passed }) => [
+        name,
+        `${value.toFixed(unit === 'kB' ? 0 : 2)} ${unit}`,
+        `${limit.toFixed(unit === 'kB' ? 0 : 2)} ${unit}`,
+        passed ? 'PASS' : 'FAIL',
+      ]),
+    ]),
+  );
+  return parts.join('\n');
+}
