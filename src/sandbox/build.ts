@@ -1,3 +1,4 @@
+import { basename, dirname, join } from 'node:path';
 import type { AppConfig } from '../config/types.ts';
 import type { HostFacts, Lease } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
@@ -25,8 +26,8 @@ export interface PlanInput {
 }
 
 /** Where the app's shared temporary directories are on the host. Pure. */
-export function temporaryDirectories(paths: Paths, app: string): { tmp: string; varTmp: string } {
-  const mount = `${paths.runApp(app)}/tmp`;
+export function temporaryDirectories(paths: Paths, app: string, facts: HostFacts): { tmp: string; varTmp: string } {
+  const mount = `${realPathOf(facts, paths.runApp(app))}/tmp`;
   return { tmp: `${mount}/tmp`, varTmp: `${mount}/var-tmp` };
 }
 
@@ -67,15 +68,26 @@ export function buildPlan(input: PlanInput): SandboxPlan {
   };
 }
 
+/**
+ * The real path of something that may not be there yet: the plan must hold no symlink, because mounting follows none.
+ * (Administrators do link /var/lib/metactl to another volume.)
+ */
+function realPathOf(facts: HostFacts, path: string): string {
+  const real = facts.realPath(path);
+  if (real !== undefined || path === '/') return real ?? path;
+  const parent = realPathOf(facts, dirname(path));
+  return join(parent, basename(path));
+}
+
 function rootPlan({ config, facts, lease, paths }: PlanInput, users: readonly Identity[]) {
-  const directory = facts.realPath(config.directory) ?? config.directory;
+  const directory = realPathOf(facts, config.directory);
   return planRoot({
     facts,
-    covered: [paths.etc, paths.lib, paths.log, paths.run],
+    covered: [paths.etc, paths.lib, paths.log, paths.run].map((path) => realPathOf(facts, path)),
     directory,
     directoryLink: directory === config.directory ? undefined : config.directory,
-    stateDirectory: config.stateDirectory,
-    temporary: temporaryDirectories(paths, config.app),
+    stateDirectory: realPathOf(facts, config.stateDirectory),
+    temporary: temporaryDirectories(paths, config.app, facts),
     files: etcFiles({
       app: config.app,
       address: lease.address,

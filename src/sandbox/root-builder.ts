@@ -47,7 +47,8 @@ export class RootBuilder {
 
   /** Binds a host path. @returns false where the mount point is missing on the host tree. */
   bind(source: string, target: string, flags: MountFlags & { recursive?: boolean; shared?: boolean }): boolean {
-    const kind = this.#facts.state(source) === 'directory' ? 'directory' : 'file';
+    // A directory that metactl is about to make (the app's state) is not there yet.
+    const kind = ['directory', 'absent'].includes(this.#facts.state(source)) ? 'directory' : 'file';
     const { recursive = false, shared = true, ...rest } = flags;
     if (!this.ensure(target, kind, shared)) return false;
     this.add({ op: 'bind', source, target, recursive, shared, ...rest });
