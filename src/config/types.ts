@@ -32,6 +32,21 @@ export type ValueType =
   | 'octal'; //    number (`022`)
 export type Value = string | boolean | number | readonly string[];
 
+/** One section of the schema. */
+export interface SectionSpec {
+  /** As in the file; `daemon.*` stands for one section per name. */
+  readonly name: string;
+  readonly doc: string;
+  readonly keys: readonly KeySpec[];
+  /** The layers that may set its keys, unless a key says otherwise. Absent: application, site and node. */
+  readonly layers?: readonly Layer[];
+  /** Keys may be repeated and keep their order (`[systemd.*]`). */
+  readonly repeats?: true;
+  /** For sections whose keys are free: what a key must look like. */
+  readonly keyPattern?: RegExp;
+  readonly keyExpected?: string;
+}
+
 /** One row of the schema table. */
 export interface KeySpec {
   /** Key name, or `*` for sections whose keys are free (`[env]`), or a pattern such as `depends-on.*`. */
@@ -45,12 +60,23 @@ export interface KeySpec {
   readonly layers?: readonly Layer[];
   /** From `.metactl` only values at most as favourable as this rule allows (DESIGN §3 Trust). */
   readonly onlyLess?: 'at-most-default' | 'at-least-default';
+  /** What `onlyLess` compares with where no layer sets the key and there is no `default`. */
+  readonly bound?: string;
+  /** Lowest and highest value of a number. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Reads the text in place of `type` where the type alone says too little; undefined: not valid. */
+  readonly read?: (text: string) => Value | undefined;
+  /** The numbers that `onlyLess` compares, where the value itself is no number (`limit-nofile = 1024:4096`). */
+  readonly measure?: (value: Value) => readonly number[];
+  /** What a valid value looks like, for messages: `HOST:PORT or a CIDR`. Absent: told by the type. */
+  readonly expected?: string;
   /** Other names for the same key (`java.heap.max` for `jvm.heap.max`). */
   readonly aliases?: readonly string[];
   /** A feature that this version does not have yet: `protects` makes `run` refuse (78), `harmless` is listed by `check`. */
   readonly unbuilt?: 'protects' | 'harmless';
-  /** Where `protects` holds only for some values (`network mode = nat` but not `routed`). */
-  readonly unbuiltValues?: readonly string[];
+  /** Values with which `unbuilt` does not hold (`mode = routed`, but not `nat`). */
+  readonly builtValues?: readonly string[];
   readonly doc: string;
 }
 
@@ -72,6 +98,8 @@ export interface Setting {
   readonly trust: Layer;
   /** A secret by name or by shape (password in a URL): masked unless --reveal. */
   readonly secret: boolean;
+  /** `text` as it may be shown: every secret in it, its own and those that came by interpolation, is `***`. */
+  readonly masked?: string;
 }
 
 export interface ChainLink {
@@ -81,6 +109,10 @@ export interface ChainLink {
   /** Absent for built-ins (`app`, `ip` …). */
   readonly origin?: Origin;
   readonly secret: boolean;
+  /** `text` as it may be shown; absent: `text` itself. */
+  readonly masked?: string;
+  /** Values of lower layers that the one named here replaced, nearest first; absent for built-ins. */
+  readonly overridden?: readonly { readonly raw: string; readonly origin: Origin }[];
 }
 
 /** A problem in a file. `check` shows all of them at once; everything else throws the list as one MetactlError (78). */
@@ -117,6 +149,19 @@ export interface AppConfig {
   words(section: string, key: string): readonly string[] | undefined;
   /** `[env]` with `[env.DAEMON]` laid over it (of any layer beats [env] of any layer), interpolated. */
   environment(daemon: string): Readonly<Record<string, string>>;
+}
+
+/** What `loadApp` gives: a configuration that an address can be bound to later. */
+export interface LoadedConfig extends AppConfig {
+  /** Keys that are set but whose features this version does not have. */
+  readonly unbuilt: { readonly refuse: readonly Problem[]; readonly note: readonly Problem[] };
+  /** `environment` as settings, for printing. */
+  environmentSettings(daemon: string): readonly Setting[];
+  /**
+   * The same configuration with `%(ip)` bound to the leased address; undefined: unchanged, `%(ip)` stays as it is.
+   * @throws MetactlError (78) where a value is not valid with this address.
+   */
+  withAddress(ip: string | undefined): LoadedConfig;
 }
 
 /** `/etc/metactl/metactl.conf`, typed; defaults filled in. */

@@ -1,0 +1,299 @@
+import type { Platform } from '../platform/platform.ts';
+import { isSecretName, MASK, maskText } from '../util/mask.ts';
+import { MergedConfig } from './app-config.ts';
+import { Interpolator, type Resolved, scopeOf } from './interpolate.ts';
+import { KeyFinder } from './key-finder.ts';
+import type { LayerFile } from './layers.ts';
+import { type Merged, type MergedKey, merge } from './merge.ts';
+import * as messages from './messages.ts';
+import { ProblemList } from './problem-list.ts';
+import { readSecretFile } from './read-file.ts';
+import { checkEffective, checkFirewall, checkLess, forbiddenReference, type TrustContext } from './trust.ts';
+import type { KeySpec, LoadedConfig, Origin, Problem, Setting } from './types.ts';
+import { unbuiltProblem } from './unbuilt.ts';
+import { checkNames, checkRelations } from './validate.ts';
+import { expectation, keepsQuotes, readValue } from './values.ts';
+
+/** What a configuration is assembled from: the layers as read, and what is known about app and node. */
+export interface Material {
+  readonly app: string;
+  readonly node: string;
+  readonly site: string;
+  readonly directory: string;
+  readonly release: string;
+  readonly stateDirectory: string;
+  readonly logDirectory: string;
+  readonly nodeFile: string;
+  readonly siteFile: string;
+  readonly metactlConf: string;
+  /** Lowest layer first. */
+  readonly files: readonly LayerFile[];
+  readonly platforms: readonly Platform[];
+  /** Undefined: bound later. */
+  readonly ip: string | undefined;
+  readonly full: boolean;
+}
+
+/**
+ * Merges, interpolates, types and checks. Pure but for the files that `%(file:)` names.
+ * @returns a configuration of everything that is valid, and all problems of the rest.
+ */
+export function assemble(material: Material): { config: LoadedConfig; problems: readonly Problem[] } {
+  return new Assembly(material).run();
+}
+
+class Assembly {
+  readonly #material: Material;
+  readonly #problems = new ProblemList();
+  readonly #warnings = new ProblemList();
+  readonly #finder: KeyFinder;
+  readonly #merged: Merged;
+  readonly #sections: Map<string, Map<string, MergedKey>>;
+  readonly #trust: TrustContext;
+  #interpolator: Interpolator;
+
+  constructor(material: Material) {
+    this.#material = material;
+    this.#finder = new KeyFinder(material.platforms);
+    const { merged, problems } = merge(material.files, this.#finder.canonical);
+    for (const file of material.files) this.#problems.addAll(file.problems);
+    this.#problems.addAll(problems);
+    this.#merged = merged;
+    this.#sections = new Map([...merged.sections].map(([name, keys]) => [name, new Map(keys)]));
+    const { nodeFile, siteFile, full, directory, stateDirectory } = material;
+    this.#trust = { nodeFile, siteFile, full, own: [directory, stateDirectory], problems: this.#problems };
+    this.#interpolator = this.#newInterpolator();
+  }
+
+  run(): { config: LoadedConfig; problems: readonly Problem[] } {
+    const { files } = this.#material;
+    const daemons = checkNames(this.#material, this.#sections, this.#problems);
+    for (const daemon of daemons) this.#addPlatform(daemon);
+    // Platform defaults may have changed what names stand for.
+    this.#interpolator = this.#newInterpolator();
+    const usable = checkRelations({
+      material: this.#material,
+      sections: this.#sections,
+      daemons,
+      finder: this.#finder,
+      trust: this.#trust,
+      problems: this.#problems,
+      warnings: this.#warnings,
+    });
+    checkFirewall(this.#find('firewall.out', 'policy')?.winner, files, this.#trust);
+    const sections = this.#settings(usable);
+    const environments = new Map(daemons.map((daemon) => [daemon, this.#environment(daemon)]));
+    const unbuilt = this.#unbuilt(sections);
+    this.#warnings.addAll(unbuilt.note);
+    const config = new MergedConfig({
+      app: this.#material.app,
+      directory: this.#material.directory,
+      stateDirectory: this.#material.stateDirectory,
+      logDirectory: this.#material.logDirectory,
+      daemons,
+      files: files.map(({ file }) => file),
+      warnings: this.#warnings.items,
+      unbuilt,
+      sections,
+      environments,
+      find: this.#finder.find,
+      canonical: this.#finder.canonical,
+      bind: (ip) => bind({ ...this.#material, ip }),
+    });
+    return { config, problems: this.#problems.items };
+  }
+
+  #find(section: string, key: string): MergedKey | undefined {
+    return this.#sections.get(section)?.get(this.#finder.canonical(section, key));
+  }
+
+  #newInterpolator(): Interpolator {
+    const { app, node, site, ip, release, directory, stateDirectory, logDirectory } = this.#material;
+    const builtins = new Map<string, string | undefined>([
+      ['app', app],
+      ['node', node],
+      ['site', site],
+      ['ip', ip],
+      ['release', release],
+      ['app_dir', directory],
+      ['state_dir', stateDirectory],
+      ['log_dir', logDirectory],
+    ]);
+    const find = (section: string, key: string) => this.#find(section, key);
+    return new Interpolator(
+      {
+        find,
+        builtins,
+        defaultOf: (section, key) => this.#finder.find(section, this.#finder.canonical(section, key))?.default,
+        known: () => [...(this.#sections.get('env')?.keys() ?? []), ...builtins.keys(), 'daemon'].slice(0, 1000),
+        keepsQuotes: (section, key) => keepsQuotes(this.#specOf(section, key)?.type ?? 'text'),
+        forbidden: (user, name) => this.#noAddress(name) ?? this.#forbidden(user, name),
+        readFile: readSecretFile,
+      },
+      this.#problems,
+    );
+  }
+
+  #forbidden(user: MergedKey, name: string): messages.Text | undefined {
+    const secretOf = (section: string, key: string) => {
+      const item = this.#find(section, key);
+      if (item === undefined) return undefined;
+      return { written: item.winner, secret: isSecretName(key) || maskText(item.winner.raw) !== item.winner.raw };
+    };
+    return forbiddenReference(user, name, secretOf, this.#trust);
+  }
+
+  #noAddress(name: string): messages.Text | undefined {
+    if (name !== 'ip' || this.#ownNetwork()) return undefined;
+    const enabled = this.#find('sandbox', 'enabled')?.winner.raw;
+    const mode = this.#find('sandbox.net', 'mode')?.winner.raw;
+    return messages.noAddress(mode === undefined ? `[sandbox] enabled = ${enabled}` : `[sandbox.net] mode = ${mode}`);
+  }
+
+  /** Whether the app has an address of its own, as far as the files say. */
+  #ownNetwork(): boolean {
+    const enabled = this.#find('sandbox', 'enabled')?.winner.raw.toLowerCase() ?? 'yes';
+    const mode = this.#find('sandbox.net', 'mode')?.winner.raw;
+    return !['no', 'false', 'off', '0'].includes(enabled) && mode !== 'host' && mode !== 'none';
+  }
+
+  /** Layer 0: the defaults of the daemon's platform, for keys that nobody sets or unsets. */
+  #addPlatform(daemon: string): void {
+    const section = `daemon.${daemon}`;
+    const keys = this.#sections.get(section)!;
+    const item = keys.get('platform');
+    const name = item === undefined ? 'exec' : this.#interpolator.resolve(item, daemon)?.text;
+    if (name === undefined) return;
+    const platform = this.#material.platforms.find((candidate) => candidate.name === name);
+    if (platform === undefined) {
+      const known = this.#material.platforms.map((candidate) => candidate.name);
+      if (item !== undefined) this.#problems.at(item.winner.origin, messages.unknownPlatform(name, known));
+      return;
+    }
+    this.#finder.setPlatform(daemon, platform);
+    const context = { app: this.#material.app, daemon, ownNetwork: this.#ownNetwork() };
+    const origin: Origin = { layer: 'platform', file: `${platform.name} default`, line: 0, column: 0 };
+    for (const [key, raw] of Object.entries(platform.defaults(context))) {
+      const written = { layer: 'platform' as const, raw, origin, keyColumn: 0 };
+      const before = keys.get(key);
+      if (before !== undefined) keys.set(key, { ...before, overridden: [...before.overridden, written] });
+      else if (!this.#merged.unset.has(`${section}\0${key}`)) {
+        keys.set(key, { section, key, winner: written, overridden: [] });
+      }
+    }
+  }
+
+  /** Types everything that the schema knows. Daemons come first, so that chains of faults start at their user. */
+  #settings(usable: (section: string, key: string) => boolean): Map<string, readonly Setting[]> {
+    const names = [...this.#sections.keys()];
+    const order = [...names.filter((name) => !isEnv(name)), ...names.filter(isEnv)];
+    const done = new Map<string, readonly Setting[]>();
+    for (const name of order) {
+      const items = this.#merged.repeated.get(name) ?? [...this.#sections.get(name)!.values()];
+      const settings = items.filter(({ key }) => usable(name, key)).map((item) => this.#setting(item, scopeOf(name)));
+      done.set(
+        name,
+        settings.filter((setting) => setting !== undefined),
+      );
+    }
+    return new Map(names.map((name) => [name, done.get(name)!]));
+  }
+
+  #specOf(section: string, key: string): KeySpec | undefined {
+    return this.#finder.find(section, key);
+  }
+
+  #setting(item: MergedKey, scope: string | undefined): Setting | undefined {
+    const spec = this.#specOf(item.section, item.key);
+    const resolved = spec === undefined ? undefined : this.#interpolator.resolve(item, scope);
+    if (spec === undefined || resolved === undefined) return undefined;
+    const value = readValue(spec, resolved.text);
+    const { origin } = item.winner;
+    if (value === undefined) {
+      const shown = messages.badValue(resolved.masked, expectation(spec, resolved.text), spec.values);
+      const message = `${shown.message}${messages.viaChain(resolved.chain)}`;
+      this.#problems.at(origin, { ...shown, message });
+      return undefined;
+    }
+    const setting: Setting = {
+      section: item.section,
+      key: item.key,
+      raw: item.winner.raw,
+      text: resolved.text,
+      value,
+      origin,
+      chain: resolved.chain,
+      overridden: item.overridden.map(({ raw, origin: where }) => ({ raw, origin: where })),
+      trust: resolved.trust,
+      secret: resolved.masked !== resolved.text,
+      masked: resolved.masked,
+    };
+    checkEffective(setting, spec, this.#trust);
+    if (spec.onlyLess !== undefined) this.#checkLess(item, spec, resolved, scope);
+    this.#checkCommandLine(setting, spec);
+    return setting;
+  }
+
+  #checkLess(item: MergedKey, spec: KeySpec, resolved: Resolved, scope: string | undefined): void {
+    const read = (text: string) => readValue(spec, text);
+    const above = item.winner.layer === 'site' || item.winner.layer === 'node';
+    const value = read(resolved.text);
+    const bound =
+      above && resolved.trust !== 'application' && value !== undefined
+        ? { value, shown: resolved.masked, written: item.winner }
+        : undefined;
+    for (const written of [item.winner, ...item.overridden]) {
+      const own = written === item.winner;
+      if (own ? resolved.trust !== 'application' : written.layer !== 'application') continue;
+      const mine = own ? resolved : this.#interpolator.resolve({ ...item, winner: written, overridden: [] }, scope);
+      const asked = mine === undefined ? undefined : read(mine.text);
+      if (mine === undefined || asked === undefined) continue;
+      checkLess({ key: item.key, spec, written, value: asked, shown: mine.masked, bound }, read, this.#trust);
+    }
+  }
+
+  /** Everybody on the host can read command lines. */
+  #checkCommandLine(setting: Setting, spec: KeySpec): void {
+    const isCommandLine = spec.type === 'command' || setting.section === 'crontab';
+    const secret = setting.chain.find((link) => link.secret);
+    if (!isCommandLine || secret === undefined) return;
+    this.#warnings.at(setting.origin, messages.secretOnCommandLine(setting.key, secret.name));
+  }
+
+  #environment(daemon: string): readonly Setting[] {
+    const own = this.#sections.get(`env.${daemon}`) ?? new Map<string, MergedKey>();
+    const items = new Map([...(this.#sections.get('env') ?? [])]);
+    for (const [key, item] of own) {
+      const shadowed = items.get(key);
+      const overridden = shadowed === undefined ? [] : [shadowed.winner, ...shadowed.overridden];
+      items.set(key, { ...item, overridden: [...item.overridden, ...overridden] });
+    }
+    return [...items.values()].map((item) => this.#setting(item, daemon)).filter((setting) => setting !== undefined);
+  }
+
+  #unbuilt(sections: ReadonlyMap<string, readonly Setting[]>): LoadedConfig['unbuilt'] {
+    const refuse: Problem[] = [];
+    const note: Problem[] = [];
+    for (const setting of [...sections.values()].flat()) {
+      const spec = this.#specOf(setting.section, setting.key);
+      const problem = spec === undefined ? undefined : unbuiltProblem(setting, spec);
+      if (problem !== undefined) (spec!.unbuilt === 'protects' ? refuse : note).push(problem);
+    }
+    return { refuse, note };
+  }
+}
+
+function isEnv(section: string): boolean {
+  return section === 'env' || section.startsWith('env.');
+}
+
+function bind(material: Material): LoadedConfig {
+  const { config, problems } = assemble(material);
+  if (problems.length > 0) throw messages.configurationError(problems);
+  return config;
+}
+
+/** What a raw value may be shown as. */
+export function maskedRaw(key: string, raw: string): string {
+  return isSecretName(key) && raw !== '' ? MASK : maskText(raw);
+}

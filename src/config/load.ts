@@ -1,0 +1,147 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Platform } from '../platform/platform.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
+import { assemble, type Material } from './assemble.ts';
+import { findDirectory } from './directory.ts';
+import { Interpolator } from './interpolate.ts';
+import { administratorsFiles, type LayerFile, type Replacement, readLayer } from './layers.ts';
+import { merge } from './merge.ts';
+import { configurationError } from './messages.ts';
+import { nameProblem, requireAppName } from './names.ts';
+import { inspectNode } from './node-config.ts';
+import { ProblemList } from './problem-list.ts';
+import type { LoadedConfig, NodeConfig, Problem } from './types.ts';
+
+export { requireBuilt, unbuiltProblems } from './unbuilt.ts';
+
+/** What was found: as much of the configuration as is valid, and everything that is wrong. */
+export interface Inspection {
+  readonly config: LoadedConfig;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Loads an app's merged configuration (DESIGN §3): platform defaults, `.metactl`, site, node.
+ * @throws MetactlError METACTL_CONFIGURATION (78) with every problem, one a line, and in `details.problems`;
+ * METACTL_NO_SUCH_APP (4); METACTL_BAD_NAME (2); METACTL_NEEDS_ROOT (77) where a file may not be read.
+ */
+export function loadApp(paths: Paths, app: string, platforms: readonly Platform[]): LoadedConfig {
+  const { config, problems } = inspectApp(paths, app, platforms);
+  if (problems.length > 0) throw configurationError(problems);
+  return config;
+}
+
+/**
+ * The same without throwing for problems of the configuration: for `check`, which shows all, and for `edit`, which
+ * looks at a text before it is installed.
+ * @throws MetactlError as `loadApp`, but for METACTL_CONFIGURATION.
+ */
+export function inspectApp(
+  paths: Paths,
+  app: string,
+  platforms: readonly Platform[],
+  replacement?: Replacement,
+): Inspection {
+  requireAppName(app);
+  const { node, problems: nodeProblems } = inspectNode(paths);
+  const names = administratorsFiles(paths, app);
+  const site = [names.defaults, names.site].flatMap((file) => readLayer('site', file, replacement) ?? []);
+  const own = readLayer('node', names.node, replacement);
+  const known = own !== undefined || site.some(({ file }) => file === names.site) || existsSync(paths.appHome(app));
+  if (!known) throw noSuchApp(paths, app);
+  const problems = new ProblemList();
+  problems.addAll(nodeProblems);
+  const administrators = [...site, ...(own === undefined ? [] : [own])];
+  const stateDirectory = paths.stateDirectory(app);
+  const basics = { app, node: node.name, site: node.site, stateDirectory, logDirectory: join(stateDirectory, 'log') };
+  const told = ownDirectory(own, basics);
+  const directory = findDirectory(paths, app, told);
+  if (directory.problem !== undefined) problems.add(directory.problem);
+  const application = directory.exists ? readLayer('application', join(directory.directory, '.metactl')) : undefined;
+  const material: Material = {
+    ...basics,
+    directory: directory.directory,
+    release: directory.release,
+    nodeFile: names.node,
+    siteFile: names.site,
+    metactlConf: paths.metactlConf,
+    files: application === undefined ? administrators : [application, ...administrators],
+    platforms,
+    ip: undefined,
+    full: own?.entries.findLast(({ section, key }) => section === 'trust' && key === 'application')?.raw === 'full',
+  };
+  const assembled = assemble(material);
+  problems.addAll(assembled.problems);
+  return { config: assembled.config, problems: problems.items };
+}
+
+/** @throws MetactlError METACTL_CONFIGURATION (78), METACTL_NEEDS_ROOT (77) */
+export function loadNode(paths: Paths): NodeConfig {
+  const { node, problems } = inspectNode(paths);
+  if (problems.length > 0) throw configurationError(problems);
+  return node;
+}
+
+/** Names of all apps that have a node file, a site file or a place on disk, sorted. */
+export function listApps(paths: Paths): string[] {
+  const files = [paths.siteDirectory, paths.nodesDirectory]
+    .flatMap(list)
+    .filter((name) => name.endsWith('.conf'))
+    .map((name) => name.slice(0, -'.conf'.length));
+  const places = list(join(paths.lib, 'apps'));
+  return [...new Set([...files, ...places])].filter((name) => nameProblem(name, 'app') === undefined).sort();
+}
+
+/** `[app] directory` as the node file says it. Only names that do not depend on the directory are known here. */
+function ownDirectory(file: LayerFile | undefined, basics: Pick<Material, 'app' | 'node' | 'site' | 'stateDirectory'>) {
+  if (file === undefined) return undefined;
+  const { sections } = merge([file]).merged;
+  const item = sections.get('app')?.get('directory');
+  if (item === undefined) return undefined;
+  const { app, node, site, stateDirectory } = basics;
+  const interpolator = new Interpolator(
+    {
+      find: (section, key) => sections.get(section)?.get(key),
+      defaultOf: () => undefined,
+      builtins: new Map([
+        ['app', app],
+        ['node', node],
+        ['site', site],
+        ['state_dir', stateDirectory],
+      ]),
+      known: () => ['app', 'node', 'site', 'state_dir'],
+      keepsQuotes: () => false,
+      forbidden: () => undefined,
+      readFile: () => ({ why: 'it may not be used here' }),
+    },
+    new ProblemList(),
+  );
+  const resolved = interpolator.resolve(item, undefined);
+  return resolved === undefined ? undefined : { text: resolved.text, origin: item.winner.origin };
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new MetactlError(`can't list ${directory}: ${(error as NodeJS.ErrnoException).code}`, {
+      code: process.geteuid?.() === 0 ? 'METACTL_LIST' : 'METACTL_NEEDS_ROOT',
+      path: directory,
+      hint: 'run metactl as root',
+      cause: error,
+      exitStatus: process.geteuid?.() === 0 ? EXIT.error : EXIT.needsRoot,
+    });
+  }
+}
+
+function noSuchApp(paths: Paths, app: string): MetactlError {
+  return new MetactlError(`there is no app \`${app}\``, {
+    code: 'METACTL_NO_SUCH_APP',
+    path: join(paths.nodesDirectory, `${app}.conf`),
+    hint: `create it with metactl new ${app}`,
+    exitStatus: EXIT.noSuchApp,
+  });
+}

@@ -1,0 +1,215 @@
+/**
+ * All texts of configuration problems: what was found, what was expected, the nearest known name. What files say is
+ * written by developers, so everything found is escaped for root's terminal.
+ */
+import { EXIT, MetactlError } from '../util/error.ts';
+import { escapeText, quoted } from '../util/escape.ts';
+import { nearest } from '../util/suggest.ts';
+import type { ChainLink, Origin, Problem } from './types.ts';
+
+export interface Text {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** `file:line:column: message; hint`. Line 0: about the file as a whole. */
+export function formatProblem(problem: Problem): string {
+  const place = problem.line > 0 ? `${problem.file}:${problem.line}:${problem.column}` : problem.file;
+  return `${place}: ${problem.message}${problem.hint === undefined ? '' : `; ${problem.hint}`}`;
+}
+
+/** The one error that stands for all problems of a configuration. */
+export function configurationError(problems: readonly Problem[]): MetactlError {
+  return new MetactlError(problems.map(formatProblem).join('\n'), {
+    code: 'METACTL_CONFIGURATION',
+    details: { problems },
+    exitStatus: EXIT.configuration,
+  });
+}
+
+/** `; did you mean …?` where something is near. */
+function didYouMean(name: string, candidates: Iterable<string>): { hint?: string } {
+  const near = nearest(name, candidates);
+  return near === undefined ? {} : { hint: `did you mean \`${near}\`?` };
+}
+
+const hexadecimal = (c: string) => `U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+
+// The scanner's.
+export const byteOrderMark = (): Text => ({
+  message: 'found a byte order mark, expected plain UTF-8',
+  hint: 'save the file without it',
+});
+export const notUtf8 = (): Text => ({ message: 'found bytes that are not UTF-8, expected UTF-8 text' });
+export const tooManyProblems = (most: number): Text => ({
+  message: `found more than ${most} problems; the rest of the file was not read`,
+});
+export const controlCharacter = (c: string): Text => ({
+  message: `found the control character ${hexadecimal(c)}, expected printable text`,
+});
+export const unclosedHeader = (header: string): Text => ({
+  message: `found ${quoted(header)}, expected a ] that closes the section header`,
+});
+export const textAfterHeader = (text: string): Text => ({
+  message: `found ${quoted(text)} after a section header, expected the end of the line or a comment`,
+});
+export const badSectionName = (name: string): Text => ({
+  message: `found the section name ${quoted(name)}, expected one without spaces at its ends, quotes, brackets, \\, =, ; and #`,
+});
+export const prototypeName = (name: string): Text => ({
+  message: `found the name ${quoted(name)}, which is reserved, expected any other name`,
+});
+/** Only the first word is shown: a line without `=` may well be a misspelt password. */
+export const notAnEntry = (line: string): Text => ({
+  message: `found ${quoted(`${/^[^\s:]+/.exec(line)?.[0] ?? ''}`, 30)} without a =, expected a section header or key = value`,
+});
+export const missingKey = (): Text => ({ message: 'found nothing before the =, expected a key' });
+export const badKey = (key: string): Text => ({
+  message: `found the key ${quoted(key)}, expected one without brackets, quotes, \\ and comments`,
+});
+export const keyBeforeSection = (key: string): Text => ({
+  message: `found the key ${quoted(key)} before the first section, expected a section header such as [env]`,
+});
+export const duplicateKey = (key: string, line: number): Text => ({
+  message: `found the key ${quoted(key)} again, expected it once: line ${line} has it already`,
+});
+export const keyAndSection = (section: string, key: string, line: number | string): Text => ({
+  message: `found the key ${quoted(key)} in [${section}] beside the section ${quoted(`[${section}.${key}]`)} (${
+    typeof line === 'number' ? `line ${line}` : line
+  }), expected only one of the two`,
+});
+
+// The schema's.
+export const unknownSection = (section: string, known: readonly string[]): Text => ({
+  message: `found the section ${quoted(`[${section}]`)}, expected a section of an app's configuration`,
+  ...didYouMean(section, known),
+});
+export const unknownNodeSection = (section: string, known: readonly string[]): Text => ({
+  message: `found the section ${quoted(`[${section}]`)}, expected one of ${known.map((name) => `[${name}]`).join(' ')}`,
+  ...didYouMean(section, known),
+});
+export const nodeSection = (section: string, metactlConf: string): Text => ({
+  message: `found the section ${quoted(`[${section}]`)}, expected it in ${metactlConf}`,
+});
+export const unknownKey = (section: string, key: string, known: readonly string[]): Text => ({
+  message: `found the key ${quoted(key)}, expected a key of [${section}]`,
+  ...didYouMean(key, known),
+});
+export const otherPlatformsKey = (key: string, owners: readonly string[], platform: string): Text => ({
+  message: `found the key ${quoted(key)}, expected a key of the platform \`${platform}\``,
+  hint: `${quoted(key)} belongs to ${owners.map((name) => `\`${name}\``).join(', ')}`,
+});
+export const badFreeKey = (section: string, key: string, expected: string): Text => ({
+  message: `found the key ${quoted(key)} in [${section}], expected ${expected}`,
+});
+export const tooMany = (what: string, most: number): Text => ({
+  message: `found more than ${most} ${what}, expected a smaller configuration`,
+});
+export const aliasTwice = (written: string, other: string): Text => ({
+  message: `found both ${quoted(written)} and ${quoted(other)}, expected only one: they are the same key`,
+});
+export const unknownPlatform = (name: string, known: readonly string[]): Text => ({
+  message: `found the platform ${quoted(name)}, expected one of ${known.join(', ')}`,
+  ...didYouMean(name, known),
+});
+export const unknownDaemon = (name: string, known: readonly string[]): Text => ({
+  message: `found the daemon name ${quoted(name)}, expected ${
+    known.length === 0 ? 'a daemon of this app; it has none' : `one of ${known.join(', ')}`
+  }`,
+  ...didYouMean(name, known),
+});
+export const unknownJob = (name: string, known: readonly string[]): Text => ({
+  message: `found options for the job ${quoted(name)}, expected a label of [crontab]`,
+  ...didYouMean(name, known),
+});
+export const badValue = (shown: string, expected: string, values: readonly string[] | undefined): Text => ({
+  message: `found ${quoted(shown)}, expected ${expected}`,
+  ...(values === undefined ? {} : didYouMean(shown, values)),
+});
+export const builtinShadowed = (name: string): Text => ({
+  message: `found the variable ${quoted(name)}, which has the name of a built-in: %(${name}) is the built-in`,
+  hint: `write %(env:${name}) for the variable`,
+});
+
+// Trust.
+const moveTo = (file: string) => `move it to ${file}`;
+export const layerForbidden = (what: string, where: string, file: string): Text => ({
+  message: `found ${what} in ${where === '.metactl' ? where : `the ${where} file`}, expected it in the node file`,
+  hint: moveTo(file),
+});
+export const trustForbidden = (what: string, file: string): Text => ({
+  message: `found ${what} in .metactl, expected it in the node file: an application may not set it`,
+  hint: `${moveTo(file)}, or set [trust] application = full there`,
+});
+export const trustThroughInterpolation = (key: string, name: string, origin: Origin, file: string): Text => ({
+  message: `found %(${name}) from ${origin.file}:${origin.line} in ${quoted(key)}, expected a value that no application can set`,
+  hint: `set it in ${file}, or set [trust] application = full there`,
+});
+export const moreThanAllowed = (key: string, found: string, bound: string, atMost: boolean, by: string): Text => ({
+  message: `found ${quoted(key)} = ${quoted(found)} in .metactl, expected at ${atMost ? 'most' : 'least'} ${bound} (${by}): an application may only ask for less`,
+});
+export const trustHint = (file: string): string => `set it in ${file}, or set [trust] application = full there`;
+export const mountOutside = (path: string, file: string): Text => ({
+  message: `found the mount ${quoted(path)} in .metactl, expected a path in the app's own release or state directory`,
+  hint: `${moveTo(file)}, or set [trust] application = full there`,
+});
+export const secretRead = (name: string, file: string): Text => ({
+  message: `found %(${name}) in .metactl, expected a name whose value an application may read`,
+  hint: `set the value in ${file}`,
+});
+
+// Interpolation.
+export const unclosedReference = (text: string): Text => ({
+  message: `found ${quoted(text, 30)}, expected a ) that closes it`,
+  hint: 'write %% for a plain %',
+});
+export const unknownName = (name: string, known: readonly string[], chain: string): Text => ({
+  message: `found %(${quoted(name).slice(1, -1)}), expected a key of [env], a built-in or section:key${chain}`,
+  ...didYouMean(name, known),
+});
+/** `: [daemon.web] command (file:5) → [env] A (file:3) → %(B)` */
+export const chainText = (parts: readonly string[]): string => `: ${parts.map(escapeText).join(' → ')}`;
+export const cycle = (chain: string): Text => ({ message: `found a value that contains itself${chain}` });
+export const tooDeep = (depth: number, chain: string): Text => ({
+  message: `found values nested in each other more than ${depth} times${chain}`,
+});
+export const tooLong = (longest: number): Text => ({
+  message: `found a value that becomes longer than ${longest} characters, expected a shorter one`,
+});
+export const noAddress = (why: string): Text => ({
+  message: `found %(ip), but this app has no address of its own: ${why}`,
+});
+export const noDaemonHere = (section: string): Text => ({
+  message: `found %(daemon) in [${section}], which belongs to no daemon`,
+});
+export const badFileReference = (path: string, why: string): Text => ({
+  message: `found %(file:${quoted(path).slice(1, -1)}), but ${why}`,
+});
+
+/** ` (%(A) from file:3)` for a value that came by interpolation. */
+export function viaChain(chain: readonly ChainLink[]): string {
+  const links = chain.filter((link) => link.origin !== undefined).slice(0, 4);
+  if (links.length === 0) return '';
+  const parts = links.map(
+    (link) => `%(${quoted(link.name).slice(1, -1)}) from ${link.origin!.file}:${link.origin!.line}`,
+  );
+  return ` (${parts.join(', ')})`;
+}
+
+export const secretOnCommandLine = (key: string, name: string): Text => ({
+  message: `found the secret %(${name}) in ${quoted(key)}: every user of this server can read command lines`,
+  hint: 'let the program read it from its environment',
+});
+export const unbuilt = (section: string, key: string, shown: string): Text => ({
+  message: `\`[${section}] ${escapeText(key)}\` = ${quoted(shown)} is not in this version of metactl`,
+});
+
+// Files and directories.
+export const relativePath = (path: string): Text => ({ message: `found ${quoted(path)}, expected an absolute path` });
+export const deployedAndDirectory = (current: string): Text => ({
+  message: `found [app] directory for an app that metactl deploys (${current}), expected only one of the two`,
+  hint: 'remove the key, or purge the deployed app',
+});
+export const noSuchDirectory = (path: string): Text => ({
+  message: `found ${quoted(path)}, expected a directory that exists`,
+});

@@ -1,0 +1,140 @@
+import { MOUNT_EXPECTED, parseMount } from '../mount.ts';
+import type { SectionSpec } from '../types.ts';
+import { readValue } from '../values.ts';
+import { ADMINISTRATORS } from './daemon.ts';
+
+const PORT = '(?:6553[0-5]|655[0-2]\\d|65[0-4]\\d\\d|6[0-4]\\d{3}|[1-5]?\\d{1,4})';
+const PUBLISH = new RegExp(`^${PORT}:${PORT}(?:/(?:tcp|udp))?$`);
+const ENDPOINT = new RegExp(`^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?:${PORT}|\\[[0-9a-fA-F:.]+\\]:${PORT})$`);
+const CIDR = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]+:[0-9a-fA-F:.]*)\/\d{1,3}$/;
+
+export const SANDBOX: readonly SectionSpec[] = [
+  {
+    name: 'sandbox',
+    doc: 'What the daemons of the app run in.',
+    layers: ADMINISTRATORS,
+    keys: [
+      {
+        key: 'enabled',
+        type: 'boolean',
+        default: 'yes',
+        doc: 'no: plain supervision, without namespaces, filters or an address of its own.',
+      },
+      {
+        key: 'best-effort',
+        type: 'boolean',
+        default: 'no',
+        doc: 'yes: a limit that this host cannot enforce is a warning, not an error.',
+      },
+      { key: 'allow-root', type: 'boolean', default: 'no', doc: 'yes: `user = root` is allowed.' },
+      {
+        key: 'user-namespace',
+        type: 'boolean',
+        default: 'no',
+        unbuilt: 'protects',
+        builtValues: ['no', 'false', 'off', '0'],
+        doc: 'yes: ids inside are not those of the host.',
+      },
+      { key: 'capabilities', type: 'list', doc: 'Capabilities that the daemons keep; default: none.' },
+      { key: 'devices', type: 'list', doc: 'Devices below /dev beside the minimal set.' },
+      {
+        key: 'seccomp',
+        type: 'enum',
+        values: ['default', 'none'],
+        default: 'default',
+        doc: 'Filter of system calls.',
+      },
+      {
+        key: 'allow-syscalls',
+        type: 'list',
+        unbuilt: 'harmless',
+        doc: 'System calls that are allowed beside those of the filter.',
+      },
+      { key: 'tmp-size', type: 'size', min: 1, doc: 'Size of /tmp, which the daemons of the app share.' },
+    ],
+  },
+  {
+    name: 'sandbox.net',
+    doc: "The app's network.",
+    layers: ADMINISTRATORS,
+    keys: [
+      {
+        key: 'mode',
+        type: 'enum',
+        values: ['routed', 'nat', 'host', 'none'],
+        unbuilt: 'protects',
+        builtValues: ['routed', 'none'],
+        doc: '`routed`: an address of its own (default); `none`: no network but loopback; `nat` and `host` later.',
+      },
+      {
+        key: 'ip',
+        type: 'text',
+        read: (text) => (isIpv4(text) ? text : undefined),
+        expected: 'an IPv4 address',
+        doc: "The app's address; default: one leased from `[network] pool`.",
+      },
+      {
+        key: 'publish',
+        type: 'list',
+        read: (text) => {
+          const words = readValue({ key: '', type: 'list', doc: '' }, text) as readonly string[] | undefined;
+          return words?.every((word) => PUBLISH.test(word)) ? words : undefined;
+        },
+        expected: 'words such as 8080:80 or 53:53/udp',
+        unbuilt: 'protects',
+        doc: 'Ports of the host that lead to ports of the app: `HOST:APP`.',
+      },
+    ],
+  },
+  {
+    name: 'sandbox.mounts',
+    doc: 'What the app sees beside the standard file system. The keys are absolute paths inside the sandbox.',
+    keyPattern: /^(?:\/(?!\.{1,2}(?:\/|$))[^/]+)+$/,
+    keyExpected: 'an absolute path, without . and .. and a slash at its end',
+    keys: [
+      {
+        key: '*',
+        type: 'text',
+        read: (text) => (parseMount(text) === undefined ? undefined : text),
+        expected: MOUNT_EXPECTED,
+        doc: '`ro` or `rw`: the path of the host; `hide`: nothing; `tmpfs[:SIZE]`: empty and writable; `[ro:|rw:]from:/other`: another path of the host.',
+      },
+    ],
+  },
+  {
+    name: 'firewall.out',
+    doc: 'Connections that the app opens.',
+    keys: [
+      {
+        key: 'policy',
+        type: 'enum',
+        values: ['accept', 'reject', 'drop'],
+        default: 'accept',
+        unbuilt: 'protects',
+        builtValues: ['accept'],
+        doc: 'What happens to those that no entry of `[firewall.out.accept]` allows.',
+      },
+    ],
+  },
+  {
+    name: 'firewall.out.accept',
+    doc: 'Where the app may connect to: a label, and where.',
+    keys: [
+      {
+        key: '*',
+        type: 'text',
+        read: (text) => (ENDPOINT.test(text) || CIDR.test(text) ? text : undefined),
+        expected: 'HOST:PORT or a network such as 10.0.0.0/8',
+        unbuilt: 'protects',
+        doc: '`HOST:PORT` or a network such as `10.0.0.0/8`.',
+      },
+    ],
+  },
+];
+
+/** Four numbers of 0 to 255 without leading zeros. */
+export function isIpv4(text: string): boolean {
+  return (
+    /^\d{1,3}(?:\.\d{1,3}){3}$/.test(text) && text.split('.').every((n) => String(Number(n)) === n && Number(n) <= 255)
+  );
+}

@@ -1,0 +1,130 @@
+import type { LayerFile } from './layers.ts';
+import type { MergedKey, Written } from './merge.ts';
+import * as messages from './messages.ts';
+import { isWithin, parseMount } from './mount.ts';
+import type { ProblemList } from './problem-list.ts';
+import { sectionSpec } from './schema/index.ts';
+import type { KeySpec, Layer, Setting, Value } from './types.ts';
+
+/** What the trust rules have to know about the app. */
+export interface TrustContext {
+  readonly nodeFile: string;
+  readonly siteFile: string;
+  /** `[trust] application = full`: `.metactl` may set what the site layer may. */
+  readonly full: boolean;
+  /** The app's own release and state directory. */
+  readonly own: readonly string[];
+  readonly problems: ProblemList;
+}
+
+const EVERYBODY: readonly Layer[] = ['application', 'site', 'node'];
+
+/** The layers that may set a key. */
+export function layersOf(section: string, spec: KeySpec): readonly Layer[] {
+  return spec.layers ?? sectionSpec(section)?.layers ?? EVERYBODY;
+}
+
+/** Rules that look at what a file says, whether or not a higher layer replaces it (DESIGN §3, Trust). */
+export function checkWritten(
+  file: LayerFile,
+  section: string,
+  key: string,
+  spec: KeySpec,
+  at: { line: number; keyColumn: number },
+  context: TrustContext,
+): boolean {
+  const layers = layersOf(section, spec);
+  const layer = file.layer === 'application' && context.full ? 'site' : file.layer;
+  if (layers.includes(layer)) return true;
+  const place = { file: file.file, line: at.line, column: at.keyColumn };
+  const what = `\`[${section}] ${key}\``;
+  const text =
+    file.layer === 'application' && layers.includes('site')
+      ? messages.trustForbidden(what, context.nodeFile)
+      : messages.layerForbidden(what, file.layer === 'application' ? '.metactl' : file.layer, context.nodeFile);
+  context.problems.add({ ...text, ...place });
+  return false;
+}
+
+/** `%(file:)` and other people's secrets are not for `.metactl` to read. */
+export function forbiddenReference(
+  user: MergedKey,
+  name: string,
+  find: (section: string, key: string) => { written: Written; secret: boolean } | undefined,
+  context: TrustContext,
+): messages.Text | undefined {
+  if (user.winner.layer !== 'application' || context.full) return undefined;
+  if (name.startsWith('file:')) return messages.trustForbidden('`%(file:…)`', context.nodeFile);
+  const colon = name.indexOf(':');
+  if (colon < 0 || name.startsWith('env:') || name.startsWith('env.')) return undefined;
+  const item = find(name.slice(0, colon), name.slice(colon + 1));
+  return item?.secret && item.written.layer !== 'application' ? messages.secretRead(name, context.nodeFile) : undefined;
+}
+
+/** Rules on the effective value: a value keeps its layer's trust through interpolation. */
+export function checkEffective(setting: Setting, spec: KeySpec, context: TrustContext): void {
+  if (setting.trust !== 'application' || context.full) return;
+  const { problems, nodeFile } = context;
+  if (setting.origin.layer !== 'application' && !layersOf(setting.section, spec).includes('application')) {
+    const link = setting.chain.find(({ origin }) => origin?.layer === 'application');
+    if (link?.origin !== undefined) {
+      problems.at(setting.origin, messages.trustThroughInterpolation(setting.key, link.name, link.origin, nodeFile));
+    }
+  }
+  if (setting.section === 'sandbox.mounts') checkMount(setting, context);
+}
+
+function checkMount(setting: Setting, { own, nodeFile, problems }: TrustContext): void {
+  const value = parseMount(setting.text);
+  const from = value !== undefined && 'from' in value ? value.from : undefined;
+  const outside = [setting.key, from ?? setting.key].find((path) => !isWithin(path, own));
+  if (outside !== undefined) problems.at(setting.origin, messages.mountOutside(outside, nodeFile));
+}
+
+/** What `onlyLess` compares: the values that an application has a part in, with what bounds them. */
+export interface LessRequest {
+  readonly key: string;
+  readonly spec: KeySpec;
+  readonly written: Written;
+  readonly value: Value;
+  readonly shown: string;
+  /** What site or node set, if they did. */
+  readonly bound: { readonly value: Value; readonly shown: string; readonly written: Written } | undefined;
+}
+
+/** A limit, nice or weight of `.metactl` may only ask for less than the default or what site or node set. */
+export function checkLess(
+  request: LessRequest,
+  read: (text: string) => Value | undefined,
+  context: TrustContext,
+): void {
+  const { spec, written, bound } = request;
+  if (context.full || spec.onlyLess === undefined) return;
+  const fallback = spec.default ?? spec.bound;
+  const limit = bound?.value ?? (fallback === undefined ? undefined : read(fallback));
+  if (limit === undefined) return;
+  const atMost = spec.onlyLess === 'at-most-default';
+  const allowed = numbersOf(spec, limit);
+  const excess = numbersOf(spec, request.value).some((n, i) => (atMost ? n > allowed[i]! : n < allowed[i]!));
+  if (!excess) return;
+  const by = bound === undefined ? 'the built-in default' : `${bound.written.origin.file}:${bound.written.origin.line}`;
+  const text = messages.moreThanAllowed(request.key, request.shown, bound?.shown ?? fallback!, atMost, by);
+  context.problems.at(written.origin, { ...text, hint: messages.trustHint(context.nodeFile) });
+}
+
+function numbersOf(spec: KeySpec, value: Value): readonly number[] {
+  if (spec.measure !== undefined) return spec.measure(value);
+  return typeof value === 'number' ? [value] : [];
+}
+
+/** Whether site or node set `[firewall.out] policy`; then `.metactl` may not open holes into it. */
+export function checkFirewall(policy: Written | undefined, files: readonly LayerFile[], context: TrustContext): void {
+  if (context.full || policy === undefined || policy.layer === 'application') return;
+  for (const file of files.filter(({ layer }) => layer === 'application')) {
+    for (const { section, key, line, keyColumn } of file.entries) {
+      if (section !== 'firewall.out.accept') continue;
+      const text = messages.trustForbidden(`\`[${section}] ${key}\``, context.nodeFile);
+      context.problems.add({ ...text, file: file.file, line, column: keyColumn });
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Characters that could do something to a terminal or to the reader's eye: C0 and C1 controls, DEL, bidirectional
+ * controls, zero-width characters, line and paragraph separators, interlinear marks, tags, and lone surrogates.
+ */
+const UNSAFE =
+  /[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
+
+/**
+ * Makes text that an app or a developer controls safe to print on root's terminal or to put into a record of one
+ * line: every character of the list above becomes a visible escape (`\x1b`, `\n`, `\u202e`).
+ */
+export function escapeText(text: string): string {
+  return text.replace(UNSAFE, visible);
+}
+
+/** The same for text of several lines: line feeds and tabs stay. */
+export function escapeLines(text: string): string {
+  return text.replace(UNSAFE, (c) => (c === '\n' || c === '\t' ? c : visible(c)));
+}
+
+/** Escaped, cut to at most `longest` characters, in back-ticks: how messages quote what they found. */
+export function quoted(text: string, longest = 60): string {
+  const short = text.length > longest ? `${text.slice(0, longest)}…` : text;
+  return `\`${escapeText(short)}\``;
+}
+
+function visible(c: string): string {
+  if (c === '\n') return '\\n';
+  if (c === '\t') return '\\t';
+  if (c === '\r') return '\\r';
+  const code = c.codePointAt(0)!;
+  if (code <= 0xff) return `\\x${code.toString(16).padStart(2, '0')}`;
+  return code <= 0xffff ? `\\u${code.toString(16).padStart(4, '0')}` : `\\u{${code.toString(16)}}`;
+}
