@@ -1,5 +1,5 @@
-import { loadApp, loadNode, unbuiltProblems } from '../config/load.ts';
-import type { AppConfig, NodeConfig, Problem } from '../config/types.ts';
+import { loadApp, loadNode, requireBuilt } from '../config/load.ts';
+import type { AppConfig, NodeConfig } from '../config/types.ts';
 import type { Host, HostFacts, Lease } from '../host/host.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import { platformNamed, platforms } from '../platform/index.ts';
@@ -43,7 +43,7 @@ export interface Prepared {
 export async function prepare(paths: Paths, app: string, options: PrepareOptions): Promise<Prepared> {
   const loaded = loadApp(paths, app, platforms, { sandbox: options.sandbox });
   const daemons = chooseDaemons(loaded, options.daemon);
-  refuseUnbuilt(loaded);
+  requireBuilt(loaded);
   const host = await hostOfThisMachine();
   const sandboxed = isSandboxed(loaded);
   if (options.start && sandboxed) host.requireRoot();
@@ -127,21 +127,4 @@ function chooseDaemons(config: AppConfig, daemon: string | undefined): readonly 
       exitStatus: EXIT.usage,
     },
   );
-}
-
-function refuseUnbuilt(config: AppConfig): void {
-  const { refuse } = unbuiltProblems(config);
-  if (refuse.length > 0) throw problemsError(refuse);
-}
-
-/** Many problems as one error. Pure. */
-export function problemsError(problems: readonly Problem[]): MetactlError {
-  const lines = problems.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`);
-  const hint = problems.find((problem) => problem.hint !== undefined)?.hint;
-  return new MetactlError(lines.join('\n'), {
-    code: 'METACTL_CONFIGURATION',
-    ...(hint === undefined ? {} : { hint }),
-    details: { problems },
-    exitStatus: EXIT.configuration,
-  });
 }

@@ -13,27 +13,28 @@ import { makeTemporary, removeTemporary } from './temporary.ts';
 
 /**
  * Takes hold of a daemon and of its app's shared objects; see Host.openApp.
- * The order is fixed: our own lock first (so two supervisors of one daemon can't meet), then, under the app's lock,
- * what a killed predecessor left, then what is shared.
+ * Under the app's lock, in this order: our own lock (two supervisors of one daemon can't meet), what a killed predecessor
+ * left, what is shared.
  */
 export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Promise<AppHandle> {
   const { paths, node, app, daemon, network } = request;
   makeRunDirectories(paths, app);
   makeStateDirectory(paths, app, request.owner);
-  const hold = holdDaemon(paths, app, daemon);
+  let hold: DaemonHold | undefined;
   let netns: number | undefined;
   try {
     await withAppLock(paths, app, async () => {
+      hold = holdDaemon(paths, app, daemon);
       await endPredecessor(paths, app, daemon);
       if (process.geteuid?.() === 0) await removeDaemonCgroup(paths, app, daemon, cgroupFacts);
       if (request.temporarySize !== undefined) makeTemporary(paths, app, request.temporarySize);
       if (network.mode === 'routed') netns = (await makeAppNetwork(paths, node, app, network)).netns;
     });
   } catch (error) {
-    await release(request, hold);
+    if (hold !== undefined) await release(request, hold);
     throw error;
   }
-  return new LinuxApp(request, hold, netns, cgroupFacts);
+  return new LinuxApp(request, hold!, netns, cgroupFacts);
 }
 
 /** Gives up the hold; the last daemon of the app takes the shared objects with it. */

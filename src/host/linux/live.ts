@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 
@@ -43,4 +43,15 @@ export function readLive(paths: Paths, app: string, daemon: string): LiveState |
 
 export function removeLive(paths: Paths, app: string, daemon: string): void {
   rmSync(pathOf(paths, app, daemon), { force: true });
+}
+
+/** Names of the daemons that have a live state, in alphabetical order. */
+export function liveDaemons(paths: Paths, app: string): string[] {
+  try {
+    const names = readdirSync(paths.runApp(app)).flatMap((name) => /^([a-z][a-z0-9-]*)\.json$/.exec(name)?.[1] ?? []);
+    return names.filter((name) => readLive(paths, app, name) !== undefined).sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }

@@ -4,13 +4,12 @@ import type { RunningDaemon } from '../host.ts';
 import { openDaemonCgroup } from './cgroup/index.ts';
 import { verifyIdentity } from './identity.ts';
 import { join } from './join.ts';
-import { type LiveState, readLive } from './live.ts';
-import { livingDaemons } from './lock.ts';
+import { type LiveState, liveDaemons, readLive } from './live.ts';
 import { openPidfd } from './predecessor.ts';
 
 /** See Host.findRunning: the named daemon, or the app's first one that runs. */
 export async function findRunning(paths: Paths, app: string, daemon?: string): Promise<RunningDaemon | undefined> {
-  const candidates = daemon === undefined ? livingDaemons(paths, app) : [daemon];
+  const candidates = daemon === undefined ? liveDaemons(paths, app) : [daemon];
   for (const name of candidates) {
     const live = readLive(paths, app, name);
     if (live === undefined) continue;

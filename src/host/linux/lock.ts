@@ -1,0 +1,82 @@
+import { closeSync, constants, openSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { MetactlError } from '../../util/error.ts';
+import type { Paths } from '../../util/paths.ts';
+import { addon } from './addon.ts';
+import { makeRunDirectories } from './directories.ts';
+import { lockFile } from './flock.ts';
+
+/** Held only while shared objects of an app are made or removed; not a daemon's name, because of the dot. */
+const APP_LOCK = '.app.lock';
+const DAEMON_LOCK = /^([a-z][a-z0-9-]*)\.lock$/;
+
+const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+
+/**
+ * Runs `work` while no other metactl makes or removes shared objects of the app.
+ * @throws MetactlError METACTL_LOCKED after ten seconds; what `work` throws.
+ */
+export async function withAppLock<T>(paths: Paths, app: string, work: () => Promise<T>): Promise<T> {
+  makeRunDirectories(paths, app);
+  const path = join(paths.runApp(app), APP_LOCK);
+  const fd = openSync(path, FLAGS, 0o600);
+  try {
+    await lockFile(fd, path);
+    return await work();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A daemon's "alive" lock: the kernel lets go of it when its supervisor ends, however it ends. */
+export interface DaemonHold {
+  release(): void;
+}
+
+/**
+ * Call it under the app's lock, as `livingDaemons`: looking at a lock takes it for a moment.
+ * @throws MetactlError METACTL_ALREADY_RUNNING where another supervisor holds the daemon.
+ */
+export function holdDaemon(paths: Paths, app: string, daemon: string): DaemonHold {
+  const path = join(paths.runApp(app), `${daemon}.lock`);
+  const fd = openSync(path, FLAGS, 0o600);
+  if (!addon().flock(fd, 'exclusive')) {
+    closeSync(fd);
+    throw new MetactlError(`${app}/${daemon} is already running`, {
+      code: 'METACTL_ALREADY_RUNNING',
+      path,
+      hint: `see metactl ps ${app}; stop it first`,
+    });
+  }
+  let held = true;
+  return {
+    release() {
+      if (!held) return;
+      held = false;
+      // Under the app's lock too, so nobody has the old file open and waits for it.
+      rmSync(path, { force: true });
+      closeSync(fd);
+    },
+  };
+}
+
+/** Names of the app's daemons whose supervisor lives, by trying their locks. */
+export function livingDaemons(paths: Paths, app: string): string[] {
+  const living: string[] = [];
+  for (const name of lockNames(paths, app)) {
+    const fd = openSync(join(paths.runApp(app), `${name}.lock`), constants.O_RDWR | constants.O_NOFOLLOW);
+    // Closing lets go of a lock that was free.
+    if (!addon().flock(fd, 'exclusive')) living.push(name);
+    closeSync(fd);
+  }
+  return living;
+}
+
+function lockNames(paths: Paths, app: string): string[] {
+  try {
+    return readdirSync(paths.runApp(app)).flatMap((name) => DAEMON_LOCK.exec(name)?.[1] ?? []);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
