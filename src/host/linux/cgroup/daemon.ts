@@ -8,7 +8,7 @@ import { killInside } from './kill.ts';
 import { checkLimits, type LimitWrite, planLimits } from './limits.ts';
 import { cgroupError } from './make.ts';
 import { type Backends, type DaemonCgroup, LINUX, OpenCgroup, PARENTS } from './open-cgroup.ts';
-import { removeCgroup } from './remove.ts';
+import { removeCgroup, removeEmptyParents } from './remove.ts';
 import { searchUnified } from './search.ts';
 import { type Leaf, leafWith } from './stats.ts';
 import { type Hierarchy, hierarchiesOf, leafPath } from './tree.ts';
@@ -39,8 +39,8 @@ export function makeDaemonCgroup(
   try {
     for (const hierarchy of hierarchiesOf(facts, io)) {
       const path = leafPath(hierarchy, paths, app, daemon);
-      (hierarchy.version === 1 ? makeLeafV1 : makeLeafV2)(kernel, hierarchy, path);
       leaves.push({ hierarchy, path: path.leaf });
+      (hierarchy.version === 1 ? makeLeafV1 : makeLeafV2)(kernel, hierarchy, path);
     }
     for (const write of writes) warnings.push(...applyLimit(kernel, leaves, write, bestEffort));
     return new OpenCgroup(leaves, warnings, { kernel, processes });
@@ -50,12 +50,14 @@ export function makeDaemonCgroup(
   }
 }
 
+/** The first failure is the one to tell, whatever else fails here; gc removes the rest. */
 function discard(kernel: CgroupKernel, path: string): void {
   try {
     kernel.rmdir(path);
   } catch {
-    // The first failure is the one to tell; gc removes the rest.
+    // Not made yet, or in use.
   }
+  removeEmptyParents(kernel, path, PARENTS, []);
 }
 
 /** @returns a warning where this kernel lacks the file and that is accepted. */

@@ -107,6 +107,11 @@ export function cgroupFacts({ mountinfo, procCgroup, schedulers, root, kernel }:
   };
 }
 
+/** A cgroup's directory, without a slash at its end. Pure. */
+export function below(mount: string, cgroup: string): string {
+  return cgroup === '/' ? mount : join(mount, cgroup);
+}
+
 function isKnown(name: string): name is Known {
   return (KNOWN as readonly string[]).includes(name);
 }
@@ -119,7 +124,7 @@ function hasSwapAccounting(
 ): boolean {
   if (memory === undefined) return false;
   if (memory.version === 1) return kernel.exists(join(memory.mount, 'memory.memsw.limit_in_bytes'));
-  const path = join(memory.mount, own);
+  const path = below(memory.mount, own);
   return [path, ...kernel.directories(path).map((name) => join(path, name))].some((directory) =>
     kernel.exists(join(directory, 'memory.swap.max')),
   );

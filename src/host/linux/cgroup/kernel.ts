@@ -14,8 +14,8 @@ import {
 
 /** What cgroup code asks of the kernel; unit tests put a fake tree in its place. Paths are absolute. */
 export interface CgroupKernel {
-  /** Makes a directory with its parents (0755). @returns the topmost one that was made; undefined where all were there. */
-  mkdir(path: string): string | undefined;
+  /** Makes a directory with its parents (0755). @returns false where it was there already. */
+  mkdir(path: string): boolean;
   /** @throws EBUSY while something is in it, ENOENT where it is gone */
   rmdir(path: string): void;
   /** Writes one value in one write(2); never makes a file. */
@@ -63,10 +63,10 @@ function umaskHides(): boolean {
 export const linuxKernel: CgroupKernel = {
   mkdir(path) {
     // One call, because every failed one costs as much as the directory: Node makes an error with a stack for it.
-    const topmost = mkdirSync(path, { recursive: true, mode: 0o755 });
+    if (mkdirSync(path, { recursive: true, mode: 0o755 }) === undefined) return false;
     // The app reads its own cgroup inside the sandbox, whatever umask metactl was started with.
-    if (topmost !== undefined && umaskHides()) chmodSync(path, 0o755);
-    return topmost;
+    if (umaskHides()) chmodSync(path, 0o755);
+    return true;
   },
   rmdir: (path) => rmdirSync(path),
   write(path, value) {

@@ -7,15 +7,12 @@ const ATTEMPTS = 10;
 
 /**
  * Makes a daemon's directory with its parents. One that is there already is made anew, because its counters and limits are
- * those of an earlier run.
- * @returns whether this call also made the directory of all apps. @throws MetactlError METACTL_CGROUP_BUSY where processes
- *   are left in it.
+ * those of an earlier run. @throws MetactlError METACTL_CGROUP_BUSY where processes are left in it.
  */
-export function makeLeaf(kernel: CgroupKernel, path: LeafPath): boolean {
+export function makeLeaf(kernel: CgroupKernel, path: LeafPath): void {
   for (let attempt = 1; ; attempt++) {
     try {
-      const topmost = kernel.mkdir(path.leaf);
-      if (topmost !== undefined) return topmost === path.tree;
+      if (kernel.mkdir(path.leaf)) return;
       kernel.rmdir(path.leaf);
     } catch (error) {
       if (errnoOf(error) === 'EBUSY') throw busyError(path.leaf, kernel);

@@ -48,7 +48,8 @@ function tryRemove(kernel: CgroupKernel, directory: string, removed: string[]): 
   return true;
 }
 
-function removeEmptyParents(kernel: CgroupKernel, directory: string, levels: number, removed: string[]): void {
+/** Goes up until something is in the way. */
+export function removeEmptyParents(kernel: CgroupKernel, directory: string, levels: number, removed: string[]): void {
   let parent = directory;
   for (let level = 0; level < levels; level++) {
     parent = dirname(parent);

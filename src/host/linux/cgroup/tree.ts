@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Paths } from '../../../util/paths.ts';
 import type { CgroupFacts } from '../../host.ts';
+import { below } from './detect.ts';
 
 /** One cgroup hierarchy that daemons are put into. */
 export interface Hierarchy {
@@ -27,12 +28,12 @@ export function hierarchiesOf(facts: CgroupFacts, io: boolean): Hierarchy[] {
     const controller = facts.controllers[name];
     if (controller === undefined) continue;
     if (controller.version === 1) v1.set(controller.mount, [...(v1.get(controller.mount) ?? []), name]);
-    // v2 has no controller of its own for accounting.
-    else if (name !== 'cpuacct') v2.push(name);
+    // v2 accounts CPU time everywhere, and nobody looks for a cpuset there.
+    else if (name !== 'cpuacct' && name !== 'cpuset') v2.push(name);
   }
   const hierarchies: Hierarchy[] = [...v1].map(([base, controllers]) => ({ version: 1, base, controllers }));
   if (facts.unified !== undefined) {
-    hierarchies.push({ version: 2, base: join(facts.unified, facts.own ?? '/'), controllers: v2 });
+    hierarchies.push({ version: 2, base: below(facts.unified, facts.own ?? '/'), controllers: v2 });
   }
   return hierarchies;
 }
