@@ -170,7 +170,8 @@ function moduleCommand(request: JettyRequest, traits: ModuleTraits): JettyComman
       `jetty.base=${request.base ?? request.made}`,
       ...(modules.length === 0 ? [] : [`--module=${modules.join(',')}`]),
       `jetty.http.port=${request.port}`,
-      ...(deploys ? traits.monitored.map((name) => `${name}=${webapps}`) : []),
+      // In a base of its own it is where the module looks anyway.
+      ...(deploys && !own ? traits.monitored.map((name) => `${name}=${webapps}`) : []),
       ...(deploys ? ['jetty.deploy.scanInterval=0'] : []),
       ...request.properties,
       ...(request.lib === undefined ? [] : [`--lib=${request.lib}/*.jar`]),

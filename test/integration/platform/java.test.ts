@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,18 +97,27 @@ describe('the Java platforms, run by hand', () => {
   it('jetty9 serves an exploded web application at a context path and forgets what an earlier start left', async () => {
     const { webapp } = installJavaApp(app);
     mkdirSync(join(app, 'shop & co'));
-    renameSync(webapp, join(app, 'shop & co/x.war'));
+    execFileSync('jar', ['--extract', '--file', webapp], { cwd: join(app, 'shop & co') });
     const stale = join(state, 'jetty/webapp/start.d');
     mkdirSync(stale, { recursive: true });
     chownSync(join(state, 'jetty/webapp'), NOBODY, NOBODY);
     chownSync(join(state, 'jetty'), NOBODY, NOBODY);
     chownSync(stale, NOBODY, NOBODY);
     const port = await freePort();
-    const keys = { 'http.port': port, 'jetty.webapp': 'shop & co/x.war', 'jetty.context-path': '/shop' };
+    const keys = { 'http.port': port, 'jetty.webapp': 'shop & co', 'jetty.context-path': '/shop' };
     const output = start('jetty9', 'webapp', keys);
     expect((await fetchWhenUp(`http://127.0.0.1:${port}/shop/`, output)).text).toContain(' context=/shop/ ');
     expect((await fetchWhenUp(`http://127.0.0.1:${port}/`, output)).status).toBe(404);
     expect(readdirSync(join(state, 'jetty/webapp'))).toEqual(['webapps']);
+  });
+
+  it("jetty9 serves a web application from the app's own base directory too", async () => {
+    installJavaApp(app);
+    mkdirSync(join(app, 'base'));
+    writeFileSync(join(app, 'base/start.ini'), '--module=http,annotations\njetty.http.port=1\n');
+    const port = await freePort();
+    const output = start('jetty9', 'webapp', { 'http.port': port, 'jetty.base': 'base', 'jetty.webapp': 'webapp.war' });
+    expect((await fetchWhenUp(`http://127.0.0.1:${port}/`, output)).text).toContain('hello from myapp webapp');
   });
 
   it('jvm runs a jar with its argument', async () => {

@@ -132,7 +132,6 @@ describe.each(['jetty9', 'jetty10', 'jetty11'])('platform %s', (name) => {
       `jetty.base=${MADE}`,
       '--module=http,deploy,annotations,jsp,jstl,websocket',
       'jetty.http.port=80',
-      `jetty.deploy.monitoredPath=${MADE}/webapps`,
       'jetty.deploy.scanInterval=0',
     ]);
     expect(Object.keys(files)).toEqual([`${MADE}/webapps/`, `${MADE}/webapps/root.xml`]);
@@ -189,12 +188,17 @@ describe('platform jetty12', () => {
     const { files, program } = unwrap(command('jetty12', keys));
     const modules = ['deploy', 'annotations', 'jsp', 'jstl'].map((module) => `${environment}-${module}`);
     expect(program).toContain(`--module=http,${modules.join(',')}`);
-    expect(program).toContain(`jetty.deploy.monitoredDir=${MADE}/webapps`);
-    expect(program).toContain(`jetty.deploy.webappsDir=${MADE}/webapps`);
     expect(files[`${MADE}/webapps/root.properties`]).toBe(`environment=${environment}\n`);
     expect(files[`${MADE}/webapps/root.xml`]).toContain(
       `class="org.eclipse.jetty.${environment}.webapp.WebAppContext"`,
     );
+  });
+
+  it('tells a base of your own where the context is, by the names of 12.0 and 12.1', () => {
+    const { program } = unwrap(command('jetty12', { 'jetty.base': 'base', 'jetty.webapp': 'a.war' }));
+    expect(program).toContain('--module=ee10-deploy');
+    expect(program).toContain(`jetty.deploy.monitoredDir=${MADE}/webapps`);
+    expect(program).toContain(`jetty.deploy.webappsDir=${MADE}/webapps`);
   });
 
   it('takes options in place of the modules of the environment', () => {
