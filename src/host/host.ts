@@ -2,6 +2,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
 import type { CgroupLimits, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import type { Paths } from '../util/paths.ts';
+import type { ProcessInfo } from './process-info.ts';
 
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
 export interface Host {
@@ -26,6 +27,8 @@ export interface Host {
   openApp(request: AppRequest): Promise<AppHandle>;
   /** Looks up a running daemon; undefined where none runs. Its identity is verified behind an open pidfd. */
   findRunning(paths: Paths, app: string, daemon?: string): Promise<RunningDaemon | undefined>;
+  /** Every process in the cgroups of this root's daemons, or only of one app or daemon, by app, daemon and pid. */
+  listProcesses?(paths: Paths, app?: string, daemon?: string): readonly ProcessInfo[];
   /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
   openTerminal(size: TerminalSize): Terminal;
 }

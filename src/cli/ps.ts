@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { host as hostOfThisMachine } from '../host/index.ts';
+import type { ProcessInfo } from '../host/process-info.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
+import { contextOf } from './context.ts';
+import { psText } from './ps-text.ts';
+
+/** `metactl ps [APP] [DAEMON]`: processes as the host and as the sandbox sees them. */
+export function register(program: Command): void {
+  program
+    .command('ps')
+    .description('List processes with their pid on the host (PID) and in the sandbox (INSIDE).')
+    .argument('[app]', 'the app; without it all of them')
+    .argument('[daemon]', 'one daemon of it')
+    .addHelpText(
+      'after',
+      '\nCPU is the average since the process started. Exit status: 3 if nothing runs, 4 no such app.',
+    )
+    .action(async (app: string | undefined, daemon: string | undefined, _options: object, command: Command) => {
+      const context = contextOf(command);
+      const host = await hostOfThisMachine();
+      const processes = host.listProcesses?.(context.paths, app, daemon) ?? [];
+      if (processes.length === 0 && app !== undefined) throw await notRunning(context.paths, app, daemon);
+      process.stdout.write(
+        context.json
+          ? `${JSON.stringify(processes.map(psJson), null, 2)}\n`
+          : psText(processes, {
+              app: app === undefined,
+              daemon: daemon === undefined,
+              width: process.stdout.isTTY ? process.stdout.columns : undefined,
+              color: context.color,
+            }),
+      );
+    });
+}
+
+/** The shape of `--json`: stable; sizes in bytes, times in ISO 8601 and microseconds, `cpu` 1.0 for one whole CPU. Pure. */
+export function psJson(process: ProcessInfo): Readonly<Record<string, unknown>> {
+  const { insidePid, startedAt, ...rest } = process;
+  return { ...rest, insidePid: insidePid ?? null, startedAt: new Date(startedAt).toISOString() };
+}
+
+/** Tells an app that is not there from one that doesn't run. */
+async function notRunning(paths: Paths, app: string, daemon: string | undefined): Promise<MetactlError> {
+  const { inspectApp } = await import('../config/load.ts');
+  const { config } = inspectApp(paths, app, []);
+  if (daemon !== undefined && !config.daemons.includes(daemon)) {
+    return new MetactlError(`${app} has no daemon \`${daemon}\``, {
+      code: 'METACTL_NO_DAEMON',
+      hint: config.daemons.length === 0 ? 'it has none' : `it has ${config.daemons.join(' ')}`,
+      exitStatus: EXIT.usage,
+    });
+  }
+  const what = daemon === undefined ? app : `${app} ${daemon}`;
+  return new MetactlError(`${what} is not running`, {
+    code: 'METACTL_NOT_RUNNING',
+    hint: `start it with \`metactl run ${what}\``,
+    exitStatus: EXIT.notRunning,
+  });
+}

@@ -1,0 +1,24 @@
+/** One process of a daemon, as the host sees it. */
+export interface ProcessInfo {
+  readonly app: string;
+  readonly daemon: string;
+  /** On the host. */
+  readonly pid: number;
+  /** In its innermost PID namespace; undefined where it has none of its own. */
+  readonly insidePid: number | undefined;
+  readonly uid: number;
+  /** Its name in the host's /etc/passwd, else the number. */
+  readonly user: string;
+  /** One letter of proc_pid_stat(5): R, S, D, Z … */
+  readonly state: string;
+  /** Bytes. */
+  readonly rss: number;
+  /** User and system time, microseconds (the kernel tells hundredths of a second). */
+  readonly cpuTime: number;
+  /** CPU time by time since its start: 1.0 is one whole CPU all the time. */
+  readonly cpu: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Its arguments, escaped and cut, joined by spaces; `[name]` for a process without any (a zombie). */
+  readonly command: string;
+}
