@@ -29,7 +29,10 @@ export async function runEntry(prepared: Prepared, entry: Entry): Promise<number
 }
 
 async function runOnTerminal(prepared: Prepared, entry: Entry): Promise<number> {
-  const { terminal, disconnect } = connectTerminal(prepared.host, { input: process.stdin, output: process.stdout });
+  const { terminal, disconnect } = await connectTerminal(prepared.host, {
+    input: process.stdin,
+    output: process.stdout,
+  });
   try {
     const { slave } = terminal;
     const { sandbox, release } = await enter(prepared, entry, { stdin: slave, stdout: slave, stderr: slave });

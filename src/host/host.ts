@@ -20,6 +20,8 @@ export interface Host {
   linkName(paths: Paths, app: string): string;
   /** Takes (or finds) the app's leases; `take: false` only tells what it would get. */
   lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease>;
+  /** The app's leased address, without taking one. */
+  addressOf(paths: Paths, app: string): string | undefined;
   /**
    * Makes what the app's daemons share (network namespace, veth pair, /tmp) unless it is there, under the app's lock, and holds it
    * until `close`. Removes first what a killed predecessor of this daemon left.
@@ -30,7 +32,7 @@ export interface Host {
   /** Every process in the cgroups of this root's daemons, or only of one app or daemon, by app, daemon and pid. */
   listProcesses?(paths: Paths, app?: string, daemon?: string): readonly ProcessInfo[];
   /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
-  openTerminal(size: TerminalSize): Terminal;
+  openTerminal(size: TerminalSize): Promise<Terminal>;
 }
 
 export interface AppRequest {
@@ -157,7 +159,12 @@ export interface HostFacts {
   /** Limits of this process as [soft, hard] by lower-case name. */
   readonly rlimits: Readonly<Record<string, readonly [number, number]>>;
   /** Who metactl itself runs as. */
-  readonly self: { readonly name: string; readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
+  readonly self: {
+    readonly name: string;
+    readonly uid: number;
+    readonly gid: number;
+    readonly groups: readonly number[];
+  };
   /** NSS look-ups (getent): undefined if there is no such name. */
   user(name: string): { readonly name: string; readonly uid: number; readonly gid: number } | undefined;
   group(name: string): { readonly gid: number } | undefined;

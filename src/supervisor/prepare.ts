@@ -103,7 +103,7 @@ export function requireNeed(need: Need, facts: HostFacts): void {
     code: 'METACTL_MISSING_FILE',
     step: 'check the command line',
     path: need.path,
-    hint: 'install it, or correct the path',
+    hint: need.hint ?? 'install it, or correct the path',
     exitStatus: EXIT.configuration,
   });
 }

@@ -11,12 +11,12 @@ export interface CallerTerminal {
  * the user's own session, as with ssh), window changes are handed on.
  * @returns the terminal and a function that ends the connection and gives the caller's terminal back as it was.
  */
-export function connectTerminal(
+export async function connectTerminal(
   host: Host,
   { input, output }: CallerTerminal,
-): { terminal: Terminal; disconnect: () => Promise<void> } {
+): Promise<{ terminal: Terminal; disconnect: () => Promise<void> }> {
   const size = () => ({ rows: output.rows || 24, columns: output.columns || 80 });
-  const terminal = host.openTerminal(size());
+  const terminal = await host.openTerminal(size());
   const onResize = () => terminal.resize(size());
   const onInput = (data: Buffer) => terminal.stream.write(data);
   const wasRaw = input.isRaw === true;

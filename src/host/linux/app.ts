@@ -71,6 +71,8 @@ class LinuxApp implements AppHandle {
       sandbox = launch(plan, {
         tasks: cgroup.tasks,
         stdio: io,
+        // Also without a limit of its own: a whole machine out of memory counts here too.
+        oomKilled: () => cgroup.stats().oomKills > 0,
         ...(this.#netns === undefined ? {} : { netns: this.#netns }),
         ...(cgroup.directory === undefined ? {} : { cgroup: cgroup.directory }),
       });
@@ -99,15 +101,13 @@ class LinuxApp implements AppHandle {
     writeLive(paths, { app, daemon, ...identity, ...address, supervisor: process.pid, startedAt: Date.now() });
   }
 
-  /** Waits for the end, adds what only the cgroup knows, and removes it: the counters go with the directory. */
+  /** Waits for the end, then removes the cgroup, and with it whatever a plain supervision could not reach. */
   async #finish(sandbox: Sandbox, cgroup: DaemonCgroup): Promise<Ending> {
     const ending = await sandbox.ended;
-    // Also without a limit of its own: a whole machine out of memory counts here too.
-    const oomKilled = cgroup.stats().oomKills > 0;
     removeLive(this.#request.paths, this.#request.app, this.#request.daemon);
     cgroup.kill();
     await cgroup.remove();
-    return { ...ending, oomKilled };
+    return ending;
   }
 }
 

@@ -1,14 +1,14 @@
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Host } from '../host.ts';
-import { openApp } from './app.ts';
-import { detectCgroups } from './cgroup/index.ts';
-import { checkLimits } from './cgroup/limits.ts';
+import { checkLimits, detectCgroups } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
-import { lease } from './leases.ts';
+import { lease, readLease } from './leases.ts';
 import { hostLinkName } from './network.ts';
-import { findRunning } from './running.ts';
 
-/** metactl on Linux: namespaces, netlink and cgroups. */
+/**
+ * metactl on Linux: namespaces, netlink and cgroups. What starts and enters sandboxes is loaded when it is first used:
+ * `metactl ip` needs none of it, and a supervisor has all of it before its first daemon starts.
+ */
 export const linux: Host = {
   name: 'linux',
   requireRoot() {
@@ -32,6 +32,8 @@ export const linux: Host = {
   },
   linkName: hostLinkName,
   lease,
-  openApp: (request) => openApp(request, detectCgroups()),
-  findRunning,
+  addressOf: (paths, app) => readLease(paths, app).address,
+  openApp: async (request) => (await import('./app.ts')).openApp(request, detectCgroups()),
+  findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
+  openTerminal: async (size) => (await import('./pty.ts')).openTerminal(size),
 };

@@ -1,0 +1,106 @@
+import { closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { EXIT, MetactlError } from '../../util/error.ts';
+import type { Paths } from '../../util/paths.ts';
+import { openRootDirectory } from './directories.ts';
+import { lockFile } from './flock.ts';
+
+/** What one app has leased; kept until `purge`, so that the same app always gets the same. */
+export interface AppLease {
+  readonly address?: string;
+  readonly uid?: number;
+}
+
+/** The contents of leases.json. */
+export interface Leases {
+  readonly version: 1;
+  readonly apps: Readonly<Record<string, AppLease>>;
+}
+
+const NONE: Leases = { version: 1, apps: {} };
+
+/**
+ * Reads leases.json; none if it isn't there yet.
+ * @throws MetactlError METACTL_LEASES_CORRUPT where it is not what metactl wrote: it is never replaced, because every
+ *   app's address and the owner of every app's files depend on it.
+ */
+export function readLeases(paths: Paths): Leases {
+  let text: string;
+  try {
+    text = readFileSync(paths.leases, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NONE;
+    throw leaseError(error, 'read the leases', paths.leases);
+  }
+  try {
+    const value = JSON.parse(text) as Leases;
+    if (value.version === 1 && isLeaseTable(value.apps)) return value;
+  } catch {
+    // Told below: torn or edited, the answer is the same.
+  }
+  throw new MetactlError(`${paths.leases} is damaged`, {
+    code: 'METACTL_LEASES_CORRUPT',
+    step: 'read the leases',
+    path: paths.leases,
+    hint: 'it holds the address and the user id of every app: bring it back from a backup; metactl will not overwrite it',
+  });
+}
+
+function isLeaseTable(apps: unknown): boolean {
+  if (typeof apps !== 'object' || apps === null || Array.isArray(apps)) return false;
+  return Object.values(apps as Record<string, unknown>).every((entry) => {
+    const { address, uid } = (entry ?? {}) as Record<string, unknown>;
+    const good = (value: unknown, type: string) => value === undefined || typeof value === type;
+    return typeof entry === 'object' && entry !== null && good(address, 'string') && good(uid, 'number');
+  });
+}
+
+/** Changes the leases under their lock: `change` gets the current ones and returns the new ones, or the same to keep them. */
+export async function changeLeases(paths: Paths, change: (leases: Leases) => Promise<Leases>): Promise<void> {
+  const directory = openRootDirectory(dirname(paths.leases), 0o755);
+  let lock: number | undefined;
+  try {
+    const path = `${paths.leases}.lock`;
+    lock = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    await lockFile(lock, path, { timeout: 30_000 });
+    const before = readLeases(paths);
+    const after = await change(before);
+    if (after !== before) write(paths.leases, after, directory);
+  } catch (error) {
+    throw leaseError(error, 'write the leases', paths.leases);
+  } finally {
+    closeSync(directory);
+    if (lock !== undefined) closeSync(lock);
+  }
+}
+
+/** Write, fsync, rename, fsync of the directory: after a power cut there is the old file or the new one. */
+function write(path: string, leases: Leases, directory: number): void {
+  const temporary = `${path}.new`;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+  const fd = openSync(temporary, flags, 0o600);
+  try {
+    writeSync(fd, `${JSON.stringify(leases, null, 1)}\n`);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, path);
+  fsyncSync(directory);
+}
+
+function leaseError(error: unknown, step: string, path: string): MetactlError {
+  if (error instanceof MetactlError) return error;
+  const { code = 'EIO', errno, syscall } = error as NodeJS.ErrnoException;
+  const forbidden = code === 'EACCES' && process.geteuid?.() !== 0;
+  return new MetactlError(`can't ${step} at ${path}: ${code}`, {
+    code,
+    step,
+    path,
+    cause: error,
+    ...(syscall === undefined ? {} : { syscall }),
+    ...(errno === undefined ? {} : { errno: Math.abs(errno) }),
+    hint: forbidden ? 'run it as root' : 'look at the permissions and the space left there',
+    exitStatus: forbidden ? EXIT.needsRoot : EXIT.error,
+  });
+}

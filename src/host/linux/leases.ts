@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import type { NodeConfig } from '../../config/types.ts';
+import { EXIT, MetactlError } from '../../util/error.ts';
+import { formatAddress, parseAddress } from '../../util/ip.ts';
+import type { Paths } from '../../util/paths.ts';
+import type { Lease, LeaseRequest } from '../host.ts';
+import { type AppLease, changeLeases, type Leases, readLeases } from './lease-file.ts';
+import { firstFree, type HostAddresses, isInPool, type Pool, parseRoutes, poolOf } from './pool.ts';
+import { firstFreeUid } from './uids.ts';
+
+/**
+ * The app's address and uid: what it already has, else new ones. See Host.lease.
+ * @throws MetactlError (78): METACTL_ADDRESS_OUTSIDE_POOL, METACTL_ADDRESS_RESERVED, METACTL_ADDRESS_IN_USE,
+ *   METACTL_ADDRESS_CONFLICT; (1): METACTL_POOL_FULL, METACTL_UIDS_EXHAUSTED, METACTL_LEASES_CORRUPT, errno names.
+ */
+export async function lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease> {
+  if (!request.wantAddress && !request.wantUid) return { address: undefined, uid: undefined };
+  const pool = poolOf(paths, node, readHostAddresses());
+  const before = readLeases(paths);
+  const planned = allocate(before, node, request, pool, new Set());
+  if (!request.take || isSame(before.apps[request.app], planned)) return result(request, planned);
+  let taken = planned;
+  await changeLeases(paths, async (leases) => {
+    taken = await allocateProbed(leases, node, request, pool);
+    if (isSame(leases.apps[request.app], taken)) return leases;
+    return { version: 1, apps: { ...leases.apps, [request.app]: taken } };
+  });
+  return result(request, taken);
+}
+
+/** The app's leases as they are written down, without taking any. @throws MetactlError as `readLeases`. */
+export function readLease(paths: Paths, app: string): Lease {
+  const { apps } = readLeases(paths);
+  const entry = Object.hasOwn(apps, app) ? apps[app] : undefined;
+  return { address: entry?.address, uid: entry?.uid };
+}
+
+function result({ wantAddress, wantUid }: LeaseRequest, entry: AppLease): Lease {
+  return { address: wantAddress ? entry.address : undefined, uid: wantUid ? entry.uid : undefined };
+}
+
+function isSame(a: AppLease | undefined, b: AppLease): boolean {
+  return a?.address === b.address && a?.uid === b.uid;
+}
+
+/** What the app's entry will be. Pure but for the look at which uids are in use. */
+function allocate(
+  leases: Leases,
+  node: NodeConfig,
+  request: LeaseRequest,
+  pool: Pool,
+  refused: ReadonlySet<number>,
+): AppLease {
+  const own = Object.hasOwn(leases.apps, request.app) ? (leases.apps[request.app] ?? {}) : {};
+  const address = request.wantAddress ? chooseAddress(leases, request, pool, own.address, refused) : own.address;
+  const uid = request.wantUid ? (own.uid ?? firstFreeUid(node.uidRange, uidsOf(leases))) : own.uid;
+  return { ...(address === undefined ? {} : { address }), ...(uid === undefined ? {} : { uid }) };
+}
+
+/**
+ * A new address is probed once, before it is written down: a machine that was given it by hand must not lose its
+ * traffic. Later conflicts are noticed by listening, not here.
+ */
+async function allocateProbed(leases: Leases, node: NodeConfig, request: LeaseRequest, pool: Pool): Promise<AppLease> {
+  const refused = new Set<number>();
+  for (;;) {
+    const entry = allocate(leases, node, request, pool, refused);
+    const { answersArp } = await import('./arp-probe.ts');
+    const isNew = entry.address !== undefined && entry.address !== leases.apps[request.app]?.address;
+    if (!isNew || node.pool.length === 0 || !(await answersArp(entry.address!))) return entry;
+    if (request.address !== undefined) {
+      throw addressError(
+        'CONFLICT',
+        request.address,
+        'is used by another machine on the network: it answered an ARP probe',
+      );
+    }
+    refused.add(parseAddress(entry.address!)!);
+  }
+}
+
+function chooseAddress(
+  leases: Leases,
+  { app, address: wanted }: LeaseRequest,
+  pool: Pool,
+  current: string | undefined,
+  refused: ReadonlySet<number>,
+): string {
+  const others = Object.entries(leases.apps).filter(([name]) => name !== app);
+  if (wanted !== undefined) return checkWanted(wanted, pool, others);
+  const currentNumber = current === undefined ? undefined : parseAddress(current);
+  // An address that has left the pool (the administrator changed it) is given up.
+  if (currentNumber !== undefined && isInPool(pool, currentNumber)) return formatAddress(currentNumber);
+  const taken = new Set([...others.flatMap(([, entry]) => parseAddress(entry.address ?? '') ?? []), ...refused]);
+  const free = firstFree(pool, taken);
+  if (free !== undefined) return formatAddress(free);
+  throw new MetactlError(`the pool ${pool.text} has no free address for ${app}`, {
+    code: 'METACTL_POOL_FULL',
+    step: 'lease an address',
+    hint: 'make [network] pool in metactl.conf larger, or purge apps that are gone',
+  });
+}
+
+function checkWanted(wanted: string, pool: Pool, others: readonly [string, AppLease][]): string {
+  const number = parseAddress(wanted);
+  if (number === undefined || !isInPool(pool, number)) {
+    throw addressError('OUTSIDE_POOL', wanted, `is outside the pool ${pool.text}`);
+  }
+  const holder = others.find(([, entry]) => entry.address === wanted)?.[0];
+  if (holder !== undefined) throw addressError('IN_USE', wanted, `is leased to the app ${holder}`);
+  if (pool.isReserved(number)) {
+    throw addressError('RESERVED', wanted, "can't be leased: it belongs to the host, a gateway or a network itself");
+  }
+  return wanted;
+}
+
+function addressError(code: string, address: string, text: string): MetactlError {
+  return new MetactlError(`[sandbox.net] ip: ${address} ${text}`, {
+    code: `METACTL_ADDRESS_${code}`,
+    step: 'lease an address',
+    path: address,
+    hint: 'choose another one, or leave the key out: the app then gets one that stays the same',
+    exitStatus: EXIT.configuration,
+  });
+}
+
+function uidsOf(leases: Leases): ReadonlySet<number> {
+  return new Set(Object.values(leases.apps).flatMap((entry) => entry.uid ?? []));
+}
+
+function readHostAddresses(): HostAddresses {
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return {
+    routes: parseRoutes(readFileSync('/proc/net/route', 'utf8')),
+    own: own.flatMap(({ family, address }) => (family === 'IPv4' ? (parseAddress(address) ?? []) : [])),
+  };
+}

@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { NodeConfig } from '../../../src/config/types.ts';
+import { isResolved } from '../../../src/host/linux/arp-probe.ts';
+import {
+  defaultPool,
+  firstFree,
+  type HostAddresses,
+  isInPool,
+  parseRoutes,
+  poolOf,
+} from '../../../src/host/linux/pool.ts';
+import { contains, formatAddress, parseAddress, parseRange } from '../../../src/util/ip.ts';
+import { pathsFor } from '../../../src/util/paths.ts';
+
+const ROUTES = `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	010200C0	0003	0	0	0	00000000	0	0	0
+eth0	000200C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
+m-web	07034064	00000000	0005	0	0	0	FFFFFFFF	0	0	0
+`;
+const host: HostAddresses = { routes: parseRoutes(ROUTES), own: [parseAddress('192.0.2.2')!] };
+const node = (...pool: string[]) => ({ pool }) as unknown as NodeConfig;
+const address = (text: string) => parseAddress(text)!;
+const next = (pool: ReturnType<typeof poolOf>, ...taken: string[]) => {
+  const free = firstFree(pool, new Set(taken.map(address)));
+  return free === undefined ? undefined : formatAddress(free);
+};
+
+describe('IPv4 addresses', () => {
+  it('round-trip', () => {
+    fc.assert(fc.property(fc.nat(0xffffffff), (number) => parseAddress(formatAddress(number)) === number));
+  });
+
+  it.each(['', '1.2.3', '1.2.3.4.5', '1.2.3.256', '01.2.3.4', '1.2.3.-4', '1.2.3.4 ', 'a.b.c.d', '1.2.3.0x4'])(
+    '%j is none',
+    (text) => {
+      expect(parseAddress(text)).toBeUndefined();
+    },
+  );
+
+  it('ranges cover what they say', () => {
+    expect(parseRange('10.7.0.*')).toEqual(parseRange('10.7.0.0/24'));
+    expect(parseRange('10.7.1.9/30')).toEqual({ first: address('10.7.1.8'), last: address('10.7.1.11') });
+    expect(parseRange('10.7.0.1')).toEqual({ first: address('10.7.0.1'), last: address('10.7.0.1') });
+    expect(parseRange('0.0.0.0/0')).toEqual({ first: 0, last: 0xffffffff });
+    expect(['10.0.0.0/33', '10.0.0.0/', 'x/8', '10.0.0.0/8/8'].map(parseRange)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe('the pool', () => {
+  it('reads the kernel’s routes', () => {
+    expect(
+      host.routes.map(({ device, destination }) => [
+        device,
+        formatAddress(destination.first),
+        formatAddress(destination.last),
+      ]),
+    ).toEqual([
+      ['eth0', '0.0.0.0', '255.255.255.255'],
+      ['eth0', '192.0.2.0', '192.0.2.255'],
+      ['m-web', '100.64.3.7', '100.64.3.7'],
+    ]);
+    expect(formatAddress(host.routes[0]!.gateway)).toBe('192.0.2.1');
+  });
+
+  it('never gives the host’s, a gateway’s, a network’s or a broadcast address', () => {
+    const pool = poolOf(pathsFor('/'), node('192.0.2.0/29'), host);
+    expect(next(pool)).toBe('192.0.2.3');
+    for (const text of ['192.0.2.0', '192.0.2.1', '192.0.2.2', '192.0.2.7'])
+      expect(pool.isReserved(address(text))).toBe(true);
+    expect(poolOf(pathsFor('/'), node('192.0.2.248/29'), host).isReserved(address('192.0.2.255'))).toBe(true);
+  });
+
+  it('gives the lowest free address, then the next range, then none', () => {
+    const pool = poolOf(pathsFor('/'), node('10.7.0.0/30', '10.8.0.5/32'), host);
+    expect(next(pool)).toBe('10.7.0.1');
+    expect(next(pool, '10.7.0.1', '10.7.0.2')).toBe('10.8.0.5');
+    expect(next(pool, '10.7.0.1', '10.7.0.2', '10.8.0.5')).toBeUndefined();
+    expect(isInPool(pool, address('10.8.0.5'))).toBe(true);
+    expect(isInPool(pool, address('10.8.0.6'))).toBe(false);
+  });
+
+  it('without configuration is 100.64.0.0/16 minus what the host routes', () => {
+    const pool = poolOf(pathsFor('/'), node(), host);
+    expect(next(pool)).toBe('100.64.0.1');
+    expect(pool.isReserved(address('100.64.3.7'))).toBe(true);
+    expect(pool.text).toContain('100.64.0.0/16');
+  });
+
+  it('gives every moved root a slice that the node itself never uses', () => {
+    const own = defaultPool('');
+    fc.assert(
+      fc.property(fc.nat(0xffff), (id) => {
+        const slice = defaultPool(id.toString(16).padStart(4, '0'));
+        const whole = parseRange('100.64.0.0/16')!;
+        return (
+          contains(whole, slice.first) &&
+          contains(whole, slice.last) &&
+          slice.first > own.last &&
+          slice.last - slice.first === 255
+        );
+      }),
+    );
+  });
+});
+
+describe('the ARP table', () => {
+  const table = `IP address       HW type     Flags       HW address            Mask     Device
+10.7.0.9         0x1         0x2         02:fc:00:00:00:05     *        eth0
+10.7.0.10        0x1         0x0         00:00:00:00:00:00     *        eth0
+`;
+  it('knows who answered', () => {
+    expect(['10.7.0.9', '10.7.0.10', '10.7.0.1'].map((ip) => isResolved(table, ip))).toEqual([true, false, false]);
+  });
+});
