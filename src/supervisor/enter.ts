@@ -1,6 +1,7 @@
 import type { Sandbox, StdioPlan } from '../host/host.ts';
 import type { Identity, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import { appRequest } from './app-request.ts';
 import type { Prepared } from './prepare.ts';
 
 /** What `exec` and `shell` run, and as whom. */
@@ -79,22 +80,12 @@ export async function enter(prepared: Prepared, entry: Entry, io: StdioPlan): Pr
 }
 
 async function enterFresh(prepared: Prepared, entry: Entry, io: StdioPlan, hasBash: boolean): Promise<Entered> {
-  const { host, paths, node, config } = prepared;
   const template = prepared.plans[0]!;
   const { process: entered, identity } = planEntry(template, entry, hasBash);
   // Its own name for lock, cgroup and live state; the pid makes it unique among those that run.
   const plan: SandboxPlan = { ...template, daemon: `exec-${process.pid}`, process: entered, identity };
-  const app = await host.openApp({
-    paths,
-    node,
-    app: config.app,
-    daemon: plan.daemon,
-    network: plan.network,
-    owner: { uid: template.identity.uid, gid: template.identity.gid },
-    stateDirectory: config.stateDirectory,
-    logDirectory: config.logDirectory,
-    temporarySize: config.number('sandbox', 'tmp-size') ?? 0,
-  });
+  const owner = { uid: template.identity.uid, gid: template.identity.gid };
+  const app = await prepared.host.openApp({ ...appRequest(prepared, plan), owner });
   try {
     return { sandbox: await app.start(plan, io), release: () => app.close() };
   } catch (error) {

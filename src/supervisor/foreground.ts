@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { AppHandle, Sandbox } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
+import { appRequest } from './app-request.ts';
 import { type DaemonEvent, DaemonRunner } from './daemon-runner.ts';
 import { describeEnding } from './ending-text.ts';
 import { copyOutput } from './output.ts';
@@ -33,7 +34,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     for (const runner of runners) stops ? runner.stop(signal) : runner.signal(signal);
   });
   try {
-    for (const plan of prepared.plans) handles.push(await openHandle(prepared, plan));
+    for (const plan of prepared.plans) handles.push(await prepared.host.openApp(appRequest(prepared, plan)));
     const runs = prepared.plans.map((plan, index) => {
       const prefix = several ? `${plan.daemon.padEnd(width)} | ` : undefined;
       const runner = new DaemonRunner({
@@ -57,23 +58,6 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     for (const handle of handles.reverse()) await handle.close();
   }
 }
-
-function openHandle({ host, paths, node, config }: Prepared, plan: SandboxPlan): Promise<AppHandle> {
-  return host.openApp({
-    paths,
-    node,
-    app: plan.app,
-    daemon: plan.daemon,
-    network: plan.network,
-    owner: { uid: plan.identity.uid, gid: plan.identity.gid },
-    stateDirectory: config.stateDirectory,
-    logDirectory: config.logDirectory,
-    temporarySize: plan.sandboxed ? (config.number('sandbox', 'tmp-size') ?? DEFAULT_TMP_SIZE) : undefined,
-  });
-}
-
-/** A tenth of what systemd gives a tmpfs on a small server; `[sandbox] tmp-size` changes it. */
-const DEFAULT_TMP_SIZE = 256 * 1024 * 1024;
 
 /** Waits for all runs; the first that can't start stops the others, and its error is thrown after they have ended. */
 async function settleOrStop(runs: readonly Promise<number>[], runners: readonly DaemonRunner[]): Promise<number[]> {

@@ -41,7 +41,7 @@ export interface Prepared {
  * @throws MetactlError: 4 no such app, 2 no such daemon, 77 needs root, 78 configuration (all of it before anything is made).
  */
 export async function prepare(paths: Paths, app: string, options: PrepareOptions): Promise<Prepared> {
-  const loaded = loadApp(paths, app, platforms, { sandbox: options.sandbox });
+  const loaded = loadApp(paths, app, platforms, options.sandbox ? {} : { sandbox: false });
   const daemons = chooseDaemons(loaded, options.daemon);
   requireBuilt(loaded);
   const host = await hostOfThisMachine();

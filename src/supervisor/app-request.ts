@@ -1,0 +1,21 @@
+import type { AppRequest } from '../host/host.ts';
+import type { SandboxPlan } from '../sandbox/plan.ts';
+import type { Prepared } from './prepare.ts';
+
+/** Size of an app's shared /tmp unless `[sandbox] tmp-size` says otherwise; it counts against the writers' memory-max. */
+const DEFAULT_TMP_SIZE = 256 * 1024 * 1024;
+
+/** What the host must make and hold for one planned daemon. Pure. */
+export function appRequest({ paths, node, config }: Prepared, plan: SandboxPlan): AppRequest {
+  return {
+    paths,
+    node,
+    app: plan.app,
+    daemon: plan.daemon,
+    network: plan.network,
+    owner: { uid: plan.identity.uid, gid: plan.identity.gid },
+    stateDirectory: config.stateDirectory,
+    logDirectory: config.logDirectory,
+    temporarySize: plan.sandboxed ? (config.number('sandbox', 'tmp-size') ?? DEFAULT_TMP_SIZE) : undefined,
+  };
+}
