@@ -78,8 +78,9 @@ function environment({ config, daemon, command, identity }: ProcessInput): Recor
 function rlimits(config: AppConfig, section: string, facts: HostFacts): Record<string, readonly [number, number]> {
   const limits: Record<string, readonly [number, number]> = {};
   for (const name of RLIMITS) {
-    const fallback =
-      name === 'nofile' ? NOFILE : (facts.rlimits[name] ?? [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    const own = facts.rlimits[name] ?? [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    // Never above what we have ourselves: in a container root may not raise it.
+    const fallback = name === 'nofile' ? ([Math.min(NOFILE[0], own[1]), Math.min(NOFILE[1], own[1])] as const) : own;
     const text = config.text(section, `limit-${name}`);
     limits[name] = (text === undefined ? undefined : parseLimit(name, text)) ?? fallback;
   }
