@@ -12,10 +12,13 @@
               "native/binding_file.cc",
               "native/binding_net.cc",
               "native/binding_process.cc",
+              "native/binding_spawn.cc",
+              "native/clone.cc",
               "native/file.cc",
               "native/netns.cc",
               "native/poll.cc",
-              "native/process.cc"
+              "native/process.cc",
+              "native/spawn.cc"
             ],
             "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
             "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "_GNU_SOURCE"],
@@ -34,6 +37,25 @@
             "ldflags": ["-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack"]
           },
           {"type": "none"}
+        ]
+      ]
+    },
+    {
+      "target_name": "metactl-init",
+      "type": "none",
+      "conditions": [
+        [
+          "OS=='linux'",
+          {
+            "actions": [
+              {
+                "action_name": "build metactl-init",
+                "inputs": ["<!@(ls native/*.cc native/*.h)", "scripts/build-init.sh"],
+                "outputs": ["<(PRODUCT_DIR)/metactl-init"],
+                "action": ["bash", "scripts/build-init.sh", "<(PRODUCT_DIR)/metactl-init"]
+              }
+            ]
+          }
         ]
       ]
     }

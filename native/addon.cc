@@ -21,6 +21,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_file(env, exports);
   register_process(env, exports);
   register_net(env, exports);
+  register_spawn(env, exports);
   return exports;
 }
 

@@ -42,5 +42,6 @@ auto guarded(Napi::Env env, Body body) -> decltype(body()) {
 void register_file(Napi::Env env, Napi::Object exports);
 void register_process(Napi::Env env, Napi::Object exports);
 void register_net(Napi::Env env, Napi::Object exports);
+void register_spawn(Napi::Env env, Napi::Object exports);
 
 }  // namespace metactl

@@ -26,6 +26,40 @@ export interface Addon {
   makeNetns(path: string): number;
   /** A socket (SOCK_CLOEXEC) inside the namespace behind `netns`. */
   socketInNetns(netns: number, domain: number, type: number, protocol: number): number;
+  /** Starts metactl-init in new namespaces, or in those of `target`; blocks until its first instruction. */
+  spawn(options: SpawnOptions): Spawned;
+  /** An anonymous file that nobody can change any more. */
+  sealedMemfd(name: string, bytes: Uint8Array, executable: boolean): number;
+  /** pipe2(O_CLOEXEC). */
+  pipe(nonblockingRead: boolean): { read: number; write: number };
+}
+
+export interface SpawnOptions {
+  readonly init: number;
+  readonly plan: number;
+  readonly stdin: number;
+  readonly stdout: number;
+  readonly stderr: number;
+  readonly liveness: number;
+  /** pidfd of the sandbox to join. */
+  readonly target?: number;
+  readonly netns?: number;
+  readonly tasks: readonly number[];
+  readonly cgroup?: number;
+  /** New mount, PID, IPC, UTS and cgroup namespaces. */
+  readonly sandboxed: boolean;
+  /** A new, empty network namespace. */
+  readonly newNetwork: boolean;
+  /** Shown by `ps` behind `metactl-init`. */
+  readonly title: string;
+}
+
+/** A running metactl-init. `error` and `status` are non-blocking read ends; all descriptors are the caller's. */
+export interface Spawned {
+  readonly pid: number;
+  readonly pidfd: number;
+  readonly error: number;
+  readonly status: number;
 }
 
 export interface ChildEnd {

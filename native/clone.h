@@ -1,0 +1,21 @@
+// clone3 with a stack of its own, or clone where the kernel is older than 5.3.
+#pragma once
+
+#include <sys/types.h>
+
+namespace metactl {
+
+struct CloneRequest {
+  unsigned long flags;
+  /// cgroup v2 directory for CLONE_INTO_CGROUP (Linux 5.7), or -1.
+  int cgroup;
+  /// Runs in the child, which shares the caller's memory: raw system calls only. Must not return.
+  void (*body)(void* argument);
+  void* argument;
+};
+
+/// The calling thread sleeps until the child executes or ends. All signals must be blocked.
+/// @returns the child's pid, or -errno; `pidfd` is set on success.
+long clone_vfork(const CloneRequest& request, int* pidfd);
+
+}  // namespace metactl

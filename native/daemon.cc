@@ -1,0 +1,93 @@
+#include "daemon.h"
+
+#include <linux/mman.h>
+#include <linux/prctl.h>
+
+#include "credentials.h"
+#include "kernel.h"
+#include "report.h"
+#include "sys.h"
+
+namespace metactl {
+
+namespace {
+
+constexpr int kSignals = 64;
+constexpr long kTiocsctty = 0x540e;
+constexpr long kSigSetmask = 2;
+
+/// Node ignores some signals, and ignored ones stay ignored across execve.
+void reset_signals() {
+  // struct sigaction of the kernel: SIG_DFL, no flags, no restorer, empty mask.
+  unsigned long action[4] = {};
+  for (int signal = 1; signal <= kSignals; signal++) {
+    if (signal == kernel::kSigkill || signal == kernel::kSigstop) continue;
+    must(sys::call(__NR_rt_sigaction, signal, sys::arg(action), 0, 8), "reset signals", "rt_sigaction");
+  }
+  unsigned long none = 0;
+  must(sys::call(__NR_rt_sigprocmask, kSigSetmask, sys::arg(&none), 0, 8), "reset signals", "rt_sigprocmask");
+}
+
+/// A null-terminated array of the strings of a list.
+char** pointers(const Plan& plan, const List& list, char** to) {
+  Reader reader = plan.reader(list);
+  for (__u32 i = 0; i < list.count; i++) to[i] = const_cast<char*>(reader.text().data);
+  to[list.count] = nullptr;
+  return to + list.count + 1;
+}
+
+/// As execvp: a file that may not be executed does not end the search, but is what is reported if nothing else is found.
+[[noreturn]] void execute(const Plan& plan) {
+  unsigned long bytes = (static_cast<unsigned long>(plan.argv.count) + plan.env.count + 2) * sizeof(char*);
+  long memory = must(sys::call(__NR_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+                     "prepare arguments", "mmap");
+  char** argv = reinterpret_cast<char**>(memory);
+  char** env = pointers(plan, plan.argv, argv);
+  pointers(plan, plan.env, env);
+  Reader programs = plan.reader(plan.programs);
+  long worst = -kernel::kEnoent;
+  const char* first = nullptr;
+  for (__u32 i = 0; i < plan.programs.count; i++) {
+    const char* path = programs.path().data;
+    if (first == nullptr) first = path;
+    long result = sys::call(__NR_execve, sys::arg(path), sys::arg(argv), sys::arg(env));
+    if (result == -kernel::kEnoent || result == -kernel::kEnotdir) continue;
+    worst = result;
+    first = path;
+    if (result != -kernel::kEacces) break;
+  }
+  bool missing = worst == -kernel::kEnoent;
+  // Where a search found nothing, the name that was searched for says more than the last place.
+  const char* path = missing && plan.programs.count > 1 ? argv[0] : first;
+  fail({"execute", nullptr, "execve", worst, path, missing ? kExitNotFound : kExitNotExecutable});
+}
+
+}  // namespace
+
+void run_daemon(const Plan& plan, const DaemonSetup& setup) {
+  reset_signals();
+  must(sys::call(__NR_setsid), "start session", "setsid");
+  if (plan.has(kPlanTerminal)) {
+    // Without the right to steal it: a terminal that controls another session stays there, and job control is missing.
+    long result = sys::call(__NR_ioctl, 0, kTiocsctty, 0);
+    if (result != -kernel::kEperm) must(result, "take terminal", "ioctl TIOCSCTTY");
+  }
+  become(plan);
+  if (setup.die_with_parent) {
+    // After the ids have changed, which clears it.
+    must(sys::prctl(PR_SET_PDEATHSIG, kernel::kSigkill), "tie to parent", "prctl PR_SET_PDEATHSIG");
+  }
+  enter_directory(plan);
+  sys::close(setup.go_writer);
+  char go = 0;
+  if (sys::read(setup.go, &go, 1) != 1) sys::exit_group(kExitSandbox);
+  // Everything but standard input, output, error and the error pipe, which closes itself. 16 descriptors is more than
+  // metactl-init ever has, for kernels without close_range.
+  if (sys::close_range(kFdError + 1, ~0u, 0) < 0) {
+    for (int fd = kFdError + 1; fd < 64; fd++) sys::close(fd);
+  }
+  install_filter(plan.seccomp);
+  execute(plan);
+}
+
+}  // namespace metactl

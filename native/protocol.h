@@ -1,0 +1,57 @@
+// What the addon and metactl-init agree on: descriptors and records. src/host/linux/records.ts reads the records,
+// src/host/linux/encode.ts writes the plan (plan.h).
+#pragma once
+
+#include <linux/types.h>
+
+namespace metactl {
+
+// Descriptors that metactl-init starts with; every other one is closed before.
+constexpr int kFdError = 3;     // write end, close-on-exec in the daemon: failures; its end means "exec succeeded"
+constexpr int kFdStatus = 4;    // write end: StatusRecords
+constexpr int kFdLiveness = 5;  // read end: its end means that the supervisor is gone
+constexpr int kFdPlan = 6;      // sealed memfd
+constexpr int kFdTarget = 7;    // join: pidfd of the sandbox's PID 1
+constexpr int kFdInit = 8;      // metactl-init itself, close-on-exec
+constexpr int kFdFirstFree = 9;
+
+constexpr __u32 kErrorMagic = 0x5252454d;   // "MERR"
+constexpr __u32 kStatusMagic = 0x5453544d;  // "MTST"
+
+/// Followed by the three texts, without NULs. At most PIPE_BUF in all, so that it arrives in one piece.
+struct ErrorRecord {
+  __u32 magic;
+  __s32 error;
+  __u16 step_size;
+  __u16 call_size;
+  __u16 path_size;
+  /// The exit status that metactl itself should have: 125, 126 or 127.
+  __u16 exit_status;
+};
+
+enum StatusKind : __u32 {
+  /// PID 1 has given up its rights and the daemon is about to execute. `pid` as this process sees it.
+  kStatusRunning = 1,
+  /// The daemon has ended.
+  kStatusEnded = 2,
+};
+
+struct StatusRecord {
+  __u32 magic;
+  __u32 kind;
+  __s32 pid;
+  /// -1 where a signal ended it.
+  __s32 code;
+  __s32 signal;
+  __u32 core_dumped;
+  __u64 user_us;
+  __u64 system_us;
+  __u64 max_rss_kb;
+};
+
+// Exit statuses (DESIGN §7).
+constexpr int kExitSandbox = 125;
+constexpr int kExitNotExecutable = 126;
+constexpr int kExitNotFound = 127;
+
+}  // namespace metactl

@@ -1,0 +1,51 @@
+#include "report.h"
+
+#include "sys.h"
+
+namespace metactl {
+
+namespace {
+
+/// PIPE_BUF.
+constexpr unsigned kLimit = 4096;
+
+struct Message {
+  char data[kLimit];
+  unsigned size = 0;
+
+  __u16 add(const char* text) {
+    __u16 added = 0;
+    while (text != nullptr && *text != '\0' && size < kLimit) {
+      data[size++] = *text++;
+      added++;
+    }
+    return added;
+  }
+};
+
+}  // namespace
+
+void fail(const Failure& failure) {
+  Message message;
+  ErrorRecord record = {};
+  record.magic = kErrorMagic;
+  record.error = static_cast<__s32>(-failure.result);
+  record.exit_status = static_cast<__u16>(failure.exit_status);
+  message.size = sizeof record;
+  record.step_size = message.add(failure.step);
+  if (failure.object != nullptr) {
+    record.step_size = static_cast<__u16>(record.step_size + message.add(" "));
+    record.step_size = static_cast<__u16>(record.step_size + message.add(failure.object));
+  }
+  record.call_size = message.add(failure.call);
+  record.path_size = message.add(failure.path);
+  if (failure.name != nullptr) {
+    record.path_size = static_cast<__u16>(record.path_size + message.add("/"));
+    record.path_size = static_cast<__u16>(record.path_size + message.add(failure.name));
+  }
+  __builtin_memcpy(message.data, &record, sizeof record);
+  sys::write(kFdError, message.data, message.size);
+  sys::exit_group(failure.exit_status);
+}
+
+}  // namespace metactl

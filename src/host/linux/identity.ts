@@ -1,0 +1,51 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+
+/** What tells one process from every other that ever has its pid (sandbox.md rule 18). */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks after boot. */
+  readonly startTime: string;
+  readonly bootId: string;
+  /** Inode of the PID namespace it is in. */
+  readonly pidNamespace: string;
+}
+
+/** @returns undefined where there is no such process (any more). */
+export function readIdentity(pid: number): ProcessIdentity | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The command's name, in parentheses, may itself hold spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const startTime = fields[19];
+    const pidNamespace = /^pid:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/ns/pid`))?.[1];
+    if (startTime === undefined || pidNamespace === undefined) return undefined;
+    return { pid, startTime, pidNamespace, bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() };
+  } catch (error) {
+    const { code } = error as { code?: string };
+    // ESRCH: it ended between open and read.
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether the process behind an open pidfd is the recorded one. The record is only a hint: a wrong one must never lead to
+ * another process being signalled or entered. Everything is read while the pidfd keeps the pid from being reused.
+ */
+export function verifyIdentity(pidfd: number, record: ProcessIdentity): boolean {
+  if (pidOf(pidfd) !== record.pid) return false;
+  const found = readIdentity(record.pid);
+  return (
+    found !== undefined &&
+    found.startTime === record.startTime &&
+    found.bootId === record.bootId &&
+    found.pidNamespace === record.pidNamespace &&
+    pidOf(pidfd) === record.pid
+  );
+}
+
+/** The pid behind a pidfd as this process sees it; -1 once it has ended and been reaped. */
+function pidOf(pidfd: number): number {
+  const match = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'utf8'));
+  return match === null ? -1 : Number(match[1]);
+}

@@ -1,0 +1,54 @@
+import { closeSync, fchownSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import type { Identity, ProcessPlan } from '../../sandbox/plan.ts';
+import type { StdioPlan } from '../host.ts';
+import { addon } from './addon.ts';
+import { encodeJoin } from './encode.ts';
+import { nativeFiles } from './native-files.ts';
+import { openStdio } from './stdio.ts';
+import { type LaunchedSandbox, watchSandbox } from './watch.ts';
+
+/** The sandbox to enter. The caller has verified its identity behind `pidfd` (identity.ts). */
+export interface JoinTarget {
+  readonly pidfd: number;
+  readonly tasks: readonly number[];
+  readonly cgroup?: number;
+}
+
+/**
+ * Runs a process in a running sandbox: all of its namespaces, its cgroup, and the same credentials, no_new_privs and
+ * seccomp as `launch` gives. A terminal as stdin becomes its controlling terminal and belongs to the identity's user.
+ * It is killed when this process dies, and with the sandbox.
+ * @throws MetactlError where the sandbox can't be entered; failures after that come from `started`.
+ */
+export function join(target: JoinTarget, process: ProcessPlan, identity: Identity, stdio: StdioPlan): LaunchedSandbox {
+  const terminal = typeof stdio.stdin === 'number' && isatty(stdio.stdin);
+  if (terminal) fchownSync(stdio.stdin as number, identity.uid, identity.gid);
+  const files = nativeFiles();
+  const plan = addon().sealedMemfd('metactl-plan', encodeJoin(process, identity, { terminal }), false);
+  try {
+    const opened = openStdio(stdio, identity);
+    try {
+      const spawned = addon().spawn({
+        init: files.init,
+        plan,
+        stdin: opened.stdin,
+        stdout: opened.stdout,
+        stderr: opened.stderr,
+        liveness: files.liveness,
+        target: target.pidfd,
+        tasks: target.tasks,
+        ...(target.cgroup === undefined ? {} : { cgroup: target.cgroup }),
+        sandboxed: false,
+        newNetwork: false,
+        title: `join ${identity.user}`,
+      });
+      return watchSandbox(spawned, { leftOut: [], ...opened.streams(), oomKilled: () => false });
+    } catch (error) {
+      opened.discard();
+      throw error;
+    }
+  } finally {
+    closeSync(plan);
+  }
+}
