@@ -51,6 +51,7 @@ class Assembly {
   readonly #sections: Map<string, Map<string, MergedKey>>;
   readonly #trust: TrustContext;
   #interpolator: Interpolator;
+  #whyNoAddress = '';
 
   constructor(material: Material) {
     this.#material = material;
@@ -67,6 +68,7 @@ class Assembly {
 
   run(): { config: LoadedConfig; problems: readonly Problem[] } {
     const { files } = this.#material;
+    this.#whyNoAddress = this.#lookForAddress();
     const daemons = checkNames(this.#material, this.#sections, this.#problems);
     for (const daemon of daemons) this.#addPlatform(daemon);
     // Platform defaults may have changed what names stand for.
@@ -125,6 +127,8 @@ class Assembly {
         find,
         builtins,
         defaultOf: (section, key) => this.#finder.find(section, this.#finder.canonical(section, key))?.default,
+        inSomeDaemon: (name) =>
+          [...this.#sections].some(([section, keys]) => section.startsWith('env.') && keys.has(name)),
         known: () => [...(this.#sections.get('env')?.keys() ?? []), ...builtins.keys(), 'daemon'].slice(0, 1000),
         keepsQuotes: (section, key) => keepsQuotes(this.#specOf(section, key)?.type ?? 'text'),
         forbidden: (user, name) => this.#noAddress(name) ?? this.#forbidden(user, name),
@@ -144,17 +148,20 @@ class Assembly {
   }
 
   #noAddress(name: string): messages.Text | undefined {
-    if (name !== 'ip' || this.#ownNetwork()) return undefined;
-    const enabled = this.#find('sandbox', 'enabled')?.winner.raw;
-    const mode = this.#find('sandbox.net', 'mode')?.winner.raw;
-    return messages.noAddress(mode === undefined ? `[sandbox] enabled = ${enabled}` : `[sandbox.net] mode = ${mode}`);
+    if (name !== 'ip' || this.#whyNoAddress === '') return undefined;
+    return messages.noAddress(this.#whyNoAddress);
   }
 
-  /** Whether the app has an address of its own, as far as the files say. */
-  #ownNetwork(): boolean {
-    const enabled = this.#find('sandbox', 'enabled')?.winner.raw.toLowerCase() ?? 'yes';
-    const mode = this.#find('sandbox.net', 'mode')?.winner.raw;
-    return !['no', 'false', 'off', '0'].includes(enabled) && mode !== 'host' && mode !== 'none';
+  /** Why the app has no address of its own; '' where it has one. */
+  #lookForAddress(): string {
+    const textOf = (section: string, key: string) => {
+      const item = this.#find(section, key);
+      return item === undefined ? undefined : this.#interpolator.resolve(item, undefined)?.text;
+    };
+    const enabled = textOf('sandbox', 'enabled') ?? 'yes';
+    const mode = textOf('sandbox.net', 'mode');
+    if (readValue({ key: '', type: 'boolean', doc: '' }, enabled) === false) return `[sandbox] enabled = ${enabled}`;
+    return mode === 'host' || mode === 'none' ? `[sandbox.net] mode = ${mode}` : '';
   }
 
   /** Layer 0: the defaults of the daemon's platform, for keys that nobody sets or unsets. */
@@ -171,7 +178,7 @@ class Assembly {
       return;
     }
     this.#finder.setPlatform(daemon, platform);
-    const context = { app: this.#material.app, daemon, ownNetwork: this.#ownNetwork() };
+    const context = { app: this.#material.app, daemon, ownNetwork: this.#whyNoAddress === '' };
     const origin: Origin = { layer: 'platform', file: `${platform.name} default`, line: 0, column: 0 };
     for (const [key, raw] of Object.entries(platform.defaults(context))) {
       const written = { layer: 'platform' as const, raw, origin, keyColumn: 0 };

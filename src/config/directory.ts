@@ -28,13 +28,8 @@ export function findDirectory(
   if (told === undefined) {
     if (deployed === undefined) return { directory: current, release: '', exists: false };
     if (!isDirectory(current)) {
-      const text = messages.noSuchDirectory(current);
-      return {
-        directory: current,
-        release: '',
-        exists: false,
-        problem: { ...text, file: current, line: 0, column: 0 },
-      };
+      const problem = { ...messages.deadLink(), file: current, line: 0, column: 0 };
+      return { directory: current, release: '', exists: false, problem };
     }
     const directory = realpathSync(current);
     return { directory, release: deployed.isSymbolicLink() ? basename(directory) : '', exists: true };

@@ -21,6 +21,8 @@ export interface Names {
   defaultOf(section: string, key: string): string | undefined;
   /** Built-ins by name; undefined: known to be a built-in, but bound later (`ip`). */
   readonly builtins: ReadonlyMap<string, string | undefined>;
+  /** Whether `[env.DAEMON]` of any daemon has a variable. */
+  inSomeDaemon(name: string): boolean;
   /** Names for suggestions. */
   known(): readonly string[];
   /** Whether quotes in the key's value are its own matter (commands, lists). */
@@ -55,6 +57,7 @@ export class Interpolator {
   readonly #problems: ProblemList;
   readonly #done = new Map<string, Expansion | undefined>();
   readonly #stack: { readonly id: string; readonly item: MergedKey }[] = [];
+  readonly #told = new Set<string>();
   #total = 0;
 
   constructor(names: Names, problems: ProblemList) {
@@ -80,8 +83,7 @@ export class Interpolator {
         this.#stack.slice(from).map((entry) => entry.item),
         place(item),
       );
-      this.#problems.at(item.winner.origin, messages.cycle(chain));
-      return undefined;
+      return this.#fail(item.winner.origin, messages.cycle(chain), 'cycle');
     }
     this.#stack.push({ id, item });
     const expansion = this.#expand(item, scope);
@@ -133,10 +135,13 @@ export class Interpolator {
     const [section, key] = colon < 0 ? ['env', name] : [name.slice(0, colon), name.slice(colon + 1)];
     const scoped = colon < 0 && scope !== undefined ? this.#names.find(`env.${scope}`, key) : undefined;
     const item = scoped ?? this.#names.find(section, key);
+    if (item === undefined && scope === undefined && this.#isForDisplay() && this.#names.inSomeDaemon(name)) {
+      return builtin(name, undefined);
+    }
     if (item === undefined) {
       const fallback = colon < 0 ? undefined : this.#names.defaultOf(section, key);
       if (fallback !== undefined) return builtin(name, fallback);
-      return this.#fail(origin, messages.unknownName(name, this.#known(), this.#usedBy(`%(${name})`)));
+      return this.#fail(origin, messages.unknownName(name, this.#known(), this.#usedBy(`%(${name})`)), name);
     }
     if (this.#stack.length > DEEPEST) return this.#fail(origin, messages.tooDeep(DEEPEST, this.#usedBy(`%(${name})`)));
     const inner = scopeOf(item.section) ?? (item.section === 'env' ? scope : undefined);
@@ -149,10 +154,18 @@ export class Interpolator {
   }
 
   #daemon(user: MergedKey, scope: string | undefined): Reference | undefined {
-    if (scope === undefined && user.section !== 'env') {
+    if (scope === undefined && !this.#isForDisplay()) {
       return this.#fail(user.winner.origin, messages.noDaemonHere(user.section));
     }
     return builtin('daemon', scope);
+  }
+
+  /**
+   * `[env]` by itself is only looked at; the daemons get it in their own scope. There, names that each daemon has its
+   * own value for stay as they are written.
+   */
+  #isForDisplay(): boolean {
+    return this.#stack[0]?.item.section === 'env';
   }
 
   #file(user: MergedKey, name: string): Reference | undefined {
@@ -167,8 +180,11 @@ export class Interpolator {
     return this.#problems.full ? [] : this.#names.known();
   }
 
-  #fail(origin: Origin, text: messages.Text): undefined {
-    this.#problems.at(origin, text);
+  /** Tells a fault once, though several daemons may meet it, each by another chain. */
+  #fail(origin: Origin, text: messages.Text, kind: string = text.message): undefined {
+    const id = `${origin.file}\0${origin.line}\0${kind}`;
+    if (!this.#told.has(id)) this.#problems.at(origin, text);
+    this.#told.add(id);
     return undefined;
   }
 

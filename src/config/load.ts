@@ -111,6 +111,7 @@ function ownDirectory(file: LayerFile | undefined, basics: Pick<Material, 'app' 
         ['site', site],
         ['state_dir', stateDirectory],
       ]),
+      inSomeDaemon: () => false,
       known: () => ['app', 'node', 'site', 'state_dir'],
       keepsQuotes: () => false,
       forbidden: () => undefined,

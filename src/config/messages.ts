@@ -12,6 +12,9 @@ export interface Text {
   readonly hint?: string;
 }
 
+/** Paths are cut later than other values: their end matters most. */
+const LONGEST_PATH = 240;
+
 /** `file:line:column: message; hint`. Line 0: about the file as a whole. */
 export function formatProblem(problem: Problem): string {
   const place = problem.line > 0 ? `${problem.file}:${problem.line}:${problem.column}` : problem.file;
@@ -82,11 +85,25 @@ export const keyAndSection = (section: string, key: string, line: number | strin
 // The schema's.
 export const unknownSection = (section: string, known: readonly string[]): Text => ({
   message: `found the section ${quoted(`[${section}]`)}, expected a section of an app's configuration`,
-  ...didYouMean(section, known),
+  ...sectionHint(section, known),
 });
+/** `[deamon.web]` is near `[daemon.web]`: of sections that take a name only the first part is compared. */
+function sectionHint(section: string, known: readonly string[]): { hint?: string } {
+  const patterns = known.filter((name) => name.endsWith('.*')).map((name) => name.slice(0, -2));
+  const dot = section.indexOf('.');
+  const near = nearest(
+    section,
+    known.filter((name) => !name.endsWith('.*')),
+  );
+  if (near !== undefined) return { hint: `did you mean \`[${near}]\`?` };
+  const prefix = nearest(dot < 0 ? section : section.slice(0, dot), patterns);
+  if (prefix === undefined) return {};
+  const name = dot < 0 || dot === section.length - 1 ? 'NAME' : escapeText(section.slice(dot + 1, dot + 32));
+  return { hint: `did you mean \`[${prefix}.${name}]\`?` };
+}
 export const unknownNodeSection = (section: string, known: readonly string[]): Text => ({
   message: `found the section ${quoted(`[${section}]`)}, expected one of ${known.map((name) => `[${name}]`).join(' ')}`,
-  ...didYouMean(section, known),
+  ...sectionHint(section, known),
 });
 export const nodeSection = (section: string, metactlConf: string): Text => ({
   message: `found the section ${quoted(`[${section}]`)}, expected it in ${metactlConf}`,
@@ -146,11 +163,11 @@ export const trustThroughInterpolation = (key: string, name: string, origin: Ori
   hint: `set it in ${file}, or set [trust] application = full there`,
 });
 export const moreThanAllowed = (key: string, found: string, bound: string, atMost: boolean, by: string): Text => ({
-  message: `found ${quoted(key)} = ${quoted(found)} in .metactl, expected at ${atMost ? 'most' : 'least'} ${bound} (${by}): an application may only ask for less`,
+  message: `found ${quoted(key)} = ${quoted(found)} from .metactl, expected at ${atMost ? 'most' : 'least'} ${bound} (${by}): an application may only ask for less`,
 });
 export const trustHint = (file: string): string => `set it in ${file}, or set [trust] application = full there`;
 export const mountOutside = (path: string, file: string): Text => ({
-  message: `found the mount ${quoted(path)} in .metactl, expected a path in the app's own release or state directory`,
+  message: `found the mount ${quoted(path, LONGEST_PATH)} in .metactl, expected a path in the app's own release or state directory`,
   hint: `${moveTo(file)}, or set [trust] application = full there`,
 });
 export const secretRead = (name: string, file: string): Text => ({
@@ -205,11 +222,17 @@ export const unbuilt = (section: string, key: string, shown: string): Text => ({
 });
 
 // Files and directories.
-export const relativePath = (path: string): Text => ({ message: `found ${quoted(path)}, expected an absolute path` });
+export const relativePath = (path: string): Text => ({
+  message: `found ${quoted(path, LONGEST_PATH)}, expected an absolute path`,
+});
 export const deployedAndDirectory = (current: string): Text => ({
   message: `found [app] directory for an app that metactl deploys (${current}), expected only one of the two`,
   hint: 'remove the key, or purge the deployed app',
 });
+export const deadLink = (): Text => ({
+  message: 'found a link to nothing, expected one to the directory of a release',
+  hint: 'deploy the app again',
+});
 export const noSuchDirectory = (path: string): Text => ({
-  message: `found ${quoted(path)}, expected a directory that exists`,
+  message: `found ${quoted(path, LONGEST_PATH)}, expected a directory that exists`,
 });

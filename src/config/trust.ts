@@ -65,13 +65,15 @@ export function forbiddenReference(
 export function checkEffective(setting: Setting, spec: KeySpec, context: TrustContext): void {
   if (setting.trust !== 'application' || context.full) return;
   const { problems, nodeFile } = context;
-  if (setting.origin.layer !== 'application' && !layersOf(setting.section, spec).includes('application')) {
+  const isMount = setting.section === 'sandbox.mounts';
+  if (setting.origin.layer === 'application') {
+    if (isMount) checkMount(setting, context);
+  } else if (isMount || !layersOf(setting.section, spec).includes('application')) {
     const link = setting.chain.find(({ origin }) => origin?.layer === 'application');
     if (link?.origin !== undefined) {
       problems.at(setting.origin, messages.trustThroughInterpolation(setting.key, link.name, link.origin, nodeFile));
     }
   }
-  if (setting.section === 'sandbox.mounts') checkMount(setting, context);
 }
 
 function checkMount(setting: Setting, { own, nodeFile, problems }: TrustContext): void {

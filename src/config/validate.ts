@@ -18,7 +18,7 @@ const MOST_KEYS = 5000;
 export function checkNames(material: Material, sections: Sections, problems: ProblemList): readonly string[] {
   const daemons: string[] = [];
   const seen = new Set<string>();
-  const known = APP_SECTIONS.map(({ name }) => name.replace('.*', '.NAME'));
+  const known = APP_SECTIONS.map(({ name }) => name);
   for (const { file, headers } of material.files) {
     for (const { section, line, column } of headers) {
       const at = { file, line, column };
@@ -27,6 +27,7 @@ export function checkNames(material: Material, sections: Sections, problems: Pro
           ? messages.nodeSection(section, material.metactlConf)
           : messages.unknownSection(section, known);
         problems.add({ ...text, ...at });
+        continue;
       }
       if (!section.startsWith('daemon.') || seen.has(section)) continue;
       seen.add(section);

@@ -9,7 +9,8 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   if (name.length > LONGEST) return undefined;
   const wanted = name.toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1;
+  // Of one or two letters everything short would be near.
+  let bestDistance = wanted.length < 3 ? 1 : Math.min(3, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - wanted.length) >= bestDistance || candidate.length > LONGEST) continue;
     const distance = editDistance(wanted, candidate.toLowerCase());

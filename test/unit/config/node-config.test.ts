@@ -1,0 +1,108 @@
+import { hostname } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { loadNode } from '../../../src/config/load.ts';
+import { formatProblem } from '../../../src/config/messages.ts';
+import { inspectNode } from '../../../src/config/node-config.ts';
+import { pathsFor } from '../../../src/util/paths.ts';
+import { put, scratchRoot, shorten } from './root.ts';
+
+function problems(text: string): string[] {
+  const root = scratchRoot();
+  put(root, 'etc/metactl/metactl.conf', text);
+  return inspectNode(pathsFor(root)).problems.map((problem) => shorten(formatProblem(problem), root));
+}
+
+it('has defaults without a file', () =>
+  expect(loadNode(pathsFor(scratchRoot()))).toEqual({
+    name: hostname(),
+    site: 'default',
+    uidRange: [70000, 99999],
+    subuidRange: [524288, 1879048191],
+    serviceManager: 'auto',
+    pool: [],
+    poolOrigin: undefined,
+    uplink: undefined,
+  }));
+
+it('reads metactl.conf', () => {
+  const root = scratchRoot();
+  const file = put(
+    root,
+    'etc/metactl/metactl.conf',
+    '[node]\nname = n1.example.org\nsite = devel\nuid-range = 1000-1999\nsubuid-range = 100000-999999\nservice-manager = systemd\n' +
+      '[network]\npool = 10.4.0.0/16 192.168.7.*\nuplink = eth0.100\n[dns]\nlater = yes\n[fleet]\n[balancer]\n',
+  );
+  expect(loadNode(pathsFor(root))).toEqual({
+    name: 'n1.example.org',
+    site: 'devel',
+    uidRange: [1000, 1999],
+    subuidRange: [100_000, 999_999],
+    serviceManager: 'systemd',
+    pool: ['10.4.0.0/16', '192.168.7.*'],
+    poolOrigin: { layer: 'node', file, line: 8, column: 8 },
+    uplink: 'eth0.100',
+  });
+});
+
+describe('problems', () => {
+  const at = '/etc/metactl/metactl.conf';
+  it.each([
+    [
+      '[nod]\nname = x\n',
+      `${at}:1:2: found the section \`[nod]\`, expected one of [node] [network] [dns] [fleet] [balancer]; did you mean \`[node]\`?`,
+    ],
+    [
+      '[env]\nA = x\n',
+      `${at}:1:2: found the section \`[env]\`, expected one of [node] [network] [dns] [fleet] [balancer]`,
+    ],
+    ['[network]\npol = x\n', `${at}:2:1: found the key \`pol\`, expected a key of [network]; did you mean \`pool\`?`],
+    ['[node]\nname = a b\n', `${at}:2:8: found \`a b\`, expected a host name`],
+    ['[node]\nname = ../x\n', `${at}:2:8: found \`../x\`, expected a host name`],
+    ['[node]\nuid-range = 5\n', `${at}:2:13: found \`5\`, expected a range such as 70000-99999`],
+    ['[node]\nuid-range = 0-5\n', `${at}:2:13: found \`0-5\`, expected a range such as 70000-99999`],
+    ['[node]\nuid-range = 9-5\n', `${at}:2:13: found \`9-5\`, expected a range such as 70000-99999`],
+    ['[node]\nuid-range = 1-4294967295\n', `${at}:2:13: found \`1-4294967295\`, expected a range such as 70000-99999`],
+    [
+      '[node]\nservice-manager = systemdd\n',
+      `${at}:2:19: found \`systemdd\`, expected one of auto, systemd, smf, upstart, none; did you mean \`systemd\`?`,
+    ],
+    [
+      '[network]\npool = 10.0.0.1/16\n',
+      `${at}:2:8: found \`10.0.0.1/16\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+    ],
+    [
+      '[network]\npool = 10.0.0.0\n',
+      `${at}:2:8: found \`10.0.0.0\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+    ],
+    [
+      '[network]\npool = 0.0.0.0/0\n',
+      `${at}:2:8: found \`0.0.0.0/0\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+    ],
+    [
+      '[network]\npool = 10.4.*\n',
+      `${at}:2:8: found \`10.4.*\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+    ],
+    [
+      '[network]\npool = 10.4.0.0/16,10.5.0.0/16\n',
+      `${at}:2:8: found \`10.4.0.0/16,10.5.0.0/16\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+    ],
+    ['[network]\nuplink = ../eth0\n', `${at}:2:10: found \`../eth0\`, expected the name of a network interface`],
+    [
+      '[network]\nuplink = interface-too-long\n',
+      `${at}:2:10: found \`interface-too-long\`, expected the name of a network interface`,
+    ],
+    ['[node\n', `${at}:1:1: found \`[node\`, expected a ] that closes the section header`],
+  ])('%j', (text, problem) => expect(problems(text)).toEqual([problem]));
+
+  it('end in one error', () => {
+    const root = scratchRoot();
+    put(root, 'etc/metactl/metactl.conf', '[node]\nname = a b\nsite = c d\n');
+    expect(() => loadNode(pathsFor(root))).toThrow(
+      expect.objectContaining({
+        code: 'METACTL_CONFIGURATION',
+        exitStatus: 78,
+        message: `${root}${at}:2:8: found \`a b\`, expected a host name\n${root}${at}:3:8: found \`c d\`, expected a name`,
+      }),
+    );
+  });
+});

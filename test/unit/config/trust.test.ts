@@ -1,0 +1,311 @@
+import { describe, expect, it } from 'vitest';
+import { APP_SECTIONS } from '../../../src/config/schema/index.ts';
+import { appRoot, inspect, inspectRoot, put } from './root.ts';
+
+const NODE = '/etc/metactl/nodes/myapp.conf';
+const forbidden = (what: string) =>
+  `found ${what} in .metactl, expected it in the node file: an application may not set it; ` +
+  `move it to ${NODE}, or set [trust] application = full there`;
+const nodeOnly = (what: string) => `found ${what} in .metactl, expected it in the node file; move it to ${NODE}`;
+
+/** Every key that only administrators may set, with a value that is valid. */
+const FORBIDDEN: readonly (readonly [section: string, key: string, value: string])[] = [
+  ['daemon.web', 'user', 'www-data'],
+  ['daemon.web', 'group', 'www-data'],
+  ['daemon.web', 'supplementary-groups', 'adm disk'],
+  ['daemon.web', 'oom-score-adjust', '-1000'],
+  ['daemon.web', 'limit-nproc', '10'],
+  ['daemon.web', 'limit-sigpending', '10'],
+  ['sandbox', 'enabled', 'no'],
+  ['sandbox', 'best-effort', 'yes'],
+  ['sandbox', 'allow-root', 'yes'],
+  ['sandbox', 'user-namespace', 'no'],
+  ['sandbox', 'capabilities', 'NET_BIND_SERVICE'],
+  ['sandbox', 'devices', '/dev/sda'],
+  ['sandbox', 'seccomp', 'none'],
+  ['sandbox', 'allow-syscalls', 'bpf'],
+  ['sandbox', 'tmp-size', '1g'],
+  ['sandbox.net', 'mode', 'none'],
+  ['sandbox.net', 'ip', '10.0.0.1'],
+  ['sandbox.net', 'publish', '80:80'],
+  ['service', 'unit', 'app'],
+  ['hooks', 'on-ready', '/bin/true'],
+  ['hooks', 'on-failure', '/bin/true'],
+  ['hooks', 'on-oom', '/bin/true'],
+  ['hooks', 'on-stop', '/bin/true'],
+  ['build', 'repo', 'git://example.org/x'],
+  ['build', 'tag', '1'],
+  ['build', 'branch', 'x'],
+  ['build', 'revision', '1'],
+  ['build', 'artifact', 'target'],
+  ['build', 'keep', '9'],
+  ['build', 'network', 'yes'],
+  ['systemd.Unit', 'After', 'network.target'],
+  ['systemd.Service', 'ExecStartPre', '/bin/true'],
+  ['systemd.Install', 'WantedBy', 'multi-user.target'],
+];
+const NODE_ONLY: typeof FORBIDDEN = [
+  ['app', 'directory', '/srv/elsewhere'],
+  ['trust', 'application', 'full'],
+];
+
+const written = ([section, key, value]: (typeof FORBIDDEN)[number]) =>
+  `[daemon.web]\n[${section}]\n${key} = ${value}\n`;
+
+describe('.metactl may not set', () => {
+  it.each(FORBIDDEN)('[%s] %s', (...entry) => {
+    const [section, key] = entry;
+    expect(inspect({ application: written(entry) }).lines).toEqual([
+      `.metactl:3:1: ${forbidden(`\`[${section}] ${key}\``)}`,
+    ]);
+    expect(inspect({ application: written(entry), node: '[trust]\napplication = full\n' }).lines).toEqual([]);
+    expect(inspect({ site: written(entry) }).lines).toEqual([]);
+    expect(inspect({ node: written(entry) }).lines).toEqual([]);
+  });
+
+  it.each(NODE_ONLY)('[%s] %s, whatever the trust', (...entry) => {
+    const [section, key] = entry;
+    const told = `.metactl:3:1: ${nodeOnly(`\`[${section}] ${key}\``)}`;
+    expect(inspect({ application: written(entry) }).lines).toEqual([told]);
+    expect(
+      inspect({ application: written(entry), defaults: '[trust]\n', node: '[trust]\napplication = full\n' }).lines,
+    ).toEqual([told]);
+  });
+
+  it('an alias of a forbidden key', () =>
+    expect(inspect({ application: '[daemon.web]\noom-score-adj = 5\n' }).lines).toEqual([
+      `.metactl:2:1: ${forbidden('`[daemon.web] oom-score-adjust`')}`,
+    ]));
+
+  it('a forbidden key that a higher layer sets anyway', () =>
+    expect(
+      inspect({ application: '[daemon.web]\nuser = root\n', node: '[daemon.web]\nuser = www-data\n' }).lines,
+    ).toEqual([`.metactl:2:1: ${forbidden('`[daemon.web] user`')}`]));
+
+  it('a forbidden key to nothing', () =>
+    expect(inspect({ application: '[daemon.web]\nuser =\n' }).lines).toEqual([
+      `.metactl:2:1: ${forbidden('`[daemon.web] user`')}`,
+    ]));
+
+  it.each(['node', 'network', 'dns', 'fleet', 'balancer'])('[%s], which is metactl.conf’s', (section) =>
+    expect(inspect({ application: `[${section}]\nname = x\n` }).lines).toEqual([
+      `.metactl:1:2: found the section \`[${section}]\`, expected it in /etc/metactl/metactl.conf`,
+    ]),
+  );
+
+  it('anything in the schema that is not listed here', () => {
+    const listed = [...FORBIDDEN, ...NODE_ONLY].map(
+      ([section, key]) => `${section.replace('daemon.web', 'daemon.*')} ${key}`,
+    );
+    const closed = APP_SECTIONS.flatMap((section) =>
+      section.keys
+        .filter((key) => !(key.layers ?? section.layers ?? ['application']).includes('application'))
+        .map((key) => `${section.name} ${key.key}`),
+    );
+    expect(closed.filter((name) => !name.startsWith('systemd.') && !listed.includes(name))).toEqual([]);
+  });
+});
+
+describe('the site layer', () => {
+  it.each(NODE_ONLY)('may not set [%s] %s', (...entry) =>
+    expect(inspect({ site: written(entry) }).lines).toEqual([
+      `/etc/metactl/site/myapp.conf:3:1: found \`[${entry[0]}] ${entry[1]}\` in the site file, expected it in the node file; move it to ${NODE}`,
+    ]),
+  );
+});
+
+describe('trust follows interpolation', () => {
+  it('into a key of administrators', () =>
+    expect(
+      inspect({ application: '[env]\nWHO = root\n[daemon.web]\n', site: '[daemon.web]\nuser = %(WHO)\n' }).lines,
+    ).toEqual([
+      '/etc/metactl/site/myapp.conf:2:8: found %(WHO) from .metactl:2 in `user`, expected a value that no application can set; ' +
+        `set it in ${NODE}, or set [trust] application = full there`,
+    ]));
+
+  it('through several values', () =>
+    expect(
+      inspect({
+        application: '[env]\nWHO = root\n[daemon.web]\n',
+        site: '[env]\nUSER_NAME = x%(WHO)\n[hooks]\non-stop = /bin/echo %(env:USER_NAME)\n',
+      }).lines,
+    ).toEqual([
+      '/etc/metactl/site/myapp.conf:4:11: found %(WHO) from .metactl:2 in `on-stop`, expected a value that no application can set; ' +
+        `set it in ${NODE}, or set [trust] application = full there`,
+    ]));
+
+  it('but not where the node sets the value', () =>
+    expect(
+      inspect({
+        application: '[env]\nWHO = root\n[daemon.web]\n',
+        site: '[daemon.web]\nuser = %(WHO)\n',
+        node: '[env]\nWHO = www-data\n',
+      }).lines,
+    ).toEqual([]));
+
+  it('unless the application is trusted', () =>
+    expect(
+      inspect({
+        application: '[env]\nWHO = root\n[daemon.web]\n',
+        node: '[daemon.web]\nuser = %(WHO)\n[trust]\napplication = full\n',
+      }).lines,
+    ).toEqual([]));
+
+  it('into a limit that the site takes from it', () =>
+    expect(
+      inspect({ application: '[env]\nN = -5\n[daemon.web]\n', site: '[daemon.web]\nnice = %(N)\n' }).lines,
+    ).toEqual([
+      '/etc/metactl/site/myapp.conf:2:8: found `nice` = `-5` from .metactl, expected at least 0 (the built-in default): ' +
+        `an application may only ask for less; set it in ${NODE}, or set [trust] application = full there`,
+    ]));
+
+  it('into a mount', () =>
+    expect(
+      inspect({
+        application: '[env]\nWHERE = /etc\n[daemon.web]\n',
+        node: '[sandbox.mounts]\n/data = from:%(WHERE)\n',
+      }).lines,
+    ).toEqual([
+      '/etc/metactl/nodes/myapp.conf:2:9: found %(WHERE) from .metactl:2 in `/data`, expected a value that no application can set; ' +
+        `set it in ${NODE}, or set [trust] application = full there`,
+    ]));
+});
+
+describe('.metactl may only ask for less', () => {
+  const less = (key: string, found: string, bound: string, by: string, atMost = true) =>
+    `.metactl:2:${key.length + 4}: found \`${key}\` = \`${found}\` from .metactl, expected at ${atMost ? 'most' : 'least'} ${bound} (${by}): ` +
+    `an application may only ask for less; set it in ${NODE}, or set [trust] application = full there`;
+  const application = (key: string, value: string) => `[daemon.web]\n${key} = ${value}\n`;
+
+  it.each([
+    ['nice', '-1', '0', false],
+    ['cpu-weight', '101', '100', true],
+    ['io-weight', '101', '100', true],
+    ['limit-nofile', '1025:524288', '1024:524288', true],
+    ['limit-nofile', '1024:infinity', '1024:524288', true],
+    ['limit-core', '1', '0', true],
+    ['limit-memlock', '9m', '8m', true],
+    ['limit-msgqueue', '819201', '819200', true],
+    ['limit-nice', '1', '0', true],
+    ['limit-rtprio', '1', '0', true],
+    ['limit-stack', '9m:infinity', '8m:infinity', true],
+    ['log.max-size', '51m', '50m', true],
+    ['log.max-files', '11', '10', true],
+    ['log.max-age', '31d', '30d', true],
+  ])('than the built-in default: %s = %s', (key, value, bound, atMost) => {
+    expect(inspect({ application: application(key, value) }).lines).toEqual([
+      less(key, value, bound, 'the built-in default', atMost),
+    ]);
+    expect(inspect({ application: application(key, value), node: '[trust]\napplication = full\n' }).lines).toEqual([]);
+    expect(inspect({ application: application(key, bound) }).lines).toEqual([]);
+  });
+
+  it.each([
+    ['memory-max', '513m', '512m'],
+    ['memory-high', '513m', '512m'],
+    ['memory-swap-max', '513m', '512m'],
+    ['cpu-quota', '151%', '150%'],
+    ['cpu-weight', '51', '50'],
+    ['io-weight', '51', '50'],
+    ['tasks-max', '51', '50'],
+    ['limit-nofile', '600', '500'],
+  ])('than site or node set: %s', (key, value, bound) => {
+    expect(inspect({ application: application(key, value), site: application(key, bound) }).lines).toEqual([
+      less(key, value, bound, '/etc/metactl/site/myapp.conf:2'),
+    ]);
+    expect(inspect({ application: application(key, value), node: application(key, bound) }).lines).toEqual([
+      less(key, value, bound, '/etc/metactl/nodes/myapp.conf:2'),
+    ]);
+    expect(inspect({ application: application(key, bound), node: application(key, value) }).lines).toEqual([]);
+  });
+
+  it('nice, where the node is more generous', () => {
+    const node = application('nice', '-10');
+    expect(inspect({ application: application('nice', '-10'), node }).lines).toEqual([]);
+    expect(inspect({ application: application('nice', '-11'), node }).lines).toEqual([
+      less('nice', '-11', '-10', '/etc/metactl/nodes/myapp.conf:2', false),
+    ]);
+  });
+
+  it('a limit that nobody sets is not bounded', () =>
+    expect(inspect({ application: application('memory-max', '100g') }).lines).toEqual([]));
+
+  it('every key of limits, weights and nice has the rule', () => {
+    const daemon = APP_SECTIONS.find(({ name }) => name === 'daemon.*')!;
+    const ruled = daemon.keys.filter((key) => key.onlyLess !== undefined || key.layers !== undefined);
+    const limits = daemon.keys.filter((key) => /^(limit-|memory-|cpu-|io-|tasks-|nice$|oom-|log\.max)/.test(key.key));
+    expect(limits.filter((key) => !ruled.includes(key))).toEqual([]);
+    expect(limits.length).toBeGreaterThan(25);
+  });
+});
+
+describe('mounts of .metactl', () => {
+  const mount = (path: string, value: string) => `[daemon.web]\n[sandbox.mounts]\n${path} = ${value}\n`;
+  const outside = (path: string, column: number) =>
+    `.metactl:3:${column}: found the mount \`${path}\` in .metactl, expected a path in the app's own release or state directory; ` +
+    `move it to ${NODE}, or set [trust] application = full there`;
+
+  it.each(['ro', 'rw', 'hide', 'tmpfs', 'tmpfs:1m'])('outside its own directories: %s', (value) => {
+    expect(inspect({ application: mount('/srv', value) }).lines).toEqual([outside('/srv', 8)]);
+    expect(inspect({ application: mount('/srv', value), node: '[trust]\napplication = full\n' }).lines).toEqual([]);
+    expect(inspect({ node: mount('/srv', value) }).lines).toEqual([]);
+  });
+
+  it('inside its own directories', () => {
+    const root = appRoot({});
+    const home = `${root}/var/lib/metactl/apps/myapp`;
+    const release = `${home}/releases/r1`;
+    const write = (path: string, value: string) => {
+      put(root, 'var/lib/metactl/apps/myapp/releases/r1/.metactl', mount(path, value));
+      return inspectRoot(root).lines;
+    };
+    expect(write(`${home}/state/x`, 'tmpfs')).toEqual([]);
+    expect(write(`${release}/log`, `rw:from:${home}/state/log`)).toEqual([]);
+    expect(write(`${release}/log`, 'from:/etc/shadow')).toEqual([outside('/etc/shadow', `${release}/log`.length + 4)]);
+    expect(write(`${home}/releases/r2`, 'ro')).toHaveLength(1);
+    expect(write(`${home}/state-of-others`, 'ro')).toHaveLength(1);
+    expect(write(`${release}/log`, `from:${home}/state/../../other`)).toEqual([
+      expect.stringContaining('expected ro, rw, hide, tmpfs[:SIZE] or [ro:|rw:]from:/other (absolute)'),
+    ]);
+  });
+
+  it('beside its own directories', () => {
+    expect(inspect({ application: mount('/var/lib/metactl/apps/myapp-2/state', 'ro') }).lines).toHaveLength(1);
+    expect(inspect({ application: mount('/var/lib/metactl/apps/myapp/state/../../other', 'ro') }).lines).toEqual([
+      '.metactl:3:1: found the key `/var/lib/metactl/apps/myapp/state/../../other` in [sandbox.mounts], expected an absolute path, without . and .. and a slash at its end',
+    ]);
+  });
+});
+
+describe('the firewall', () => {
+  const application = '[firewall.out.accept]\ndb = db.example.org:5432\n';
+  const told = [`.metactl:2:1: ${forbidden('`[firewall.out.accept] db`')}`];
+
+  it('is .metactl’s own where nobody else has a policy', () => {
+    expect(inspect({ application }).lines).toEqual([]);
+    expect(inspect({ application: `${application}[firewall.out]\npolicy = reject\n` }).lines).toEqual([]);
+  });
+
+  it.each(['defaults', 'site', 'node'] as const)('has no holes of .metactl where %s sets the policy', (layer) => {
+    const files = { application, [layer]: '[firewall.out]\npolicy = reject\n' };
+    expect(inspect(files).lines).toEqual(told);
+    expect(
+      inspect({ ...files, node: `${layer === 'node' ? files.node : ''}[trust]\napplication = full\n` }).lines,
+    ).toEqual([]);
+  });
+});
+
+describe('what .metactl may read', () => {
+  it('no files', () => {
+    const files = { application: '[env]\nX = %(file:/etc/hostname)\n' };
+    expect(inspect(files).lines).toEqual([`.metactl:2:5: ${forbidden('`%(file:…)`')}`]);
+  });
+
+  it('no secrets of other sections', () => {
+    const site = '[build]\nrepo = https://bot:hunter2@git.example.org/x\ntag = 1.2\n';
+    expect(inspect({ application: '[env]\nX = %(build:repo)\n', site }).lines).toEqual([
+      `.metactl:2:5: found %(build:repo) in .metactl, expected a name whose value an application may read; set the value in ${NODE}`,
+    ]);
+    expect(inspect({ application: '[env]\nX = %(build:tag)\n', site }).lines).toEqual([]);
+  });
+});
