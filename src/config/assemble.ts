@@ -93,7 +93,7 @@ class Assembly {
       stateDirectory: this.#material.stateDirectory,
       logDirectory: this.#material.logDirectory,
       daemons,
-      files: files.map(({ file }) => file),
+      files: files.map(({ file }) => file).filter((file) => file.startsWith('/')),
       warnings: this.#warnings.items,
       unbuilt,
       sections,

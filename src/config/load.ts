@@ -22,13 +22,25 @@ export interface Inspection {
   readonly problems: readonly Problem[];
 }
 
+export interface LoadOptions {
+  /** False: as if the node file ended with `[sandbox] enabled = no` (`--no-sandbox`). */
+  readonly sandbox?: boolean;
+  /** A text to take in place of one file's. */
+  readonly replacement?: Replacement;
+}
+
 /**
  * Loads an app's merged configuration (DESIGN §3): platform defaults, `.metactl`, site, node.
  * @throws MetactlError METACTL_CONFIGURATION (78) with every problem, one a line, and in `details.problems`;
  * METACTL_NO_SUCH_APP (4); METACTL_BAD_NAME (2); METACTL_NEEDS_ROOT (77) where a file may not be read.
  */
-export function loadApp(paths: Paths, app: string, platforms: readonly Platform[]): LoadedConfig {
-  const { config, problems } = inspectApp(paths, app, platforms);
+export function loadApp(
+  paths: Paths,
+  app: string,
+  platforms: readonly Platform[],
+  options: LoadOptions = {},
+): LoadedConfig {
+  const { config, problems } = inspectApp(paths, app, platforms, options);
   if (problems.length > 0) throw configurationError(problems);
   return config;
 }
@@ -42,8 +54,9 @@ export function inspectApp(
   paths: Paths,
   app: string,
   platforms: readonly Platform[],
-  replacement?: Replacement,
+  options: LoadOptions = {},
 ): Inspection {
+  const { replacement } = options;
   requireAppName(app);
   const { node, problems: nodeProblems } = inspectNode(paths);
   const names = administratorsFiles(paths, app);
@@ -67,7 +80,11 @@ export function inspectApp(
     nodeFile: names.node,
     siteFile: names.site,
     metactlConf: paths.metactlConf,
-    files: application === undefined ? administrators : [application, ...administrators],
+    files: [
+      ...(application === undefined ? [] : [application]),
+      ...administrators,
+      ...(options.sandbox === false ? [NO_SANDBOX] : []),
+    ],
     platforms,
     ip: undefined,
     full: own?.entries.findLast(({ section, key }) => section === 'trust' && key === 'application')?.raw === 'full',
@@ -93,6 +110,15 @@ export function listApps(paths: Paths): string[] {
   const places = list(join(paths.lib, 'apps'));
   return [...new Set([...files, ...places])].filter((name) => nameProblem(name, 'app') === undefined).sort();
 }
+
+/** What `--no-sandbox` says, as the highest layer. */
+const NO_SANDBOX: LayerFile = {
+  layer: 'node',
+  file: '--no-sandbox',
+  headers: [{ kind: 'header', section: 'sandbox', line: 0, column: 0 }],
+  entries: [{ kind: 'entry', section: 'sandbox', key: 'enabled', raw: 'no', line: 0, keyColumn: 0, valueColumn: 0 }],
+  problems: [],
+};
 
 /** `[app] directory` as the node file says it. Only names that do not depend on the directory are known here. */
 function ownDirectory(file: LayerFile | undefined, basics: Pick<Material, 'app' | 'node' | 'site' | 'stateDirectory'>) {

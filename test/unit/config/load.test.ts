@@ -542,6 +542,26 @@ describe('the app directory', () => {
   });
 });
 
+describe('--no-sandbox', () => {
+  it('is a layer above all others', () => {
+    const root = appRoot({ node: '[sandbox]\nenabled = yes\n[env]\nA = 1\n' });
+    const config = loadApp(pathsFor(root), 'myapp', fakePlatforms, { sandbox: false });
+    expect(config.flag('sandbox', 'enabled')).toBe(false);
+    expect(config.setting('sandbox', 'enabled')).toMatchObject({
+      origin: { file: '--no-sandbox' },
+      overridden: [{ raw: 'yes' }],
+    });
+    expect(config.files.map((file) => shorten(file, root))).toEqual(['/etc/metactl/nodes/myapp.conf']);
+  });
+
+  it('leaves no address', () => {
+    const root = appRoot({ node: '[env]\nA = %(ip)\n' });
+    expect(thrown(() => loadApp(pathsFor(root), 'myapp', fakePlatforms, { sandbox: false })).message).toContain(
+      'found %(ip), but this app has no address of its own: [sandbox] enabled = no',
+    );
+  });
+});
+
 describe('apps', () => {
   it('that are not there end in status 4', () => {
     const root = scratchRoot();
