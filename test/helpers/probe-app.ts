@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { fixtures } from './fixtures.ts';
+import type { AttackReport, ProbeReport } from './probe.ts';
+import { type Outcome, type Running, type RunOptions, runMetactl, startMetactl } from './run-metactl.ts';
+import { makeScratch, type Scratch } from './scratch.ts';
+
+export interface ProbeAppOptions {
+  /** Daemon name to the probe's arguments; `main` holds (waits for a signal) unless told. */
+  readonly daemons?: Readonly<Record<string, string>>;
+  /** Lines for every daemon's section. */
+  readonly daemon?: string;
+  /** Sections added to the node file. */
+  readonly node?: string;
+  /** Text of `.metactl`. */
+  readonly application?: string;
+  /** `[sandbox.net] mode`. */
+  readonly mode?: 'none' | 'routed';
+}
+
+/** An app whose daemons are the probe, in a scratch root of its own or a given one. */
+export interface ProbeApp {
+  readonly name: string;
+  readonly root: string;
+  readonly directory: string;
+  readonly state: string;
+  /** The probe's path, the same inside and outside. */
+  readonly probe: string;
+  /** `metactl run`, to its end. */
+  run(args?: readonly string[], options?: RunOptions): Promise<Outcome>;
+  /** `metactl run`, left running; resolves when the probe has said `ready`. */
+  start(args?: readonly string[], options?: RunOptions): Promise<Running>;
+  /** `metactl exec APP [OPTIONS] -- probe ARGUMENTS`. */
+  exec(args: readonly string[], options?: readonly string[], run?: RunOptions): Promise<Outcome>;
+  /** The same for `report PARTS`. */
+  report(parts?: readonly string[], options?: readonly string[]): Promise<ProbeReport>;
+  attack(args: readonly string[], options?: readonly string[]): Promise<AttackReport>;
+  /** Host pid of a running daemon's PID 1, from the live state. */
+  init(daemon?: string): number;
+  configure(options: ProbeAppOptions): void;
+}
+
+/** Makes an app of the probe in `scratch`. Its program belongs to root, as a release does. */
+export function makeProbeApp(scratch: Scratch, name: string, options: ProbeAppOptions = {}): ProbeApp {
+  const { root } = scratch;
+  const directory = scratch.appDirectory(name, {});
+  const probe = join(directory, 'probe');
+  copyFileSync(fixtures().probe, probe);
+  chmodSync(probe, 0o755);
+  const started: Running[] = [];
+  const all = (run: RunOptions = {}): RunOptions => ({ root, ...run });
+  const app: ProbeApp = {
+    name,
+    root,
+    directory,
+    state: join(root, 'var/lib/metactl/apps', name, 'state'),
+    probe,
+    run: (args = [], run) => runMetactl(['run', name, ...args], all(run)),
+    async start(args = [], run) {
+      const one = startMetactl(['run', name, ...args], all(run));
+      started.push(one);
+      await one.waitFor(/ready/);
+      return one;
+    },
+    exec: (args, more = [], run) => runMetactl(['exec', name, ...more, '--', probe, ...args], all(run)),
+    report: async (parts = [], more = []) => parsed(await app.exec(['report', ...parts], more)),
+    attack: async (args, more = []) => parsed(await app.exec(['attack', ...args], more)),
+    init(daemon = 'main') {
+      const live = JSON.parse(readFileSync(join(root, 'run/metactl', name, `${daemon}.json`), 'utf8'));
+      return live.pid;
+    },
+    configure(change) {
+      const { daemons = { main: 'hold' }, daemon = '', node = '', mode = 'none' } = change;
+      const sections = Object.entries(daemons).map(
+        ([one, args]) => `[daemon.${one}]\ncommand = ./probe ${args}\nrestart = no\n${daemon}\n`,
+      );
+      const net = mode === 'none' ? '[sandbox.net]\nmode = none\n' : '';
+      scratch.node(name, `[app]\ndirectory = ${directory}\n${net}${sections.join('')}${node}\n`);
+      if (change.application !== undefined) scratch.appDirectory(name, { '.metactl': change.application });
+    },
+  };
+  app.configure(options);
+  registry.set(app, started);
+  return app;
+}
+
+const registry = new Map<ProbeApp, Running[]>();
+
+/** A scratch root whose apps are all stopped, and whose kernel objects are gone, once `remove` resolves. */
+export function makeProbeScratch(): { scratch: Scratch; remove: () => Promise<void> } {
+  const scratch = makeScratch();
+  mkdirSync(join(scratch.root, 'etc/metactl/nodes'), { recursive: true, mode: 0o700 });
+  return {
+    scratch,
+    async remove() {
+      for (const [app, started] of registry) {
+        if (app.root !== scratch.root) continue;
+        await Promise.all(started.map((one) => one.stop('SIGKILL')));
+        registry.delete(app);
+      }
+      await runMetactl(['gc'], { root: scratch.root });
+      scratch.remove();
+    },
+  };
+}
+
+/** The probe's one line of JSON. Fails with everything that came where there is none. */
+export function parsed<T>(outcome: Outcome): T {
+  const line = outcome.stdout.split('\n').find((text) => text.startsWith('{'));
+  expect(line, `no JSON: ${JSON.stringify(outcome)}`).toBeDefined();
+  return JSON.parse(line!) as T;
+}
+
+/** The probe on the host, without any sandbox: shows that an attack works where nothing stops it. */
+export function outside<T = AttackReport>(...args: string[]): Promise<T> {
+  return new Promise((resolve, reject) => {
+    execFile(fixtures().probe, args, { encoding: 'utf8' }, (error, stdout) =>
+      error === null ? resolve(JSON.parse(stdout) as T) : reject(error),
+    );
+  });
+}
