@@ -81,7 +81,8 @@ function rlimits(config: AppConfig, section: string, facts: HostFacts): Record<s
     const own = facts.rlimits[name] ?? [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     // Never above what we have ourselves: in a container root may not raise it.
     const fallback = name === 'nofile' ? ([Math.min(NOFILE[0], own[1]), Math.min(NOFILE[1], own[1])] as const) : own;
-    const text = config.text(section, `limit-${name}`);
+    // The built-in default is for machines that allow it; only a written value is insisted on.
+    const text = config.setting(section, `limit-${name}`)?.text;
     limits[name] = (text === undefined ? undefined : parseLimit(name, text)) ?? fallback;
   }
   return limits;

@@ -84,6 +84,8 @@ export function runMetactl(args: readonly string[], options: RunOptions = {}): P
         });
       },
     );
+    // It may have ended before it read anything (EPIPE).
+    child.stdin?.on('error', () => {});
     child.stdin?.end(options.input ?? '');
   });
 }

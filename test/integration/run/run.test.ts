@@ -22,9 +22,9 @@ function shellApp(daemons: Readonly<Record<string, string>>, more = ''): void {
   const files = Object.fromEntries(
     Object.entries(daemons).map(([name, text]) => [`${name}.sh`, `#!/bin/sh\n${text}\n`]),
   );
-  const directory = scratch.appDirectory('web', files);
+  const directory = scratch.appDirectory('shop', files);
   const sections = Object.keys(daemons).map((name) => `[daemon.${name}]\ncommand = ./${name}.sh\n`);
-  scratch.node('web', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n${sections.join('')}${more}`);
+  scratch.node('shop', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n${sections.join('')}${more}`);
 }
 
 function start(...args: string[]): Running {
@@ -36,9 +36,9 @@ function start(...args: string[]): Running {
 describe('metactl run', () => {
   it('passes output and status through', async () => {
     shellApp({ main: 'echo out; echo err >&2; exit 7' }, 'restart = no\n');
-    expect(await runMetactl(['run', 'web'], { root: scratch.root })).toEqual({
+    expect(await runMetactl(['run', 'shop'], { root: scratch.root })).toEqual({
       stdout: 'out\n',
-      stderr: 'err\nmetactl: web/main ended with status 7\n',
+      stderr: 'err\nmetactl: shop/main ended with status 7\n',
       status: 7,
       signal: undefined,
     });
@@ -46,7 +46,7 @@ describe('metactl run', () => {
 
   it('ends with 0 when the daemon does', async () => {
     shellApp({ main: 'exit 0' });
-    expect(await runMetactl(['run', 'web', 'main'], { root: scratch.root })).toMatchObject({
+    expect(await runMetactl(['run', 'shop', 'main'], { root: scratch.root })).toMatchObject({
       status: 0,
       stdout: '',
       stderr: '',
@@ -55,44 +55,44 @@ describe('metactl run', () => {
 
   it('gives 128+n for a signal', async () => {
     shellApp({ main: 'kill -ABRT $$' }, 'restart = no\n');
-    expect(await runMetactl(['run', 'web'], { root: scratch.root })).toMatchObject({ status: 134 });
+    expect(await runMetactl(['run', 'shop'], { root: scratch.root })).toMatchObject({ status: 134 });
   });
 
   it('is 127 for a command that is not there and 126 for one that can’t run, with the path', async () => {
     shellApp({ main: 'exit 0' }, 'command = ./missing\n'.replace('command', 'nice = 0\ncommand'));
     scratch.node(
-      'web',
-      `[app]\ndirectory = ${scratch.root}/apps/web\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = no-such-program\n`,
+      'shop',
+      `[app]\ndirectory = ${scratch.root}/apps/shop\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = no-such-program\n`,
     );
-    const missing = await runMetactl(['run', 'web'], { root: scratch.root });
+    const missing = await runMetactl(['run', 'shop'], { root: scratch.root });
     expect(missing).toMatchObject({ status: 127 });
     expect(missing.stderr).toContain('no-such-program');
     scratch.node(
-      'web',
-      `[app]\ndirectory = ${scratch.root}/apps/web\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = /etc/passwd\n`,
+      'shop',
+      `[app]\ndirectory = ${scratch.root}/apps/shop\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = /etc/passwd\n`,
     );
-    const notExecutable = await runMetactl(['run', 'web'], { root: scratch.root });
+    const notExecutable = await runMetactl(['run', 'shop'], { root: scratch.root });
     expect(notExecutable).toMatchObject({ status: 126 });
     expect(notExecutable.stderr).toContain('/etc/passwd');
   });
 
   it('prefixes the lines of several daemons', async () => {
     shellApp({ one: 'echo hello', other: 'echo world' });
-    const { stdout, status } = await runMetactl(['run', 'web'], { root: scratch.root });
+    const { stdout, status } = await runMetactl(['run', 'shop'], { root: scratch.root });
     expect(stdout.split('\n').sort()).toEqual(['', 'one   | hello', 'other | world']);
     expect(status).toBe(0);
   });
 
   it('stops on SIGTERM and passes on how the daemon ended', async () => {
     shellApp({ main: 'trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.1; done' });
-    const one = start('web');
+    const one = start('shop');
     await one.waitFor(/up/);
     expect(await one.stop('SIGTERM')).toMatchObject({ status: 0, stdout: 'up\nbye\n' });
   });
 
   it('hands other signals on', async () => {
     shellApp({ main: 'trap "echo hup" HUP; trap "echo usr1" USR1; echo up; while :; do sleep 0.05; done' });
-    const one = start('web');
+    const one = start('shop');
     await one.waitFor(/up/);
     one.child.kill('SIGHUP');
     await one.waitFor(/hup/);
@@ -103,7 +103,7 @@ describe('metactl run', () => {
 
   it('kills what ignores SIGTERM after timeout-stop-sec', async () => {
     shellApp({ main: 'trap "" TERM; echo up; while :; do sleep 0.1; done' }, 'timeout-stop-sec = 300ms\n');
-    const one = start('web');
+    const one = start('shop');
     await one.waitFor(/up/);
     const asked = performance.now();
     expect(await one.stop('SIGTERM')).toMatchObject({ status: 137 });
@@ -112,30 +112,30 @@ describe('metactl run', () => {
 
   it('restarts after a failure and counts up the delay', async () => {
     shellApp({ main: 'echo run; exit 3' }, 'restart-sec = 20ms\n');
-    const one = start('web');
-    await one.waitFor(/run\n[^]*run\n[^]*run\n/);
+    const one = start('shop');
+    await one.waitFor(/run\n[\s\S]*run\n[\s\S]*run\n/);
     const { stderr, status } = await one.stop('SIGTERM');
-    expect(stderr).toMatch(/web\/main ended with status 3\nmetactl: web\/main: restarting in (1[5-9]|20) ms\n/);
+    expect(stderr).toMatch(/shop\/main ended with status 3\nmetactl: shop\/main: restarting in (1[5-9]|20) ms\n/);
     expect(status).toBe(3);
   });
 
   it('refuses to run a daemon twice', async () => {
     shellApp({ main: 'echo up; sleep 30' });
-    const one = start('web');
+    const one = start('shop');
     await one.waitFor(/up/);
-    const second = await runMetactl(['run', 'web'], { root: scratch.root });
+    const second = await runMetactl(['run', 'shop'], { root: scratch.root });
     expect(second.status).toBe(125);
-    expect(second.stderr).toContain('web/main is already running');
+    expect(second.stderr).toContain('shop/main is already running');
     expect(await one.stop('SIGTERM')).toMatchObject({ status: 143 });
   });
 
   it('takes everything along when it is killed itself', async () => {
     shellApp({ main: 'setsid sleep 1000 & echo up; wait' });
-    const one = start('web');
+    const one = start('shop');
     await one.waitFor(/up/);
     await one.stop('SIGKILL');
     // The leak check proves that no process is left; a new run clears the rest away.
-    const next = start('web');
+    const next = start('shop');
     await next.waitFor(/up/);
     expect(await next.stop('SIGTERM')).toMatchObject({ status: 143 });
   });
