@@ -133,9 +133,9 @@ void run() {
   Plan plan;
   load_plan(plan);
 
-  bool own_namespace = plan.mode == kModeRun && plan.has(kPlanSandboxed);
+  WatchKind kind = plan.mode == kModeJoin ? kWatchJoined : plan.has(kPlanSandboxed) ? kWatchNamespace : kWatchDescendants;
   int oom_score = open_oom_score();
-  int children = plan.mode == kModeRun && !own_namespace ? open_children() : -1;
+  int children = kind == kWatchDescendants ? open_children() : -1;
   prepare(plan);
   take_daemons_oom_score(oom_score, plan.oom_score_adj);
   shrink_bounding_set(plan.capabilities);
@@ -143,7 +143,7 @@ void run() {
   int go[2];
   must(sys::call(__NR_pipe2, sys::arg(go), O_CLOEXEC), "start daemon", "pipe2");
   int daemon = static_cast<int>(must(sys::call(__NR_clone, kForkFlags, 0, 0, 0, 0), "start daemon", "clone"));
-  if (daemon == 0) run_daemon(plan, {go[0], go[1], !own_namespace});
+  if (daemon == 0) run_daemon(plan, {go[0], go[1], kind != kWatchNamespace});
 
   // Where root lacks CAP_SYS_RESOURCE (in a container), the supervisor's own value is as low as it gets.
   long result = write_oom_score(oom_score, kOomScoreAdj, sizeof kOomScoreAdj - 1);
@@ -153,13 +153,13 @@ void run() {
   sys::close(kFdPlan);
   // The environment may hold passwords.
   sys::call(__NR_munmap, sys::arg(plan.begin), static_cast<long>(plan.size));
-  if (own_namespace || plan.mode == kModeJoin) must(sys::call(__NR_chdir, sys::arg("/")), "leave directory", "chdir", "/");
+  must(sys::call(__NR_chdir, sys::arg("/")), "leave directory", "chdir", "/");
   give_up_rights(plan);
   tell_running(daemon);
   for (int fd = 0; fd <= kFdError; fd++) sys::close(fd);
   sys::write(go[1], "", 1);
   sys::close(go[1]);
-  wait_for_end({signals, daemon, children});
+  wait_for_end({kind, signals, daemon, children});
 }
 
 }  // namespace metactl

@@ -55,16 +55,17 @@ void kill_children(int children) {
   }
 }
 
-/// PID 1 needs only to end: the kernel kills the rest of its namespace. Elsewhere every child is ended one by one.
-[[noreturn]] void end_all(const Watch& watch, int status) {
-  if (watch.children >= 0) {
+/// PID 1 needs only to end: the kernel kills the rest of its namespace. A subreaper ends its children one by one. What a
+/// joined process leaves belongs to the sandbox it is in.
+[[noreturn]] void end_all(const Watch& watch) {
+  if (watch.kind == kWatchDescendants) {
     long reaped = 0;
     do {
       kill_children(watch.children);
       reaped = sys::call(__NR_wait4, -1, 0, 0, 0);
     } while (reaped > 0 || reaped == -kernel::kEintr);
   }
-  sys::exit_group(status);
+  sys::exit_group(0);
 }
 
 /// Reaps all that has ended. @returns true once the daemon is among it.
@@ -95,17 +96,24 @@ int open_signals() {
 }
 
 void wait_for_end(const Watch& watch) {
+  int liveness = kFdLiveness;
   for (;;) {
-    struct pollfd ready[2] = {{watch.signals, POLLIN, 0}, {kFdLiveness, POLLIN, 0}};
+    struct pollfd ready[2] = {{watch.signals, POLLIN, 0}, {liveness, POLLIN, 0}};
     long count = sys::call(__NR_ppoll, sys::arg(ready), 2, 0, 0, 8);
     if (count == -kernel::kEintr) continue;
-    // The supervisor is gone (or we can't see any more whether it is): nothing outlives it.
-    if (count < 0 || ready[1].revents != 0) end_all(watch, kExitSandbox);
+    if (count < 0 || ready[1].revents != 0) {
+      // The supervisor is gone (or we can't see any more whether it is): nothing outlives it.
+      if (watch.kind == kWatchNamespace) sys::exit_group(kExitSandbox);
+      // The daemon first; its end is noticed and told as any other, and reaped here rather than by the host's init.
+      sys::call(__NR_kill, watch.daemon, kernel::kSigkill);
+      liveness = -1;
+    }
+    if (ready[0].revents == 0) continue;
     struct signalfd_siginfo info;
     if (sys::read(watch.signals, &info, sizeof info) != sizeof info) continue;
     int status = 0;
     if (info.ssi_signo == kernel::kSigchld) {
-      if (reap(watch, &status)) end_all(watch, 0);
+      if (reap(watch, &status)) end_all(watch);
     } else if (is_forwarded(info.ssi_signo)) {
       sys::call(__NR_kill, watch.daemon, static_cast<long>(info.ssi_signo));
     }

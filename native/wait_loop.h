@@ -3,10 +3,20 @@
 
 namespace metactl {
 
+enum WatchKind {
+  /// This process is PID 1 of the daemon's namespace: what is left dies with it.
+  kWatchNamespace,
+  /// Without a sandbox: this process is the daemon's subreaper and ends what the daemon leaves.
+  kWatchDescendants,
+  /// The process has joined a sandbox; only itself is ours.
+  kWatchJoined,
+};
+
 struct Watch {
-  int signals;     // signalfd
-  int daemon;      // pid
-  /// /proc/self/task/TID/children, where this process is no PID 1 and must end what the daemon leaves; else -1.
+  WatchKind kind;
+  int signals;  // signalfd
+  int daemon;   // pid
+  /// kWatchDescendants: /proc/thread-self/children; else -1.
   int children;
 };
 

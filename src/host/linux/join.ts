@@ -4,9 +4,8 @@ import type { Identity, ProcessPlan } from '../../sandbox/plan.ts';
 import type { StdioPlan } from '../host.ts';
 import { addon } from './addon.ts';
 import { encodeJoin } from './encode.ts';
-import { nativeFiles } from './native-files.ts';
-import { openStdio } from './stdio.ts';
-import { type LaunchedSandbox, watchSandbox } from './watch.ts';
+import { spawnInit } from './spawn.ts';
+import type { LaunchedSandbox } from './watch.ts';
 
 /** The sandbox to enter. The caller has verified its identity behind `pidfd` (identity.ts). */
 export interface JoinTarget {
@@ -24,30 +23,24 @@ export interface JoinTarget {
 export function join(target: JoinTarget, process: ProcessPlan, identity: Identity, stdio: StdioPlan): LaunchedSandbox {
   const terminal = typeof stdio.stdin === 'number' && isatty(stdio.stdin);
   if (terminal) fchownSync(stdio.stdin as number, identity.uid, identity.gid);
-  const files = nativeFiles();
   const plan = addon().sealedMemfd('metactl-plan', encodeJoin(process, identity, { terminal }), false);
   try {
-    const opened = openStdio(stdio, identity);
-    try {
-      const spawned = addon().spawn({
-        init: files.init,
+    return spawnInit({
+      native: {
         plan,
-        stdin: opened.stdin,
-        stdout: opened.stdout,
-        stderr: opened.stderr,
-        liveness: files.liveness,
         target: target.pidfd,
         tasks: target.tasks,
         ...(target.cgroup === undefined ? {} : { cgroup: target.cgroup }),
         sandboxed: false,
         newNetwork: false,
         title: `join ${identity.user}`,
-      });
-      return watchSandbox(spawned, { leftOut: [], ...opened.streams(), oomKilled: () => false });
-    } catch (error) {
-      opened.discard();
-      throw error;
-    }
+      },
+      stdio,
+      owner: identity,
+      endByLiveness: true,
+      leftOut: [],
+      oomKilled: () => false,
+    });
   } finally {
     closeSync(plan);
   }

@@ -5,9 +5,8 @@ import { EXIT, MetactlError } from '../../util/error.ts';
 import type { StdioPlan } from '../host.ts';
 import { addon } from './addon.ts';
 import { encodePlan } from './encode.ts';
-import { nativeFiles, privateLiveness } from './native-files.ts';
-import { openStdio } from './stdio.ts';
-import { type LaunchedSandbox, watchSandbox } from './watch.ts';
+import { spawnInit } from './spawn.ts';
+import type { LaunchedSandbox } from './watch.ts';
 
 /** Descriptors of what has been made for the daemon. They stay the caller's. */
 export interface LaunchHandles {
@@ -36,38 +35,22 @@ export function launch(plan: SandboxPlan, handles: LaunchHandles): LaunchedSandb
   const ownNetwork = plan.sandboxed && handles.netns === undefined;
   if (ownNetwork && plan.network.mode !== 'none') throw noNetwork(plan);
   const terminal = typeof handles.stdio.stdin === 'number' && isatty(handles.stdio.stdin);
-  const files = nativeFiles();
-  const liveness = plan.sandboxed ? undefined : privateLiveness();
-  const memfd = planMemfd(plan, { terminal, loopback: ownNetwork });
-  const stdio = openStdio(handles.stdio, plan.identity);
-  try {
-    const spawned = addon().spawn({
-      init: files.init,
-      plan: memfd,
-      stdin: stdio.stdin,
-      stdout: stdio.stdout,
-      stderr: stdio.stderr,
-      liveness: liveness?.read ?? files.liveness,
+  return spawnInit({
+    native: {
+      plan: planMemfd(plan, { terminal, loopback: ownNetwork }),
       tasks: handles.tasks,
       ...(handles.cgroup === undefined ? {} : { cgroup: handles.cgroup }),
       ...(handles.netns === undefined || !plan.sandboxed ? {} : { netns: handles.netns }),
       sandboxed: plan.sandboxed,
       newNetwork: ownNetwork,
       title: `${plan.app}/${plan.daemon}`,
-    });
-    return watchSandbox(spawned, {
-      leftOut: plan.root.leftOut,
-      ...stdio.streams(),
-      oomKilled: handles.oomKilled ?? (() => false),
-      ...(liveness === undefined ? {} : { kill: liveness.end }),
-    });
-  } catch (error) {
-    stdio.discard();
-    liveness?.end();
-    throw error;
-  } finally {
-    if (liveness !== undefined) closeSync(liveness.read);
-  }
+    },
+    stdio: handles.stdio,
+    owner: plan.identity,
+    endByLiveness: !plan.sandboxed,
+    leftOut: plan.root.leftOut,
+    oomKilled: handles.oomKilled ?? (() => false),
+  });
 }
 
 function noNetwork(plan: SandboxPlan): MetactlError {

@@ -52,7 +52,7 @@ function openInit(): number {
   });
 }
 
-/** A pipe whose writing process is held to life by the returned function's caller alone; see `launch` without a sandbox. */
+/** A liveness pipe of one launch's own: closing its write end with `end` (or dying) ends what was launched. */
 export function privateLiveness(): { readonly read: number; end(): void } {
   const { read, write } = addon().pipe(false);
   let open = true;

@@ -20,8 +20,8 @@ export interface WatchOptions {
   readonly stderr: Readable | undefined;
   /** Asked when the daemon has ended and when the sandbox is gone. */
   readonly oomKilled: () => boolean;
-  /** How to end everything, where SIGKILL to the first process is not it. */
-  readonly kill?: () => void;
+  /** How to end everything, where SIGKILL to the first process is not it. Called in any case when all is over. */
+  readonly end?: () => void;
 }
 
 const SIGKILL = 9;
@@ -127,7 +127,7 @@ class WatchedSandbox implements LaunchedSandbox {
 
   kill(): void {
     if (this.#gone) return;
-    if (this.#options.kill !== undefined) this.#options.kill();
+    if (this.#options.end !== undefined) this.#options.end();
     else addon().pidfdSendSignal(this.#pidfd.fd, SIGKILL);
   }
 
@@ -166,6 +166,7 @@ class WatchedSandbox implements LaunchedSandbox {
     this.#readStatus();
     this.#readError();
     for (const watched of [this.#error, this.#status, this.#pidfd]) watched.close();
+    this.#options.end?.();
     const ending = this.#ending(end);
     this.#daemonEnded.resolve(ending);
     this.#ended.resolve(ending);

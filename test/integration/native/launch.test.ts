@@ -1,26 +1,10 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { launch } from '../../../src/host/linux/launch.ts';
-import type { LaunchedSandbox } from '../../../src/host/linux/watch.ts';
 import type { SandboxPlan } from '../../../src/sandbox/plan.ts';
 import { MetactlError } from '../../../src/util/error.ts';
 import { identity, processPlan, rootSteps, sandboxPlan, UID } from '../../fixtures/native/plan.ts';
-
-const PIPES = { stdin: 'null', stdout: 'pipe', stderr: 'pipe' } as const;
-
-function start(plan: SandboxPlan): LaunchedSandbox {
-  return launch(plan, { tasks: [], stdio: PIPES });
-}
-
-/** All that the daemon printed, and how it ended. */
-async function run(plan: SandboxPlan) {
-  const sandbox = start(plan);
-  let output = '';
-  for (const stream of [sandbox.stdout!, sandbox.stderr!]) stream.on('data', (data) => (output += data));
-  await sandbox.started;
-  await Promise.all([once(sandbox.stdout!, 'close'), once(sandbox.stderr!, 'close')]);
-  return { output, ending: await sandbox.ended };
-}
+import { PIPES, run, start } from '../../fixtures/native/run.ts';
 
 const sh = (script: string, changes: Partial<SandboxPlan> = {}) => sandboxPlan(['sh', '-c', script], changes);
 
