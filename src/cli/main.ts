@@ -24,7 +24,6 @@ function newProgram(): Command {
     .option('--root <dir>', 'move every file of metactl below DIR (also METACTL_ROOT)')
     .option('--json', 'print JSON')
     .option('--debug', 'print stack traces and causes')
-    .enablePositionalOptions()
     .showHelpAfterError('(see metactl --help)')
     .exitOverride();
 }

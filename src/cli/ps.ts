@@ -20,7 +20,7 @@ export function register(program: Command): void {
     .action(async (app: string | undefined, daemon: string | undefined, _options: object, command: Command) => {
       const context = contextOf(command);
       const host = await hostOfThisMachine();
-      const processes = host.listProcesses?.(context.paths, app, daemon) ?? [];
+      const processes = host.listProcesses(context.paths, app, daemon);
       if (processes.length === 0 && app !== undefined) throw await notRunning(context.paths, app, daemon);
       process.stdout.write(
         context.json

@@ -30,7 +30,7 @@ export interface Host {
   /** Looks up a running daemon; undefined where none runs. Its identity is verified behind an open pidfd. */
   findRunning(paths: Paths, app: string, daemon?: string): Promise<RunningDaemon | undefined>;
   /** Every process in the cgroups of this root's daemons, or only of one app or daemon, by app, daemon and pid. */
-  listProcesses?(paths: Paths, app?: string, daemon?: string): readonly ProcessInfo[];
+  listProcesses(paths: Paths, app?: string, daemon?: string): readonly ProcessInfo[];
   /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
   openTerminal(size: TerminalSize): Promise<Terminal>;
 }

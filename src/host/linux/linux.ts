@@ -4,6 +4,7 @@ import { checkLimits, detectCgroups } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
 import { lease, readLease } from './leases.ts';
 import { hostLinkName } from './network.ts';
+import { listProcesses } from './processes.ts';
 
 /**
  * metactl on Linux: namespaces, netlink and cgroups. What starts and enters sandboxes is loaded when it is first used:
@@ -35,5 +36,6 @@ export const linux: Host = {
   addressOf: (paths, app) => readLease(paths, app).address,
   openApp: async (request) => (await import('./app.ts')).openApp(request, detectCgroups()),
   findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
+  listProcesses,
   openTerminal: async (size) => (await import('./pty.ts')).openTerminal(size),
 };
