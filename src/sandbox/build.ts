@@ -4,6 +4,7 @@ import type { HostFacts, Lease } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
 import { objectName, type Paths } from '../util/paths.ts';
 import { etcFiles } from './etc-files.ts';
+import { isBelow } from './host-directories.ts';
 import { planIdentity } from './identity.ts';
 import { planLimits } from './limits.ts';
 import { mountRequests } from './mount-requests.ts';
@@ -79,14 +80,29 @@ function realPathOf(facts: HostFacts, path: string): string {
   return join(parent, basename(path));
 }
 
-function rootPlan({ config, facts, lease, paths }: PlanInput, users: readonly Identity[]) {
-  const directory = realPathOf(facts, config.directory);
+/**
+ * The machine as it will be when the sandbox is built: openApp makes metactl's own directories and the app's state before
+ * that. Without this the first plan on a new server would neither hide nor bind them.
+ */
+function afterOpening(facts: HostFacts, made: readonly string[]): HostFacts {
+  const willBeThere = (path: string) => made.some((directory) => isBelow(directory, path));
+  const state = (path: string) => {
+    const now = facts.state(path);
+    return now === 'absent' && willBeThere(path) ? 'directory' : now;
+  };
+  return { ...facts, state, realPath: (path) => facts.realPath(path) ?? (willBeThere(path) ? path : undefined) };
+}
+
+function rootPlan({ config, facts: now, lease, paths }: PlanInput, users: readonly Identity[]) {
+  const directory = realPathOf(now, config.directory);
+  const stateDirectory = realPathOf(now, config.stateDirectory);
+  const facts = afterOpening(now, [realPathOf(now, paths.lib), realPathOf(now, paths.run), stateDirectory]);
   return planRoot({
     facts,
     covered: [paths.etc, paths.lib, paths.log, paths.run].map((path) => realPathOf(facts, path)),
     directory,
     directoryLink: directory === config.directory ? undefined : config.directory,
-    stateDirectory: realPathOf(facts, config.stateDirectory),
+    stateDirectory,
     temporary: temporaryDirectories(paths, config.app, facts),
     files: etcFiles({
       app: config.app,

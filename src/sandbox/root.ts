@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { CgroupFacts, HostFacts } from '../host/host.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
 import { addDevices } from './devices.ts';
 import { HIDDEN, systemMounts } from './host-directories.ts';
 import { addMounts, type MountRequest } from './mounts.ts';
@@ -126,7 +127,14 @@ function addTemporary(root: RootBuilder, { tmp, varTmp }: RootInput['temporary']
 /** The app's own release, read-only, and state, writable, at the same paths as outside. */
 function addApp(root: RootBuilder, { directory, directoryLink, stateDirectory }: RootInput): void {
   root.bind(directory, directory, SYSTEM_FLAGS);
-  root.bind(stateDirectory, stateDirectory, { noSuid: true, noDev: true });
+  if (!root.bind(stateDirectory, stateDirectory, { noSuid: true, noDev: true })) {
+    // Never without a word: the app would write into nothing, or not at all.
+    throw new MetactlError(`the state directory ${stateDirectory} has no place in the sandbox`, {
+      code: 'METACTL_MOUNT_POINT',
+      path: stateDirectory,
+      exitStatus: EXIT.configuration,
+    });
+  }
   if (directoryLink !== undefined && root.isCovered(directoryLink)) {
     root.add({ op: 'symlink', target: directoryLink, to: directory, shared: true });
   }

@@ -91,6 +91,18 @@ describe('the plan of a start', () => {
     expect(rlimits.core).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
   });
 
+  it('hides and binds on a new server what the first start will make', () => {
+    const state = '/srv/node/var/lib/metactl/apps/myapp/state';
+    const config = { ...fakeConfig({ 'daemon.web': {} }), stateDirectory: state };
+    const { steps } = plan({}, { paths: pathsFor('/srv/node'), config }).root;
+    const covered = steps.filter(({ op }) => op === 'tmpfs').map(({ target }) => target);
+    expect(covered).toEqual(
+      expect.arrayContaining(['/srv/node/var/lib/metactl', '/srv/node/run/metactl', '/var/lib/metactl']),
+    );
+    expect(steps).toContainEqual(expect.objectContaining({ op: 'bind', source: state, target: state }));
+    expect(steps).toContainEqual(expect.objectContaining({ op: 'mkdir', target: state }));
+  });
+
   it('plans the network by the lease and the mode', () => {
     expect(plan().network).toEqual({
       mode: 'routed',
