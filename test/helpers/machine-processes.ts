@@ -15,7 +15,7 @@ const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'user', 'uts'] as cons
 /** Set by leakCheck() in the test runner; whatever it starts inherits it unless its environment is made anew. */
 export const MARK = 'METACTL_LEAK_CHECK';
 
-/** Every process of the machine but kernel threads; those that end while being read are left out. */
+/** Every process of the machine but kernel threads and orphans already dead; those that end while being read are left out. */
 export function readProcesses(mark: string | undefined): Map<number, SeenProcess> {
   const seen = new Map<number, SeenProcess>();
   for (const entry of readdirSync('/proc')) {
@@ -34,6 +34,8 @@ function readProcess(pid: number, mark: string | undefined): SeenProcess | undef
     const fields = stat.slice(end + 2).split(' ');
     const parent = Number(fields[1]);
     if (pid === 2 || parent === 2) return undefined;
+    // Dead, and in the hands of the host's init, which may take seconds to reap it.
+    if (fields[0] === 'Z' && parent === 1) return undefined;
     return {
       pid,
       parent,
