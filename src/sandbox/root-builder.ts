@@ -9,7 +9,15 @@ interface Cover {
   /** Made read-only once everything below it is in place. */
   readonly seal: boolean;
   readonly shared: boolean;
+  /**
+   * The mount point of a host file system that is left out: empty inside. Nothing can be made in it, so a tmpfs is laid
+   * over it as soon as something has its place below.
+   */
+  pending?: boolean;
 }
+
+/** Directories take no blocks of a tmpfs. */
+const PLACE_SIZE = 4096;
 
 /**
  * Collects the steps of a root in order and knows what exists where: a mount point below a cover is made, one on the
@@ -23,8 +31,10 @@ export class RootBuilder {
   /** Bound directories, whose contents are those of their source on the host. */
   readonly #bound = new Map<string, string>();
 
-  constructor(facts: HostFacts) {
+  /** @param leftOut mount points of the host's file systems that are not there inside. */
+  constructor(facts: HostFacts, leftOut: readonly string[] = []) {
     this.#facts = facts;
+    for (const path of leftOut) this.#covers.push({ path, seal: true, shared: true, pending: true });
   }
 
   add(step: MountStep): void {
@@ -56,12 +66,22 @@ export class RootBuilder {
     return true;
   }
 
+  /** Binds a file system of the host in its own place, where its mount point is known to be. */
+  keep(path: string, flags: MountFlags): void {
+    this.ensure(path, this.#facts.state(path) === 'file' ? 'file' : 'directory', true);
+    this.add({ op: 'bind', source: path, target: path, recursive: false, shared: true, ...flags });
+    this.#bound.set(path, path);
+  }
+
   /** Makes sure that a mount point is there: made where it is below a cover, looked up on the host where it is not. */
   ensure(path: string, kind: 'directory' | 'file', shared: boolean): boolean {
     if (this.#made.has(path)) return true;
-    const cover = this.#innermost(path);
+    let cover = this.#innermost(path);
+    // The mount point of a left-out file system is where its parent has it.
+    if (cover?.pending && cover.path === path) cover = this.#innermost(path, cover);
     if (cover === undefined) return this.hostState(path) !== 'absent';
     if (cover.path === path) return true;
+    if (cover.pending) this.#lay(cover);
     for (const directory of ancestorsBelow(kind === 'directory' ? path : dirname(path), cover.path)) {
       if (this.#made.has(directory)) continue;
       this.add({ op: 'mkdir', target: directory, mode: 0o755, shared });
@@ -75,13 +95,13 @@ export class RootBuilder {
   /** True where `path` is below a cover and no bind has brought it back: the app cannot see the host's file there. */
   isCovered(path: string): boolean {
     const cover = this.#innermost(path);
-    return cover !== undefined;
+    return cover !== undefined && !(cover.pending && cover.path === path);
   }
 
   /** The steps, with the covers sealed last. */
   finish(): MountStep[] {
     for (const cover of this.#covers) {
-      if (cover.seal) {
+      if (cover.seal && !cover.pending) {
         const flags = { readOnly: true, noSuid: true, noDev: cover.path !== '/dev' };
         this.add({ op: 'remount', target: cover.path, shared: cover.shared, ...flags });
       }
@@ -99,10 +119,19 @@ export class RootBuilder {
     return this.#facts.state(path);
   }
 
+  #lay(cover: Cover): void {
+    // It may itself lie below another one.
+    this.ensure(cover.path, 'directory', true);
+    cover.pending = false;
+    const flags = { noSuid: true, noDev: true, noExec: true };
+    this.add({ op: 'tmpfs', target: cover.path, size: PLACE_SIZE, mode: 0o755, shared: true, ...flags });
+  }
+
   /** The innermost cover over `path`, unless a bind lies between them. */
-  #innermost(path: string): Cover | undefined {
+  #innermost(path: string, except?: Cover): Cover | undefined {
     let best: Cover | undefined;
     for (const cover of this.#covers) {
+      if (cover === except) continue;
       if (isBelow(path, cover.path) && (best === undefined || cover.path.length >= best.path.length)) best = cover;
     }
     if (best === undefined) return undefined;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { CgroupFacts, HostFacts } from '../host/host.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { addDevices } from './devices.ts';
-import { HIDDEN, systemMounts } from './host-directories.ts';
+import { HIDDEN, isBelow, systemMounts } from './host-directories.ts';
 import { addMounts, type MountRequest } from './mounts.ts';
 import type { MountStep, RootPlan } from './plan.ts';
 import { RootBuilder } from './root-builder.ts';
@@ -50,11 +50,12 @@ export interface RootInput {
 /** Plans the file system of one sandbox. Pure. @throws MetactlError (78) for a mount that can't be made. */
 export function planRoot(input: RootInput): RootPlan {
   const { facts } = input;
-  const root = new RootBuilder(facts);
   const system = systemMounts(facts);
-  for (const path of ['/', ...system.kept]) {
-    root.add({ op: 'bind', source: path, target: path, recursive: false, shared: true, ...SYSTEM_FLAGS });
-  }
+  const root = new RootBuilder(
+    facts,
+    system.leftOut.map(({ path }) => path),
+  );
+  for (const path of ['/', ...system.kept]) root.keep(path, SYSTEM_FLAGS);
   addDevices(root, input.devices);
   addKernelTrees(root, facts.cgroup);
   root.tmpfs('/run', { size: RUN_SIZE, mode: 0o755, seal: true, shared: true, noExec: true });
@@ -70,7 +71,7 @@ export function planRoot(input: RootInput): RootPlan {
     masked: MASKED,
     readOnly: READ_ONLY,
     leftOut: system.leftOut
-      .filter(({ path }) => !visible.has(path))
+      .filter(({ path }) => !visible.has(path) && !input.covered.some((own) => isBelow(path, own)))
       .map(({ path, fsType, source }) => ({ path, fsType, source })),
   };
 }
@@ -119,6 +120,7 @@ function addTemporary(root: RootBuilder, { tmp, varTmp }: RootInput['temporary']
     [tmp, '/tmp'],
     [varTmp, '/var/tmp'],
   ] as const) {
+    root.ensure(target, 'directory', true);
     root.add({ op: 'bind', source, target, recursive: false, shared: true, ...flags });
     root.cover(target, false, true);
   }

@@ -49,6 +49,39 @@ describe('the root of a sandbox', () => {
     });
   });
 
+  it('makes places below file systems that are left out, in an empty one of its own', () => {
+    const volume = (path: string) => ({ path, fsType: 'ext4', source: `/dev/${path.slice(1)}`, root: '/' });
+    const nested = { path: '/var/lib/metactl', fsType: 'nfs4', source: 'server:/m', root: '/' };
+    const { steps } = plan({ mounts: [volume('/var'), volume('/home'), nested] });
+    const places = steps.flatMap((step) => (['tmpfs', 'mkdir'].includes(step.op) ? [`${step.op} ${step.target}`] : []));
+    expect(places).toEqual(
+      expect.arrayContaining(['tmpfs /var', 'mkdir /var/tmp', 'mkdir /var/lib/metactl', 'tmpfs /var/lib/metactl']),
+    );
+    // Nothing of the host is there, so nothing has to be hidden; the mount point of /home itself still is.
+    expect(places).not.toContain('tmpfs /var/log');
+    expect(places).toContain('tmpfs /home');
+    const order = ['tmpfs /var', 'mkdir /var/lib/metactl', 'tmpfs /var/lib/metactl', `mkdir ${STATE}`];
+    expect(order.map((place) => places.indexOf(place))).toEqual(
+      order.map((place) => places.indexOf(place)).sort((a, b) => a - b),
+    );
+    expect(steps).toContainEqual(expect.objectContaining({ op: 'bind', target: STATE }));
+    expect(steps).toContainEqual(expect.objectContaining({ op: 'remount', target: '/var', readOnly: true }));
+  });
+
+  it('makes the place of a volume that it keeps below one that it leaves out', () => {
+    const { steps } = plan({
+      mounts: [
+        { path: '/opt', fsType: 'nfs4', source: 'server:/opt', root: '/' },
+        { path: '/opt/vendor', fsType: 'ext4', source: '/dev/vdb', root: '/' },
+      ],
+    });
+    const at = (op: MountStep['op'], target: string) =>
+      position(steps, (step) => step.op === op && step.target === target);
+    expect(at('tmpfs', '/opt')).toBeGreaterThan(0);
+    expect(at('mkdir', '/opt/vendor')).toBeGreaterThan(at('tmpfs', '/opt'));
+    expect(at('bind', '/opt/vendor')).toBeGreaterThan(at('mkdir', '/opt/vendor'));
+  });
+
   it('keeps local volumes of the operating system and leaves everything else out', () => {
     const { steps, leftOut } = plan({
       mounts: [
