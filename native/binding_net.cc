@@ -1,15 +1,61 @@
-// N-API face of netns.h.
+// N-API face of netns.h and link.h.
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+
+#include <utility>
+
 #include "addon_support.h"
+#include "link.h"
 #include "netns.h"
 
 namespace metactl {
 
 namespace {
 
+/// A dotted IPv4 address, in network byte order.
+uint32_t address_arg(const Napi::CallbackInfo& info, size_t index) {
+  in_addr address = {};
+  if (::inet_pton(AF_INET, string_arg(info, index, "address").c_str(), &address) != 1) {
+    bad_argument(info.Env(), "address: expected an IPv4 address");
+  }
+  return address.s_addr;
+}
+
 /// makeNetns(path) → fd
 Napi::Value make(const Napi::CallbackInfo& info) {
   std::string path = string_arg(info, 0, "path");
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), make_netns(path).release()); });
+}
+
+/// makeNetwork(path, hostLink, address) → fd
+Napi::Value make_with_link(const Napi::CallbackInfo& info) {
+  std::string path = string_arg(info, 0, "path");
+  std::string link = string_arg(info, 1, "hostLink");
+  uint32_t address = address_arg(info, 2);
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), make_network(path, link, address).release()); });
+}
+
+/// repairNetwork(netns, hostLink, address)
+void repair(const Napi::CallbackInfo& info) {
+  int netns = int_arg(info, 0, "netns");
+  std::string link = string_arg(info, 1, "hostLink");
+  uint32_t address = address_arg(info, 2);
+  guarded(info.Env(), [&] { repair_network(netns, link, address); });
+}
+
+/// openNetns(path) → fd | undefined
+Napi::Value open_pinned(const Napi::CallbackInfo& info) {
+  std::string path = string_arg(info, 0, "path");
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Fd opened = open_netns(path);
+    return opened ? Napi::Number::New(info.Env(), opened.release()) : info.Env().Undefined();
+  });
+}
+
+/// prepareNetnsDirectory(path)
+void prepare_directory(const Napi::CallbackInfo& info) {
+  std::string path = string_arg(info, 0, "path");
+  guarded(info.Env(), [&] { prepare_netns_directory(path); });
 }
 
 /// socketInNetns(netns, domain, type, protocol) → fd
@@ -23,11 +69,83 @@ Napi::Value make_socket(const Napi::CallbackInfo& info) {
   });
 }
 
+/// readLink(name) → { index, alias } | undefined
+Napi::Value read_link(const Napi::CallbackInfo& info) {
+  std::string name = string_arg(info, 0, "name");
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Netlink netlink(NETLINK_ROUTE);
+    Link link = find_link(netlink, name);
+    if (link.index == 0) return info.Env().Undefined();
+    Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("index", link.index);
+    result.Set("alias", link.alias);
+    return result;
+  });
+}
+
+/// connectHost(link, alias, address, uplink): `uplink` 0 for none
+void connect_host(const Napi::CallbackInfo& info) {
+  int link = int_arg(info, 0, "link");
+  std::string alias = string_arg(info, 1, "alias");
+  uint32_t address = address_arg(info, 2);
+  int uplink = int_arg(info, 3, "uplink");
+  guarded(info.Env(), [&] {
+    Netlink netlink(NETLINK_ROUTE);
+    set_up(netlink, link, alias);
+    add_host_route(netlink, address, link);
+    if (uplink != 0) add_proxy_neighbour(netlink, address, uplink);
+  });
+}
+
+/// disconnectHost(link, address, uplink): 0 for a link that isn't there
+void disconnect_host(const Napi::CallbackInfo& info) {
+  int link = int_arg(info, 0, "link");
+  uint32_t address = address_arg(info, 1);
+  int uplink = int_arg(info, 2, "uplink");
+  guarded(info.Env(), [&] {
+    Netlink netlink(NETLINK_ROUTE);
+    if (uplink != 0) delete_proxy_neighbour(netlink, address, uplink);
+    if (link != 0) delete_host_route(netlink, address, link);
+  });
+}
+
+/// deleteLink(index)
+void remove_link(const Napi::CallbackInfo& info) {
+  int index = int_arg(info, 0, "index");
+  guarded(info.Env(), [&] {
+    Netlink netlink(NETLINK_ROUTE);
+    delete_link(netlink, index);
+  });
+}
+
+/// announce(link, address)
+void announce_address(const Napi::CallbackInfo& info) {
+  int link = int_arg(info, 0, "link");
+  uint32_t address = address_arg(info, 1);
+  guarded(info.Env(), [&] { announce(link, address); });
+}
+
+/// hasNftTable(name) → boolean
+Napi::Value nft_table(const Napi::CallbackInfo& info) {
+  std::string name = string_arg(info, 0, "name");
+  return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), has_nft_table(name)); });
+}
+
 }  // namespace
 
 void register_net(Napi::Env env, Napi::Object exports) {
   exports.Set("makeNetns", Napi::Function::New(env, make, "makeNetns"));
+  exports.Set("makeNetwork", Napi::Function::New(env, make_with_link, "makeNetwork"));
+  exports.Set("repairNetwork", Napi::Function::New(env, repair, "repairNetwork"));
+  exports.Set("openNetns", Napi::Function::New(env, open_pinned, "openNetns"));
+  exports.Set("prepareNetnsDirectory", Napi::Function::New(env, prepare_directory, "prepareNetnsDirectory"));
   exports.Set("socketInNetns", Napi::Function::New(env, make_socket, "socketInNetns"));
+  exports.Set("readLink", Napi::Function::New(env, read_link, "readLink"));
+  exports.Set("connectHost", Napi::Function::New(env, connect_host, "connectHost"));
+  exports.Set("disconnectHost", Napi::Function::New(env, disconnect_host, "disconnectHost"));
+  exports.Set("deleteLink", Napi::Function::New(env, remove_link, "deleteLink"));
+  exports.Set("announce", Napi::Function::New(env, announce_address, "announce"));
+  exports.Set("hasNftTable", Napi::Function::New(env, nft_table, "hasNftTable"));
 }
 
 }  // namespace metactl

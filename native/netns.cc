@@ -1,32 +1,41 @@
 #include "netns.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 
-#include <exception>
-#include <thread>
+#include <cerrno>
+#include <cstring>
 
 #include "file.h"
+#include "inside.h"
+#include "link.h"
+#include "netlink.h"
+#include "own_thread.h"
 #include "sys_error.h"
 
 namespace metactl {
 
 namespace {
 
-/// Runs `body` on a fresh thread, waits for it, and hands its exception on.
-template <typename Body>
-void on_own_thread(Body body) {
-  std::exception_ptr thrown;
-  std::thread([&] {
-    try {
-      body();
-    } catch (...) {
-      thrown = std::current_exception();
-    }
-  }).join();
-  if (thrown) std::rethrow_exception(thrown);
+/// Leaves the calling thread in a new network namespace pinned on `target`.
+Fd unshare_and_pin(const Fd& target, const std::string& path) {
+  if (::unshare(CLONE_NEWNET) != 0) fail("make network namespace", "unshare", path);
+  Fd self(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!self) fail("make network namespace", "open", "/proc/thread-self/ns/net");
+  std::string by_fd = "/proc/self/fd/" + std::to_string(target.get());
+  if (::mount("/proc/thread-self/ns/net", by_fd.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    fail("pin network namespace", "mount", path);
+  }
+  return self;
+}
+
+void enter(int netns) {
+  if (::setns(netns, CLONE_NEWNET) != 0) fail("enter network namespace", "setns");
 }
 
 }  // namespace
@@ -34,23 +43,69 @@ void on_own_thread(Body body) {
 Fd make_netns(const std::string& path) {
   Fd target = open_path(path, 0);
   Fd made;
+  on_own_thread([&] { made = unshare_and_pin(target, path); });
+  return made;
+}
+
+Fd make_network(const std::string& path, const std::string& host_link, uint32_t address) {
+  Fd target = open_path(path, 0);
+  // A socket stays in the namespace where it was made, whichever thread uses it.
+  Netlink host(NETLINK_ROUTE);
+  Fd made;
   on_own_thread([&] {
-    if (::unshare(CLONE_NEWNET) != 0) fail("make network namespace", "unshare", path);
-    Fd self(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-    if (!self) fail("make network namespace", "open", "/proc/thread-self/ns/net");
-    std::string by_fd = "/proc/self/fd/" + std::to_string(target.get());
-    if (::mount("/proc/thread-self/ns/net", by_fd.c_str(), nullptr, MS_BIND, nullptr) != 0) {
-      fail("pin network namespace", "mount", path);
-    }
-    made = static_cast<Fd&&>(self);
+    made = unshare_and_pin(target, path);
+    prepare_inside();
+    add_veth(host, host_link, made.get());
+    Netlink inside(NETLINK_ROUTE);
+    configure_inside(inside, address);
   });
   return made;
+}
+
+void repair_network(int netns, const std::string& host_link, uint32_t address) {
+  Netlink host(NETLINK_ROUTE);
+  on_own_thread([&] {
+    enter(netns);
+    prepare_inside();
+    Netlink inside(NETLINK_ROUTE);
+    // Two ends of one pair live and die together.
+    if (!find_link(inside, INSIDE_LINK).index) add_veth(host, host_link, netns);
+    configure_inside(inside, address);
+  });
+}
+
+Fd open_netns(const std::string& path) {
+  Fd opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!opened) {
+    if (errno == ENOENT) return Fd();
+    fail("open network namespace", "open", path);
+  }
+  struct statfs about = {};
+  if (::fstatfs(opened.get(), &about) != 0) fail("open network namespace", "fstatfs", path);
+  return about.f_type == NSFS_MAGIC ? static_cast<Fd&&>(opened) : Fd();
+}
+
+void prepare_netns_directory(const std::string& directory) {
+  Fd opened = open_path(directory, O_DIRECTORY);
+  std::string by_fd = "/proc/self/fd/" + std::to_string(opened.get());
+  if (::mount("", by_fd.c_str(), "none", MS_SHARED | MS_REC, nullptr) == 0) return;
+  // EINVAL: not a mount point yet.
+  if (errno != EINVAL) fail("share the mounts of network namespaces", "mount", directory);
+  if (::mount(by_fd.c_str(), by_fd.c_str(), "none", MS_BIND | MS_REC, nullptr) != 0) {
+    fail("make a mount point for network namespaces", "mount", directory);
+  }
+  // The descriptor still means the directory below the new mount.
+  opened = open_path(directory, O_DIRECTORY);
+  by_fd = "/proc/self/fd/" + std::to_string(opened.get());
+  if (::mount("", by_fd.c_str(), "none", MS_SHARED | MS_REC, nullptr) != 0) {
+    fail("share the mounts of network namespaces", "mount", directory);
+  }
 }
 
 Fd socket_in_netns(int netns, int domain, int type, int protocol) {
   Fd made;
   on_own_thread([&] {
-    if (::setns(netns, CLONE_NEWNET) != 0) fail("enter network namespace", "setns");
+    enter(netns);
     made = Fd(::socket(domain, type | SOCK_CLOEXEC, protocol));
     if (!made) fail("make socket", "socket");
   });

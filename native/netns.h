@@ -1,6 +1,7 @@
 // Network namespaces. Each job runs on a thread of its own that ends with it: setns and unshare never touch Node's.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "fd.h"
@@ -9,6 +10,19 @@ namespace metactl {
 
 /// Makes a network namespace and pins it by a bind mount on `path`, an existing regular file. @returns its descriptor.
 Fd make_netns(const std::string& path);
+
+/// As `make_netns`, with a veth pair: `host_link` on this side (left down), `veth0` with `address`/32 (network byte
+/// order) inside, all of the inside configured and up. @returns its descriptor.
+Fd make_network(const std::string& path, const std::string& host_link, uint32_t address);
+
+/// Makes what is missing of the above in a namespace that is there already, the veth pair included.
+void repair_network(int netns, const std::string& host_link, uint32_t address);
+
+/// Opens a pinned namespace. @returns an empty Fd where `path` isn't there or pins nothing.
+Fd open_netns(const std::string& path);
+
+/// Makes `directory` a shared mount point, as iproute2 does, so that namespaces pinned in it reach all mount namespaces.
+void prepare_netns_directory(const std::string& directory);
 
 /// A socket that lives in the namespace behind `netns` while the caller stays where it is.
 Fd socket_in_netns(int netns, int domain, int type, int protocol);

@@ -1,0 +1,70 @@
+// Gratuitous ARP: caches of the network's other servers forget where an address was before.
+#include <arpa/inet.h>
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "fd.h"
+#include "link.h"
+#include "sys_error.h"
+
+namespace metactl {
+
+namespace {
+
+/// An ARP packet for IPv4 over Ethernet (RFC 826).
+struct __attribute__((packed)) ArpPacket {
+  uint16_t hardware_type;
+  uint16_t protocol;
+  uint8_t hardware_size;
+  uint8_t address_size;
+  uint16_t operation;
+  uint8_t sender_hardware[ETH_ALEN];
+  uint32_t sender;
+  uint8_t target_hardware[ETH_ALEN];
+  uint32_t target;
+};
+static_assert(sizeof(ArpPacket) == 28, "RFC 826");
+
+/// One for the process: closing a packet socket waits for an RCU grace period, which is many launches long. Protocol 0:
+/// it receives nothing.
+int packet_socket() {
+  static Fd socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) fail("announce the address", "socket");
+  return socket.get();
+}
+
+}  // namespace
+
+void announce(int index, uint32_t address) {
+  int socket = packet_socket();
+  ifreq link = {};
+  link.ifr_ifindex = index;
+  if (::ioctl(socket, SIOCGIFNAME, &link) != 0) fail("announce the address", "ioctl");
+  if (::ioctl(socket, SIOCGIFHWADDR, &link) != 0) fail("announce the address", "ioctl", link.ifr_name);
+  if (link.ifr_hwaddr.sa_family != ARPHRD_ETHER) return;
+  ArpPacket packet = {};
+  packet.hardware_type = htons(ARPHRD_ETHER);
+  packet.protocol = htons(ETH_P_IP);
+  packet.hardware_size = ETH_ALEN;
+  packet.address_size = sizeof address;
+  packet.operation = htons(ARPOP_REQUEST);
+  std::memcpy(packet.sender_hardware, link.ifr_hwaddr.sa_data, ETH_ALEN);
+  packet.sender = address;
+  packet.target = address;
+  sockaddr_ll everybody = {};
+  everybody.sll_family = AF_PACKET;
+  everybody.sll_protocol = htons(ETH_P_ARP);
+  everybody.sll_ifindex = index;
+  everybody.sll_halen = ETH_ALEN;
+  std::memset(everybody.sll_addr, 0xff, ETH_ALEN);
+  if (::sendto(socket, &packet, sizeof packet, 0, reinterpret_cast<sockaddr*>(&everybody), sizeof everybody) < 0) {
+    fail("announce the address", "sendto", link.ifr_name);
+  }
+}
+
+}  // namespace metactl

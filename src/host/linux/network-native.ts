@@ -1,0 +1,37 @@
+import { type Addon, addon } from './addon.ts';
+
+/** The addon's part for networks. Addresses are dotted IPv4; link indices are 0 for "none". Throws MetactlError. */
+declare module './addon.ts' {
+  interface Addon {
+    /**
+     * makeNetns with all of an app's inside: the veth pair (host end left down), `veth0` up with `address`/32, the default route
+     * through it, lo up. @returns the namespace's descriptor.
+     */
+    makeNetwork(path: string, hostLink: string, address: string): number;
+    /** Makes what is missing of that in a namespace that is there. */
+    repairNetwork(netns: number, hostLink: string, address: string): void;
+    /** @returns a descriptor, or undefined where nothing is pinned on `path`. */
+    openNetns(path: string): number | undefined;
+    /** Makes a directory a shared mount point, as `ip netns add` does. */
+    prepareNetnsDirectory(path: string): void;
+    readLink(name: string): Link | undefined;
+    /** Brings the host end up, with its alias, host route and (unless `uplink` is 0) proxy-neighbour entry. Repeatable. */
+    connectHost(link: number, alias: string, address: string, uplink: number): void;
+    /** Takes host route and proxy-neighbour entry away, if they are there. */
+    disconnectHost(link: number, address: string, uplink: number): void;
+    deleteLink(index: number): void;
+    /** A gratuitous ARP request on an Ethernet link. */
+    announce(link: number, address: string): void;
+    hasNftTable(name: string): boolean;
+  }
+}
+
+export interface Link {
+  readonly index: number;
+  /** '' without one. */
+  readonly alias: string;
+}
+
+export function networkAddon(): Addon {
+  return addon();
+}

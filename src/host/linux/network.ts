@@ -1,0 +1,252 @@
+import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NodeConfig } from '../../config/types.ts';
+import type { NetworkPlan } from '../../sandbox/plan.ts';
+import { MetactlError } from '../../util/error.ts';
+import type { Paths } from '../../util/paths.ts';
+import { addon } from './addon.ts';
+import { livingDaemons } from './lock.ts';
+import { linkAlias } from './network-name.ts';
+import { networkAddon } from './network-native.ts';
+import { ensureBase, releaseBase } from './network-node.ts';
+import { forgetMade, type MadeOf, madeOf, recordMade } from './record.ts';
+import { writeSysctl } from './sysctl.ts';
+import { findUplink, type Uplink } from './uplink.ts';
+
+export { hostLinkName } from './network-name.ts';
+
+/** Where iproute2 looks for named network namespaces. Kernel objects are the machine's, so no root moves it. */
+export const NETNS_DIRECTORY = '/run/netns';
+
+type RoutedPlan = Extract<NetworkPlan, { mode: 'routed' }>;
+
+/** A dying namespace keeps its link's name for up to 0.1 s (sandbox.md rule 23), longer on a loaded machine. */
+const NAME_PATIENCE = 2_000;
+const NAME_PAUSE = 2;
+
+/**
+ * Makes an app's network, or what is missing of it, under the app's lock. The caller closes `netns`.
+ * Everything the launch waits for goes by the addon's own netlink: loading npm `netlink` costs 30 ms (gc uses it).
+ * @throws MetactlError: METACTL_NO_UPLINK, METACTL_LINK_TAKEN, METACTL_NETNS_TAKEN, METACTL_ADDRESS_IN_USE,
+ *   METACTL_ADDRESS_CHANGED, METACTL_NO_NFT, METACTL_NFT, or the errno of what failed. What it made is then removed.
+ */
+export async function makeAppNetwork(
+  paths: Paths,
+  node: NodeConfig,
+  app: string,
+  plan: NetworkPlan,
+): Promise<{ netns: number }> {
+  const routed = requireRouted(plan);
+  const uplink = node.pool.length > 0 ? findUplink(paths, node) : undefined;
+  const wanted = networkOf(routed, uplink);
+  const known = await knownNetwork(paths, app, routed, wanted);
+  requireOwnLink(paths, app, wanted, known);
+  recordMade(paths, app, wanted);
+  let netns: number | undefined;
+  try {
+    await ensureBase(paths, uplink);
+    netns = await ensureInside(paths, app, wanted, known);
+    connect(paths, app, wanted, uplink);
+    return { netns };
+  } catch (error) {
+    if (netns !== undefined) closeSync(netns);
+    if (known === undefined) await removeAppNetwork(paths, app, plan);
+    throw error;
+  }
+}
+
+/**
+ * Removes an app's network, under the app's lock; with the last one of the node also what the node's networks share. The kernel
+ * takes the veth pair away a moment later, once the last process inside has ended; host route and proxy-neighbour entry
+ * are gone on return.
+ */
+export async function removeAppNetwork(paths: Paths, app: string, plan: NetworkPlan): Promise<void> {
+  const recorded = madeOf(paths, app, 'network');
+  const networks = recorded.length > 0 || plan.mode === 'none' ? recorded : [networkOf(plan, undefined)];
+  for (const network of networks) removeNetwork(paths, app, network, recorded.length > 0);
+  forgetMade(paths, app, ...recorded);
+  await releaseBase(paths);
+}
+
+/** Takes the kernel objects of one record away. `recorded`: a link without an alias is then ours, left half-made. */
+export function removeNetwork(paths: Paths, app: string, network: MadeOf<'network'>, recorded: boolean): void {
+  const native = networkAddon();
+  const link = native.readLink(network.link);
+  const isOurs = link !== undefined && (link.alias === linkAlias(paths, app) || (recorded && link.alias === ''));
+  const uplink = network.uplink === undefined ? undefined : native.readLink(network.uplink);
+  if (isOurs || uplink !== undefined)
+    native.disconnectHost(isOurs ? link.index : 0, network.address, uplink?.index ?? 0);
+  if (!isOurs && !recorded) return;
+  addon().unmount(network.netns);
+  rmSync(network.netns, { force: true });
+}
+
+function requireRouted(plan: NetworkPlan): RoutedPlan {
+  if (plan.mode === 'routed') return plan;
+  throw new TypeError('makeAppNetwork: the plan has no network');
+}
+
+function networkOf(plan: RoutedPlan, uplink: Uplink | undefined): MadeOf<'network'> {
+  const netns = join(NETNS_DIRECTORY, plan.netns);
+  const network = { kind: 'network', netns, link: plan.hostLink, address: plan.address } as const;
+  return uplink === undefined ? network : { ...network, uplink: uplink.name };
+}
+
+/** The network on record if it is as wanted. One that differs is removed, unless daemons still use it. */
+async function knownNetwork(
+  paths: Paths,
+  app: string,
+  plan: RoutedPlan,
+  wanted: MadeOf<'network'>,
+): Promise<MadeOf<'network'> | undefined> {
+  const known = madeOf(paths, app, 'network');
+  const [first, ...more] = known;
+  if (first === undefined) return undefined;
+  const same = first.address === wanted.address && first.uplink === wanted.uplink && first.link === wanted.link;
+  if (same && more.length === 0) return first;
+  // The caller's own daemon is one of them: it holds its lock.
+  if (livingDaemons(paths, app).length > 1) {
+    throw new MetactlError(`the network of ${app} is in use with the address ${first.address}, not ${wanted.address}`, {
+      code: 'METACTL_ADDRESS_CHANGED',
+      step: 'make the network',
+      path: first.netns,
+      hint: `stop all daemons of ${app} first: address and uplink change only then`,
+    });
+  }
+  await removeAppNetwork(paths, app, plan);
+  return undefined;
+}
+
+/** The link's name, or the namespace's, may belong to somebody else: a hash that collides, an administrator's own. */
+function requireOwnLink(
+  paths: Paths,
+  app: string,
+  wanted: MadeOf<'network'>,
+  known: MadeOf<'network'> | undefined,
+): void {
+  const alias = linkAlias(paths, app);
+  const link = networkAddon().readLink(wanted.link);
+  if (link !== undefined && link.alias !== alias && !(link.alias === '' && known !== undefined)) {
+    throw new MetactlError(`the link ${wanted.link} is there already and is not ${app}'s`, {
+      code: 'METACTL_LINK_TAKEN',
+      step: 'make the network',
+      path: wanted.link,
+      hint: `its alias is \`${link.alias}\`, not \`${alias}\`: rename that link, or the app`,
+    });
+  }
+  if (known !== undefined || link !== undefined) return;
+  const netns = networkAddon().openNetns(wanted.netns);
+  if (netns === undefined) return;
+  closeSync(netns);
+  throw new MetactlError(`the network namespace ${wanted.netns} is there already and is not on ${app}'s record`, {
+    code: 'METACTL_NETNS_TAKEN',
+    step: 'make the network',
+    path: wanted.netns,
+    hint: '`ip netns pids` shows who is in it; `ip netns delete` removes it',
+  });
+}
+
+let prepared = false;
+
+function prepareDirectory(path: string): void {
+  if (!prepared) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    networkAddon().prepareNetnsDirectory(dirname(path));
+    prepared = true;
+  }
+  closeSync(openSync(path, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o444));
+}
+
+/** The pinned namespace with everything in it. The link's name may be that of a pair which the kernel is taking away. */
+async function ensureInside(
+  paths: Paths,
+  app: string,
+  wanted: MadeOf<'network'>,
+  known: MadeOf<'network'> | undefined,
+): Promise<number> {
+  const native = networkAddon();
+  let fresh = known === undefined;
+  const deadline = Date.now() + NAME_PATIENCE;
+  for (;;) {
+    prepareDirectory(wanted.netns);
+    const netns = fresh ? undefined : native.openNetns(wanted.netns);
+    try {
+      if (netns === undefined) return native.makeNetwork(wanted.netns, wanted.link, wanted.address);
+      native.repairNetwork(netns, wanted.link, wanted.address);
+      return netns;
+    } catch (error) {
+      if (netns !== undefined) closeSync(netns);
+      if ((error as { code?: string }).code !== 'EEXIST') throw error;
+      if (Date.now() > deadline) dropStaleLink(paths, app, wanted, error);
+    }
+    // From here on the namespace is pinned.
+    fresh = false;
+    await sleep(NAME_PAUSE);
+  }
+}
+
+/** A pair that stays for seconds is held by a process of the old namespace; where no daemon lives it may go. */
+function dropStaleLink(paths: Paths, app: string, wanted: MadeOf<'network'>, cause: unknown): void {
+  const link = networkAddon().readLink(wanted.link);
+  if (link === undefined) return;
+  if (link.alias === linkAlias(paths, app) && livingDaemons(paths, app).length <= 1) {
+    networkAddon().deleteLink(link.index);
+    return;
+  }
+  throw new MetactlError(`the link ${wanted.link} is still in use`, {
+    code: 'METACTL_LINK_TAKEN',
+    step: 'make the network',
+    path: wanted.link,
+    cause,
+    hint: `its other end is in a network namespace that lost its name: stop all daemons of ${app}, then start again`,
+  });
+}
+
+/** The host's side: sysctls of the link before it comes up, then link, route and entry; last the news to the network. */
+function connect(paths: Paths, app: string, wanted: MadeOf<'network'>, uplink: Uplink | undefined): void {
+  const native = networkAddon();
+  const link = native.readLink(wanted.link);
+  if (link === undefined) throw goneError(wanted);
+  writeSysctl(`net/ipv6/conf/${wanted.link}/disable_ipv6`, '1');
+  const conf = `net/ipv4/conf/${wanted.link}`;
+  writeSysctl(`${conf}/rp_filter`, '1');
+  writeSysctl(`${conf}/proxy_arp`, '1');
+  // Also off, explicitly: a new device inherits the host's default.
+  writeSysctl(`${conf}/forwarding`, uplink === undefined ? '0' : '1');
+  writeSysctl(`net/ipv4/neigh/${wanted.link}/proxy_delay`, '0');
+  try {
+    native.connectHost(link.index, linkAlias(paths, app), wanted.address, uplink?.index ?? 0);
+  } catch (error) {
+    throw (error as { code?: string }).code === 'EEXIST' ? inUseError(wanted, error) : error;
+  }
+  if (uplink !== undefined && link.alias === '') announce(uplink, wanted.address);
+}
+
+function announce(uplink: Uplink, address: string): void {
+  try {
+    networkAddon().announce(uplink.index, address);
+  } catch (error) {
+    // An uplink that is down has nobody to tell.
+    if ((error as { code?: string }).code !== 'ENETDOWN') throw error;
+  }
+}
+
+function goneError(wanted: MadeOf<'network'>): MetactlError {
+  return new MetactlError(`the link ${wanted.link} went away while it was being made`, {
+    code: 'ENODEV',
+    step: 'make the network',
+    path: wanted.link,
+    hint: 'something else on this machine removes links: look at its log',
+  });
+}
+
+function inUseError(wanted: MadeOf<'network'>, cause: unknown): MetactlError {
+  return new MetactlError(`the address ${wanted.address} is routed elsewhere already`, {
+    code: 'METACTL_ADDRESS_IN_USE',
+    step: 'make the network',
+    path: wanted.address,
+    cause,
+    hint: `\`ip route get fibmatch ${wanted.address}\` shows to whom; give the app another address by [sandbox.net] ip`,
+  });
+}

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import type { NodeConfig } from '../../config/types.ts';
+import { EXIT, MetactlError } from '../../util/error.ts';
+import type { Paths } from '../../util/paths.ts';
+import { networkAddon } from './network-native.ts';
+import { madeOf } from './record.ts';
+
+/** The device by which the network reaches the apps. */
+export interface Uplink {
+  readonly name: string;
+  readonly index: number;
+  readonly configured: boolean;
+}
+
+/** What a device may be called to be an uplink: its name goes into the nft rules and into paths below /proc/sys. */
+const DEVICE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/;
+/** Flag of /proc/net/route (linux/route.h). */
+const RTF_UP = 1;
+
+/**
+ * `[network] uplink`, or the device of the default route. The latter is looked up once: the node's running apps keep one
+ * uplink, and the table grows with every app.
+ * @throws MetactlError METACTL_NO_UPLINK (78) where there is none.
+ */
+export function findUplink(paths: Paths, node: NodeConfig): Uplink {
+  if (node.uplink !== undefined) {
+    const found = lookUp(node.uplink, true);
+    if (found !== undefined) return found;
+    throw new MetactlError(`the uplink \`${node.uplink}\` isn't there`, {
+      code: 'METACTL_NO_UPLINK',
+      step: 'find the uplink',
+      path: paths.metactlConf,
+      hint: 'set [network] uplink to the device that the pool is reached by; `ip -br link` lists them',
+      exitStatus: EXIT.configuration,
+    });
+  }
+  const known = madeOf(paths, undefined, 'uplink').find((one) => !one.configured);
+  const found =
+    (known && lookUp(known.name, false)) ?? lookUp(defaultDevice(readFileSync('/proc/net/route', 'utf8')) ?? '', false);
+  if (found !== undefined) return found;
+  throw new MetactlError('there is a [network] pool but no default route to tell the uplink', {
+    code: 'METACTL_NO_UPLINK',
+    step: 'find the uplink',
+    path: paths.metactlConf,
+    hint: 'set [network] uplink to the device that the pool is reached by',
+    exitStatus: EXIT.configuration,
+  });
+}
+
+function lookUp(name: string, configured: boolean): Uplink | undefined {
+  if (!DEVICE.test(name)) return undefined;
+  const link = networkAddon().readLink(name);
+  return link === undefined ? undefined : { name, index: link.index, configured };
+}
+
+/** Device of the default route with the lowest metric in the text of /proc/net/route. Pure. */
+export function defaultDevice(text: string): string | undefined {
+  return text
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields.length >= 8 && fields[1] === '00000000' && fields[7] === '00000000')
+    .filter((fields) => (Number.parseInt(fields[3]!, 16) & RTF_UP) !== 0)
+    .sort((a, b) => Number(a[6]) - Number(b[6]))[0]?.[0];
+}

@@ -1,0 +1,64 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+
+/**
+ * A network for tests: an uplink of its own, whose other end is in a network namespace that stands for another server.
+ * No packet of a test ever gets to a real network.
+ */
+export interface Lab {
+  /** Device in the root namespace that plays the uplink. */
+  readonly uplink: string;
+  /** CIDR of the apps' addresses, on the uplink's network. */
+  readonly pool: string;
+  /** The host's own address on the uplink. */
+  readonly hostAddress: string;
+  /** Name of the other server's network namespace (`ip netns exec`). */
+  readonly otherNetns: string;
+  readonly otherAddress: string;
+  /** Text for metactl.conf that uses all this. */
+  readonly metactlConf: string;
+  /** Removes everything; may be called twice. */
+  close(): void;
+}
+
+const UPLINK = 'mtest0';
+const OTHER = 'mtest-other';
+/** RFC 2544 sets 198.18.0.0/15 aside for tests of networks: no real network has these addresses. */
+const HOST_ADDRESS = '198.18.76.1';
+const OTHER_ADDRESS = '198.18.76.2';
+const POOL = '198.18.76.128/25';
+
+/** Makes the lab; there is one at a time (leakCheck's lock sees to it). What an aborted run left goes first. */
+export async function makeLab(): Promise<Lab> {
+  removeLab();
+  try {
+    ip('netns', 'add', OTHER);
+    ip('link', 'add', UPLINK, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', OTHER);
+    ip('addr', 'add', `${HOST_ADDRESS}/24`, 'dev', UPLINK);
+    ip('-n', OTHER, 'addr', 'add', `${OTHER_ADDRESS}/24`, 'dev', 'eth0');
+    ip('-n', OTHER, 'link', 'set', 'lo', 'up');
+    ip('-n', OTHER, 'link', 'set', 'eth0', 'up');
+    ip('link', 'set', UPLINK, 'up');
+  } catch (error) {
+    removeLab();
+    throw error;
+  }
+  return {
+    uplink: UPLINK,
+    pool: POOL,
+    hostAddress: HOST_ADDRESS,
+    otherNetns: OTHER,
+    otherAddress: OTHER_ADDRESS,
+    metactlConf: `[network]\npool = ${POOL}\nuplink = ${UPLINK}\n`,
+    close: removeLab,
+  };
+}
+
+function ip(...words: string[]): void {
+  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+function removeLab(): void {
+  // What isn't there can't be removed, and is as good as removed.
+  spawnSync('ip', ['link', 'delete', UPLINK], { stdio: 'ignore' });
+  spawnSync('ip', ['netns', 'delete', OTHER], { stdio: 'ignore' });
+}
