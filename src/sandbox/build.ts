@@ -103,6 +103,7 @@ function rootPlan({ config, facts: now, lease, paths }: PlanInput, users: readon
     directory,
     directoryLink: directory === config.directory ? undefined : config.directory,
     stateDirectory,
+    own: [config.directory, config.stateDirectory, directory, stateDirectory],
     temporary: temporaryDirectories(paths, config.app, facts),
     files: etcFiles({
       app: config.app,

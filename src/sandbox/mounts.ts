@@ -1,5 +1,6 @@
 import type { HostFacts } from '../host/host.ts';
 import { MetactlError } from '../util/error.ts';
+import { isBelow } from './host-directories.ts';
 import type { RootBuilder } from './root-builder.ts';
 
 /** One line of `[sandbox.mounts]`, read. */
@@ -19,10 +20,17 @@ const OWN = ['/', '/proc', '/sys', '/dev', '/run', '/tmp'];
 
 /**
  * Adds the configured mounts, outer paths first.
+ * @param own the app's release and state directory. What lies in them was put there by developers and the app: a symlink
+ *   there must not steer a mount out of them, whoever asked for the mount.
  * @throws MetactlError (78): METACTL_MOUNT_SOURCE (nothing there on the host), METACTL_MOUNT_POINT (no mount point
- *   inside, or one that belongs to the sandbox).
+ *   inside, or one that belongs to the sandbox), METACTL_MOUNT_LINK (a symlink leads out of the app's own directories).
  */
-export function addMounts(root: RootBuilder, facts: HostFacts, mounts: readonly MountRequest[]): void {
+export function addMounts(
+  root: RootBuilder,
+  facts: HostFacts,
+  mounts: readonly MountRequest[],
+  own: readonly string[] = [],
+): void {
   const ordered = [...mounts].sort((a, b) => a.target.length - b.target.length);
   for (const mount of ordered) {
     if (OWN.includes(mount.target)) {
@@ -33,13 +41,32 @@ export function addMounts(root: RootBuilder, facts: HostFacts, mounts: readonly 
         exitStatus: 78,
       });
     }
-    addMount(root, facts, mount);
+    addMount(root, facts, mount, own);
   }
 }
 
-function addMount(root: RootBuilder, facts: HostFacts, mount: MountRequest): void {
+/**
+ * The real path of a mount's source or target; undefined where nothing is there. To be asked once for each: what it says is
+ * opened later without following links, so one that is put there in between makes the start fail.
+ */
+function resolve(path: string, mount: MountRequest, facts: HostFacts, own: readonly string[]): string | undefined {
+  const real = facts.realPath(path);
+  if (real === undefined || !own.some((directory) => isBelow(path, directory))) return real;
+  const homes = own.flatMap((directory) => facts.realPath(directory) ?? []);
+  if (homes.some((directory) => isBelow(real, directory))) return real;
+  throw new MetactlError(`${mount.origin}: \`${path}\` leads out of the app's own directories, to \`${real}\``, {
+    code: 'METACTL_MOUNT_LINK',
+    path,
+    hint: 'there is a symbolic link in it: name the place itself in the node file',
+    exitStatus: 78,
+  });
+}
+
+function addMount(root: RootBuilder, facts: HostFacts, mount: MountRequest, own: readonly string[]): void {
   const flags = { noSuid: true, noDev: true };
-  const target = root.isCovered(mount.target) ? mount.target : (facts.realPath(mount.target) ?? mount.target);
+  const target = root.isCovered(mount.target)
+    ? mount.target
+    : (resolve(mount.target, mount, facts, own) ?? mount.target);
   if (mount.kind === 'hide' || mount.kind === 'tmpfs') {
     if (!root.ensure(target, 'directory', true)) {
       if (mount.kind === 'hide') return;
@@ -49,7 +76,7 @@ function addMount(root: RootBuilder, facts: HostFacts, mount: MountRequest): voi
     root.tmpfs(target, { size: mount.size, mode: hidden ? 0o755 : 0o1777, seal: hidden, shared: true, ...flags });
     return;
   }
-  const source = facts.realPath(mount.source);
+  const source = resolve(mount.source, mount, facts, own);
   if (source === undefined) {
     throw new MetactlError(`${mount.origin}: \`${mount.source}\` isn't there on this server`, {
       code: 'METACTL_MOUNT_SOURCE',

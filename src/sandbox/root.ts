@@ -39,6 +39,8 @@ export interface RootInput {
   readonly directory: string;
   readonly directoryLink: string | undefined;
   readonly stateDirectory: string;
+  /** The app directory and the state directory, as they are written and as they really are. */
+  readonly own: readonly string[];
   /** Host directories of the app's shared /tmp and /var/tmp; undefined: the sandbox gets tmpfs of its own. */
   readonly temporary: { readonly tmp: string; readonly varTmp: string };
   /** Generated files of /etc by path. */
@@ -64,7 +66,7 @@ export function planRoot(input: RootInput): RootPlan {
   hide(root, facts, [...HIDDEN, ...input.covered]);
   addTemporary(root, input.temporary);
   addApp(root, input);
-  addMounts(root, facts, input.mounts);
+  addMounts(root, facts, input.mounts, input.own);
   const visible = new Set(input.mounts.map((mount) => mount.target));
   return {
     steps: root.finish(),

@@ -15,6 +15,7 @@ function plan(machine: FakeMachine = {}, changes: Partial<RootInput> = {}) {
     directory: RELEASE,
     directoryLink: '/var/lib/metactl/apps/web/current',
     stateDirectory: STATE,
+    own: [RELEASE, STATE],
     temporary: { tmp: '/run/metactl/web/tmp/tmp', varTmp: '/run/metactl/web/tmp/var-tmp' },
     files: { '/etc/passwd': 'root:x:0:0\n', '/etc/resolv.conf': 'nameserver 192.0.2.53\n' },
     devices: [],
@@ -199,6 +200,24 @@ describe('the root of a sandbox', () => {
     ],
   ])('refuses %s', (_, mount, message) => {
     expect(() => plan({}, { mounts: [mount] })).toThrow(expect.objectContaining({ message, exitStatus: 78 }));
+  });
+
+  it.each([
+    ['a source in the state directory', request('/srv', { kind: 'rw', source: `${STATE}/data` })],
+    ['a target in the state directory', request(`${STATE}/data`, { source: '/srv' })],
+    ['a tmpfs in the state directory', request(`${STATE}/data`, { kind: 'tmpfs' })],
+    ['a source in the release', request('/srv', { source: `${RELEASE}/cache` })],
+  ])('follows no link of the app out of its directories: %s', (_, mount) => {
+    const paths = { [`${STATE}/data`]: '/etc/metactl', [`${RELEASE}/cache`]: '/root' };
+    expect(() => plan({ paths }, { mounts: [mount] })).toThrow(
+      expect.objectContaining({ code: 'METACTL_MOUNT_LINK', exitStatus: 78 }),
+    );
+  });
+
+  it('follows a link that stays in the app’s own directories', () => {
+    const paths = { [`${STATE}/data`]: `${STATE}/volume`, [`${STATE}/volume`]: 'directory' };
+    const { steps } = plan({ paths }, { mounts: [request('/srv', { kind: 'rw', source: `${STATE}/data` })] });
+    expect(steps).toContainEqual(expect.objectContaining({ op: 'bind', source: `${STATE}/volume`, target: '/srv' }));
   });
 
   it('gives the six default devices, and others only from its list', () => {
