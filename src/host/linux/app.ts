@@ -6,7 +6,7 @@ import { makeRunDirectories, makeStateDirectory } from './directories.ts';
 import { readIdentity } from './identity.ts';
 import { launch } from './launch.ts';
 import { removeLive, writeLive } from './live.ts';
-import { type DaemonHold, holdDaemon, livingDaemons, withAppLock } from './lock.ts';
+import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
 import { endPredecessor } from './predecessor.ts';
 import { makeTemporary, removeTemporary } from './temporary.ts';
@@ -44,8 +44,11 @@ async function release(request: AppRequest, hold: DaemonHold): Promise<void> {
     removeLive(paths, app, daemon);
     hold.release();
     if (livingDaemons(paths, app).length > 0) return;
-    if (request.network.mode === 'routed') await removeAppNetwork(paths, app, request.network);
-    removeTemporary(paths, app);
+    if (process.geteuid?.() === 0) {
+      await removeAppNetwork(paths, app, request.network);
+      removeTemporary(paths, app);
+    }
+    removeRunDirectory(paths, app);
   });
 }
 
@@ -55,6 +58,7 @@ class LinuxApp implements AppHandle {
   readonly #netns: number | undefined;
   readonly #cgroupFacts: CgroupFacts;
   #running: Promise<unknown> | undefined;
+  #cgroup: DaemonCgroup | undefined;
 
   constructor(request: AppRequest, hold: DaemonHold, netns: number | undefined, cgroupFacts: CgroupFacts) {
     this.#request = request;
@@ -64,30 +68,32 @@ class LinuxApp implements AppHandle {
   }
 
   async start(plan: SandboxPlan, io: StdioPlan): Promise<Sandbox> {
-    const { paths, app, daemon } = this.#request;
-    const cgroup = makeDaemonCgroup(paths, app, daemon, plan.limits, this.#cgroupFacts, plan.bestEffort);
-    let sandbox: Sandbox;
-    try {
-      sandbox = launch(plan, {
-        tasks: cgroup.tasks,
-        stdio: io,
-        // Also without a limit of its own: a whole machine out of memory counts here too.
-        oomKilled: () => cgroup.stats().oomKills > 0,
-        ...(this.#netns === undefined ? {} : { netns: this.#netns }),
-        ...(cgroup.directory === undefined ? {} : { cgroup: cgroup.directory }),
-      });
-    } catch (error) {
-      await cgroup.remove();
-      throw error;
-    }
+    const cgroup = this.#cgroupFor(plan);
+    const killsBefore = cgroup.oomKills();
+    const sandbox = launch(plan, {
+      tasks: cgroup.tasks,
+      stdio: io,
+      // Also without a limit of its own: a whole machine out of memory counts here too.
+      oomKilled: () => cgroup.oomKills() > killsBefore,
+      ...(this.#netns === undefined ? {} : { netns: this.#netns }),
+      ...(cgroup.directory === undefined ? {} : { cgroup: cgroup.directory }),
+    });
     this.#recordLive(sandbox.pid, plan);
     const ended = this.#finish(sandbox, cgroup);
     this.#running = ended;
     return new LimitedSandbox(sandbox, cgroup, ended);
   }
 
+  /** Made at the first start and kept over restarts: making it costs as much as the launch itself. */
+  #cgroupFor(plan: SandboxPlan): DaemonCgroup {
+    const { paths, app, daemon } = this.#request;
+    this.#cgroup ??= makeDaemonCgroup(paths, app, daemon, plan.limits, this.#cgroupFacts, plan.bestEffort);
+    return this.#cgroup;
+  }
+
   async close(): Promise<void> {
     await this.#running;
+    await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
     await release(this.#request, this.#hold);
   }
@@ -101,17 +107,16 @@ class LinuxApp implements AppHandle {
     writeLive(paths, { app, daemon, ...identity, ...address, supervisor: process.pid, startedAt: Date.now() });
   }
 
-  /** Waits for the end, then removes the cgroup, and with it whatever a plain supervision could not reach. */
+  /** Waits for the end, then ends what a plain supervision could not reach. */
   async #finish(sandbox: Sandbox, cgroup: DaemonCgroup): Promise<Ending> {
     const ending = await sandbox.ended;
     removeLive(this.#request.paths, this.#request.app, this.#request.daemon);
     cgroup.kill();
-    await cgroup.remove();
     return ending;
   }
 }
 
-/** A sandbox whose end includes the removal of its cgroup. */
+/** A sandbox whose end includes that of everything in its cgroup. */
 class LimitedSandbox implements Sandbox {
   readonly #sandbox: Sandbox;
   readonly #cgroup: DaemonCgroup;

@@ -3,7 +3,7 @@ import type { Host } from '../host.ts';
 import { checkLimits, detectCgroups } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
 import { lease, readLease } from './leases.ts';
-import { hostLinkName } from './network.ts';
+import { hostLinkName } from './network-name.ts';
 import { listProcesses } from './processes.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
@@ -17,15 +17,43 @@ const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
  * @throws MetactlError METACTL_LOCKED after ten seconds; what `work` throws.
  */
 export async function withAppLock<T>(paths: Paths, app: string, work: () => Promise<T>): Promise<T> {
-  makeRunDirectories(paths, app);
-  const path = join(paths.runApp(app), APP_LOCK);
-  const fd = openSync(path, FLAGS, 0o600);
+  const fd = await lockApp(paths, app);
   try {
-    await lockFile(fd, path);
     return await work();
   } finally {
     closeSync(fd);
   }
+}
+
+/** The file goes with the app's last daemon, so whoever waited for it may hold one that is gone: it looks again. */
+async function lockApp(paths: Paths, app: string): Promise<number> {
+  const path = join(paths.runApp(app), APP_LOCK);
+  for (;;) {
+    makeRunDirectories(paths, app);
+    let fd: number;
+    try {
+      fd = openSync(path, FLAGS, 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      throw error;
+    }
+    try {
+      await lockFile(fd, path);
+      if (lstatSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return fd;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    closeSync(fd);
+  }
+}
+
+/** Takes an app's run directory away, if nothing but its lock is left in it. Under the app's lock. */
+export function removeRunDirectory(paths: Paths, app: string): void {
+  const directory = paths.runApp(app);
+  if (readdirSync(directory).some((name) => name !== APP_LOCK)) return;
+  rmSync(join(directory, APP_LOCK), { force: true });
+  rmdirSync(directory);
 }
 
 /** A daemon's "alive" lock: the kernel lets go of it when its supervisor ends, however it ends. */

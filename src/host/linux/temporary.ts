@@ -2,7 +2,11 @@ import { closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync, rmdir
 import { dirname, join } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import { addon } from './addon.ts';
-import { recordMade } from './record.ts';
+import { forgetMade, recordMade } from './record.ts';
+
+/** As mkfs.ext4 counts by default, more generously: empty files use kernel memory too, so their number is limited. */
+const BYTES_PER_INODE = 4096;
+const FEWEST_INODES = 1024;
 
 /**
  * Mounts the app's shared temporary file system at `/run/metactl/<app>/tmp` unless it is there: `tmp` and `var-tmp` in it
@@ -13,7 +17,7 @@ export function makeTemporary(paths: Paths, app: string, size: number): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   if (isMounted(path)) return;
   recordMade(paths, app, { kind: 'mount', path });
-  addon().mountTmpfs(path, { size, mode: 0o755, uid: 0, gid: 0 });
+  addon().mountTmpfs(path, { size, inodes: Math.max(FEWEST_INODES, Math.ceil(size / BYTES_PER_INODE)), mode: 0o755 });
   for (const name of ['tmp', 'var-tmp']) {
     mkdirSync(join(path, name), { mode: 0o1777 });
     const fd = openSync(join(path, name), constants.O_DIRECTORY | constants.O_NOFOLLOW);
@@ -32,6 +36,7 @@ export function removeTemporary(paths: Paths, app: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
+  forgetMade(paths, app, { kind: 'mount', path });
 }
 
 /** A mount point is on another device than its parent; asking mountinfo would cost more with every app on the node. */
