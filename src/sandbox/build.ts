@@ -3,6 +3,7 @@ import type { AppConfig } from '../config/types.ts';
 import type { HostFacts, Lease } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
 import { objectName, type Paths } from '../util/paths.ts';
+import { checkAppDirectory } from './app-directory.ts';
 import { etcFiles } from './etc-files.ts';
 import { isBelow } from './host-directories.ts';
 import { planIdentity } from './identity.ts';
@@ -97,9 +98,12 @@ function rootPlan({ config, facts: now, lease, paths }: PlanInput, users: readon
   const directory = realPathOf(now, config.directory);
   const stateDirectory = realPathOf(now, config.stateDirectory);
   const facts = afterOpening(now, [realPathOf(now, paths.lib), realPathOf(now, paths.run), stateDirectory]);
+  const covered = [paths.etc, paths.lib, paths.log, paths.run].map((path) => realPathOf(now, path));
+  const home = realPathOf(now, paths.appHome(config.app));
+  checkAppDirectory({ told: config.directory, real: directory, covered, home, stateDirectory });
   return planRoot({
     facts,
-    covered: [paths.etc, paths.lib, paths.log, paths.run].map((path) => realPathOf(facts, path)),
+    covered,
     directory,
     directoryLink: directory === config.directory ? undefined : config.directory,
     stateDirectory,
