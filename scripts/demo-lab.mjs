@@ -32,7 +32,8 @@ function makeRoot(repository) {
   execFileSync('chmod', ['755', root]);
   const directory = join(root, 'srv/webapp');
   cpSync(join(repository, 'examples/webapp'), directory, { recursive: true });
-  mkdirSync(join(root, 'etc/metactl/nodes'), { recursive: true, mode: 0o700 });
+  mkdirSync(join(root, 'etc/metactl'), { recursive: true });
+  mkdirSync(join(root, 'etc/metactl/nodes'), { mode: 0o700 });
   writeFileSync(
     join(root, 'etc/metactl/metactl.conf'),
     `[network]\n# addresses for apps, and the interface they are reached by\npool = ${NETWORK.pool}\nuplink = ${UPLINK}\n`,
@@ -48,9 +49,9 @@ function makeRoot(repository) {
 export function makeLab(repository) {
   let root;
   const remove = () => {
-    if (root !== undefined) rmSync(root, { recursive: true, force: true });
     spawnSync('ip', ['link', 'del', UPLINK], { stdio: 'ignore' });
     spawnSync('ip', ['netns', 'del', OTHER], { stdio: 'ignore' });
+    if (root !== undefined) rmSync(root, { recursive: true, force: true });
   };
   try {
     makeNetwork();

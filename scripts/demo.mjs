@@ -35,17 +35,23 @@ function show(text) {
   );
 }
 
-/** Shows a command and what it prints. @throws Error if it fails, unless it may. */
-function run(words, { input, mayFail = false, as = words.join(' '), limit = 40 } = {}) {
+/** A command as it would be typed. */
+function typed(words) {
+  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`)).join(' ');
+}
+
+/** Shows a command and what it prints. At most `limit` lines of it. @throws Error if it fails. */
+function run(words, limit = 40) {
+  const as = typed(words);
   throwIfStopped();
   console.log(`$ ${as}`);
   const [file, ...rest] = words[0] === 'metactl' ? [process.execPath, metactlFile, ...words.slice(1)] : words;
-  const result = spawnSync(file, rest, { encoding: 'utf8', input, timeout: 60_000 });
+  const result = spawnSync(file, rest, { encoding: 'utf8', timeout: 60_000 });
   const text = `${result.stdout}${result.stderr}`.replaceAll('\r', '').trimEnd();
   const all = text.split('\n');
   show(all.length > limit ? [...all.slice(0, limit), `… ${all.length - limit} more lines`].join('\n') : text);
   if (result.error) throw result.error;
-  if (result.status !== 0 && !mayFail) throw new Error(`\`${as}\` ended with ${result.status ?? result.signal}`);
+  if (result.status !== 0) throw new Error(`\`${as}\` ended with ${result.status ?? result.signal}`);
   return text;
 }
 
@@ -77,11 +83,23 @@ function start(app) {
   return state;
 }
 
+/** Only matters where a step failed: the app must not outlive the demo. */
+async function stop(app) {
+  if (app.status !== undefined) return;
+  app.child.kill('SIGTERM');
+  if ((await Promise.race([app.ended, sleep(40_000, 'late')])) === 'late') app.child.kill('SIGKILL');
+  await app.ended;
+  spawnSync(process.execPath, [metactlFile, 'gc'], { stdio: 'ignore' });
+}
+
 /** Types into a terminal: `script` makes one, as a person's ssh would. */
 async function shellSession(app, lines) {
   console.log(`$ metactl shell ${app}`);
   const command = `'${process.execPath}' '${metactlFile}' shell ${app}`;
-  const child = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, TERM: 'dumb' },
+  });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
     output += text;
@@ -144,20 +162,19 @@ async function demo(root, before) {
     run(['ip', 'neigh', 'show', 'proxy']);
 
     heading('Seen from inside');
-    const inside = (...words) =>
-      run(['metactl', 'exec', 'webapp', '--', ...words], { as: `metactl exec webapp -- ${words.join(' ')}` });
+    const inside = (...words) => run(['metactl', 'exec', 'webapp', '--', ...words]);
     inside('id');
     inside('hostname');
     inside('ps', '-eo', 'pid,user,args');
     inside('ip', '-br', 'address');
     inside('cat', '/etc/passwd');
     inside('cut', '-d ', '-f2,3', '/proc/mounts');
-    inside('ls', '/etc/metactl', '/home', '/root');
+    inside('ls', `${root}/etc/metactl`, '/home', '/root');
     inside('grep', '-E', '^(Cap|NoNewPrivs|Seccomp:)', '/proc/self/status');
     inside('cat', '/sys/fs/cgroup/memory/memory.limit_in_bytes');
 
     heading('A shell in it, and out again');
-    await shellSession('webapp', ['tty; id -un', 'echo $$; ps -eo pid,args', 'exit']);
+    await shellSession('webapp', ['test -t 0 && id', 'echo $$', 'ps -e', 'exit']);
 
     heading('Stop it');
     console.log('$ kill -TERM %1');
@@ -166,8 +183,7 @@ async function demo(root, before) {
     show(`metactl run ended with ${status}`);
     if (status !== 0) throw new Error('the app did not end well');
   } finally {
-    if (app.status === undefined) app.child.kill('SIGKILL');
-    await app.ended;
+    await stop(app);
   }
 
   heading('Nothing is left');
