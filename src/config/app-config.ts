@@ -89,6 +89,10 @@ export class MergedConfig implements LoadedConfig {
     return this.#parts.environments.get(daemon) ?? [];
   }
 
+  defaultOf(section: string, key: string): string | undefined {
+    return this.#spec(section, key)?.default;
+  }
+
   withAddress(ip: string | undefined): LoadedConfig {
     return ip === undefined ? this : this.#parts.bind(ip);
   }
@@ -96,8 +100,12 @@ export class MergedConfig implements LoadedConfig {
   #value(section: string, key: string): Value | undefined {
     const setting = this.setting(section, key);
     if (setting !== undefined) return setting.value;
-    const spec = this.#parts.find(section, this.#parts.canonical(section, key));
+    const spec = this.#spec(section, key);
     return spec?.default === undefined ? undefined : readValue(spec, spec.default);
+  }
+
+  #spec(section: string, key: string): KeySpec | undefined {
+    return this.#parts.find(section, this.#parts.canonical(section, key));
   }
 }
 

@@ -15,10 +15,10 @@ export interface Text {
 /** Paths are cut later than other values: their end matters most. */
 const LONGEST_PATH = 240;
 
-/** `file:line:column: message; hint`. Line 0: about the file as a whole. */
-export function formatProblem(problem: Problem): string {
-  const place = problem.line > 0 ? `${problem.file}:${problem.line}:${problem.column}` : problem.file;
-  return `${place}: ${problem.message}${problem.hint === undefined ? '' : `; ${problem.hint}`}`;
+/** `file:line:column: message; hint`. Line 0: about the file as a whole; no file: about none. */
+export function formatProblem({ file, line, column, message, hint }: Problem): string {
+  const place = line > 0 ? `${file}:${line}:${column}: ` : file === '' ? '' : `${file}: `;
+  return `${place}${message}${hint === undefined ? '' : `; ${hint}`}`;
 }
 
 /** The one error that stands for all problems of a configuration. */

@@ -155,6 +155,8 @@ export interface AppConfig {
 export interface LoadedConfig extends AppConfig {
   /** Keys that are set but whose features this version does not have. */
   readonly unbuilt: { readonly refuse: readonly Problem[]; readonly note: readonly Problem[] };
+  /** A key's default as it would be written, where the schema has one. */
+  defaultOf(section: string, key: string): string | undefined;
   /** `environment` as settings, for printing. */
   environmentSettings(daemon: string): readonly Setting[];
   /**

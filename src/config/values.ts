@@ -90,6 +90,16 @@ export function expectation(spec: KeySpec, text: string): string {
   return `${EXPECTED[spec.type]}${range(spec)}${spec.type === 'enum' ? spec.values!.join(', ') : ''}`;
 }
 
+/** A key's type for the documentation: `duration`, `no, on-failure or always`. */
+export function describeType(spec: KeySpec): string {
+  if (spec.values !== undefined) return spec.values.join(', ');
+  if (spec.expected !== undefined) return spec.expected;
+  if (spec.type === 'integer' && (spec.min !== undefined || spec.max !== undefined)) return `number${range(spec)}`;
+  return TYPE_NAMES[spec.type] ?? spec.type;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = { boolean: 'flag', integer: 'number', octal: 'octal mode' };
+
 const EXPECTED: Readonly<Record<ValueType, string>> = {
   text: 'text',
   boolean: 'yes or no',

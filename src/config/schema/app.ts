@@ -1,6 +1,6 @@
 import { CRONTAB_EXPECTED, parseCrontabLine } from '../crontab.ts';
 import type { KeySpec, SectionSpec } from '../types.ts';
-import { ADMINISTRATORS } from './daemon.ts';
+import { ADMINISTRATORS } from './layers.ts';
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const VARIABLE_EXPECTED = 'a name of letters, digits and _';

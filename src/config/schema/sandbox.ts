@@ -1,7 +1,7 @@
 import { MOUNT_EXPECTED, parseMount } from '../mount.ts';
 import type { SectionSpec } from '../types.ts';
 import { readValue } from '../values.ts';
-import { ADMINISTRATORS } from './daemon.ts';
+import { ADMINISTRATORS } from './layers.ts';
 
 const PORT = '(?:6553[0-5]|655[0-2]\\d|65[0-4]\\d\\d|6[0-4]\\d{3}|[1-5]?\\d{1,4})';
 const PUBLISH = new RegExp(`^${PORT}:${PORT}(?:/(?:tcp|udp))?$`);

@@ -1,11 +1,12 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { type Inspection, inspectApp } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/config/messages.ts';
 import type { KeySpec } from '../../../src/config/types.ts';
 import type { Platform } from '../../../src/platform/platform.ts';
+import { MetactlError } from '../../../src/util/error.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 
 /** The files of one app in a scratch root. `application` is its `.metactl`, deployed as release `r1`. */
@@ -98,4 +99,15 @@ export function inspectRoot(root: string, app = 'myapp'): Inspected {
 /** Paths without the scratch root, `.metactl` without the release's. */
 export function shorten(line: string, root: string): string {
   return line.replaceAll(`${root}/var/lib/metactl/apps/myapp/releases/r1/.metactl`, '.metactl').replaceAll(root, '');
+}
+
+/** The MetactlError that an action ends with. */
+export function thrown(action: () => unknown): MetactlError {
+  try {
+    action();
+  } catch (error) {
+    expect(error).toBeInstanceOf(MetactlError);
+    return error as MetactlError;
+  }
+  throw new Error('nothing was thrown');
 }

@@ -1,0 +1,45 @@
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { contextOf } from './context.ts';
+import { editApp, editorWords } from './edit-file.ts';
+
+/** `metactl edit APP`: an editor on the node file, or with --site on the site file. */
+export function register(program: Command): void {
+  program
+    .command('edit')
+    .description("Edit an app's node file with $VISUAL, $EDITOR or vi. It is checked before it is installed.")
+    .argument('<app>', 'the app')
+    .option('--site', 'edit the site file')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 installed or unchanged, 1 nothing was installed, 78 the text was broken and given up.',
+    )
+    .action(async (app: string, options: { site?: boolean }, command: Command) => {
+      const context = contextOf(command);
+      const result = await editApp({
+        paths: context.paths,
+        app,
+        layer: options.site === true ? 'site' : 'node',
+        editor: editorWords(process.env),
+        ask: process.stdin.isTTY ? askOnTerminal : undefined,
+        tell: (line) => process.stderr.write(`${line}\n`),
+      });
+      process.stdout.write(
+        context.json
+          ? `${JSON.stringify({ app, ...result })}\n`
+          : `${result.file} ${result.changed ? 'installed' : 'unchanged'}\n`,
+      );
+    });
+}
+
+/** One letter of an answer; the end of input is giving up. */
+async function askOnTerminal(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('d')));
+    const answer = await Promise.race([terminal.question(`${question} `), ended]);
+    return answer.trim().toLowerCase().slice(0, 1);
+  } finally {
+    terminal.close();
+  }
+}

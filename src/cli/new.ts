@@ -1,0 +1,67 @@
+import { lstatSync, statSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { createFile, makeConfigDirectories } from '../config/install.ts';
+import { requireAppName } from '../config/names.ts';
+import { nodeFileText } from '../config/template.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
+import { contextOf } from './context.ts';
+
+/** `metactl new APP`: a commented node file to start from. */
+export function register(program: Command): void {
+  program
+    .command('new')
+    .description('Write a commented configuration file for a new app on this node. Never overwrites one.')
+    .argument('<app>', 'the app')
+    .option('--app-dir <dir>', 'where the app is, if metactl does not deploy it')
+    .action((app: string, options: { appDir?: string }, command: Command) => {
+      const context = contextOf(command);
+      const file = createApp(context.paths, app, options.appDir);
+      process.stdout.write(
+        context.json
+          ? `${JSON.stringify({ app, file })}\n`
+          : `wrote ${file}\nnext: metactl edit ${app}, then metactl run ${app}\n`,
+      );
+    });
+}
+
+/**
+ * @returns the file that was written.
+ * @throws MetactlError: METACTL_BAD_NAME (2), METACTL_BAD_PATH (2), METACTL_EXISTS (1), METACTL_NEEDS_ROOT (77)
+ */
+export function createApp(paths: Paths, app: string, appDirectory: string | undefined): string {
+  requireAppName(app);
+  const directory = appDirectory === undefined ? undefined : existingDirectory(paths, app, appDirectory);
+  const text = nodeFileText(app, directory);
+  makeConfigDirectories(paths);
+  const file = join(paths.nodesDirectory, `${app}.conf`);
+  createFile(file, text);
+  return file;
+}
+
+function existingDirectory(paths: Paths, app: string, path: string): string {
+  if (!isAbsolute(path)) {
+    throw badPath(path, `--app-dir: found \`${path}\`, expected an absolute path`, 'start it with /');
+  }
+  if (!isDirectory(path)) {
+    throw badPath(path, `--app-dir: there is no directory ${path}`, 'make it, or correct the path');
+  }
+  const current = join(paths.appHome(app), 'current');
+  if (lstatSync(current, { throwIfNoEntry: false }) !== undefined) {
+    throw badPath(path, `--app-dir: metactl deploys ${app} (${current})`, 'leave the option out');
+  }
+  return resolve(path);
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function badPath(path: string, message: string, hint: string): MetactlError {
+  return new MetactlError(message, { code: 'METACTL_BAD_PATH', path, hint, exitStatus: EXIT.usage });
+}

@@ -1,0 +1,96 @@
+import { readSignal, readStatuses } from '../signals.ts';
+import type { KeySpec } from '../types.ts';
+import { readValue } from '../values.ts';
+
+/** Longest timer Node can set (2^31 − 1 ms), rounded down: longer ones would fire at once. */
+const LONGEST_TIMER = 24 * 86_400_000;
+
+/** When a daemon is started again, and how it is stopped. */
+export const LIFECYCLE_KEYS: readonly KeySpec[] = [
+  {
+    key: 'restart',
+    type: 'enum',
+    values: ['no', 'on-failure', 'always'],
+    default: 'on-failure',
+    doc: 'When a daemon that ended is started again.',
+  },
+  {
+    key: 'restart-sec',
+    type: 'duration',
+    default: '100ms',
+    max: LONGEST_TIMER,
+    doc: 'First pause between an end and the next start; doubles with every further failure.',
+  },
+  { key: 'restart-max-delay-sec', type: 'duration', default: '30s', max: LONGEST_TIMER, doc: 'Longest such pause.' },
+  {
+    key: 'restart-reset-sec',
+    type: 'duration',
+    default: '30s',
+    max: LONGEST_TIMER,
+    doc: 'A daemon that ran this long is stable: its pauses start anew.',
+  },
+  {
+    key: 'restart-prevent-exit-status',
+    type: 'list',
+    read: readStatusList,
+    expected: 'exit statuses (0 to 255) and signal names',
+    doc: 'Exit statuses and signals after which it is never started again.',
+  },
+  {
+    key: 'success-exit-status',
+    type: 'list',
+    read: readStatusList,
+    expected: 'exit statuses (0 to 255) and signal names',
+    doc: 'Exit statuses and signals that count as success, beside 0, SIGHUP, SIGINT, SIGTERM and SIGPIPE.',
+  },
+  {
+    key: 'start-limit-burst',
+    type: 'integer',
+    default: '0',
+    min: 0,
+    unbuilt: 'protects',
+    builtValues: ['0'],
+    doc: 'Give up after so many starts within `start-limit-interval-sec`; 0: never.',
+  },
+  {
+    key: 'start-limit-interval-sec',
+    type: 'duration',
+    default: '10min',
+    unbuilt: 'harmless',
+    doc: 'The interval of `start-limit-burst`.',
+  },
+  {
+    key: 'kill-signal',
+    type: 'text',
+    read: (text) => (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 64 ? text : readSignal(text)),
+    expected: 'a signal such as SIGTERM',
+    doc: 'Signal that asks the daemon to stop; default: the one that metactl itself got, else SIGTERM.',
+  },
+  {
+    key: 'timeout-stop-sec',
+    type: 'duration',
+    default: '30s',
+    max: LONGEST_TIMER,
+    doc: 'How long a daemon may take to stop before SIGKILL.',
+  },
+  {
+    key: 'reload-signal',
+    type: 'text',
+    default: 'SIGHUP',
+    read: readSignal,
+    expected: 'a signal such as SIGHUP',
+    unbuilt: 'harmless',
+    doc: 'Signal that makes the daemon read its configuration anew.',
+  },
+  {
+    key: 'watchdog-sec',
+    type: 'duration',
+    unbuilt: 'protects',
+    doc: 'Restart the daemon unless it reports life at least this often.',
+  },
+];
+
+function readStatusList(text: string): readonly string[] | undefined {
+  const words = readValue({ key: '', type: 'list', doc: '' }, text) as readonly string[] | undefined;
+  return words === undefined ? undefined : readStatuses(words);
+}

@@ -1,0 +1,123 @@
+import type { KeySpec } from '../types.ts';
+
+const PROBE = /^(?:notify|fd:\d{1,3}|tcp:\d{1,5}|http:(?:\d{1,5})?\/\S*|exec:\S.*|log:.+)$/;
+const readProbe = (text: string) => (PROBE.test(text) ? text : undefined);
+const PROBE_EXPECTED = 'notify, fd:N, tcp:PORT, http:[PORT]/path, exec:COMMAND or log:REGEX';
+
+/** How it is known that a daemon is ready and well. */
+export const PROBE_KEYS: readonly KeySpec[] = [
+  {
+    key: 'ready',
+    type: 'text',
+    read: readProbe,
+    expected: PROBE_EXPECTED,
+    unbuilt: 'harmless',
+    doc: 'How it is known that the daemon has started.',
+  },
+  {
+    key: 'ready.timeout',
+    type: 'duration',
+    default: '90s',
+    unbuilt: 'harmless',
+    doc: 'How long it may take to become ready.',
+  },
+  {
+    key: 'health',
+    type: 'text',
+    read: readProbe,
+    expected: PROBE_EXPECTED,
+    unbuilt: 'protects',
+    doc: 'How it is known that the daemon is well.',
+  },
+  { key: 'health.interval', type: 'duration', default: '10s', unbuilt: 'harmless', doc: 'Pause between two probes.' },
+  { key: 'health.timeout', type: 'duration', default: '3s', unbuilt: 'harmless', doc: 'How long a probe may take.' },
+  {
+    key: 'health.threshold',
+    type: 'integer',
+    default: '3',
+    min: 1,
+    unbuilt: 'harmless',
+    doc: 'Failures in a row that count as not well.',
+  },
+  {
+    key: 'health.grace',
+    type: 'duration',
+    default: '0',
+    unbuilt: 'harmless',
+    doc: 'Time after the start during which failures do not count.',
+  },
+  {
+    key: 'health.action',
+    type: 'enum',
+    values: ['restart', 'alert', 'none'],
+    default: 'restart',
+    unbuilt: 'harmless',
+    doc: 'What happens to a daemon that is not well.',
+  },
+];
+
+/** Logs of a daemon. */
+export const LOG_KEYS: readonly KeySpec[] = [
+  {
+    key: 'log.max-size',
+    type: 'size',
+    default: '50m',
+    min: 1,
+    onlyLess: 'at-most-default',
+    unbuilt: 'harmless',
+    doc: 'Size at which the log is rotated.',
+  },
+  {
+    key: 'log.max-files',
+    type: 'integer',
+    default: '10',
+    min: 0,
+    onlyLess: 'at-most-default',
+    unbuilt: 'harmless',
+    doc: 'Rotated logs that are kept.',
+  },
+  {
+    key: 'log.max-age',
+    type: 'duration',
+    default: '30d',
+    onlyLess: 'at-most-default',
+    unbuilt: 'harmless',
+    doc: 'Age at which rotated logs are deleted.',
+  },
+  {
+    key: 'log.timestamp',
+    type: 'enum',
+    values: ['iso', 'none'],
+    default: 'iso',
+    unbuilt: 'harmless',
+    doc: 'Time stamp in front of each line.',
+  },
+];
+
+/** What a daemon needs from others, and how many of it there are. */
+export const FURTHER_KEYS: readonly KeySpec[] = [
+  {
+    key: 'depends-on.*',
+    type: 'enum',
+    values: ['started', 'ready'],
+    unbuilt: 'harmless',
+    doc: 'Start only after another daemon of the app has started or is ready.',
+  },
+  {
+    key: 'listen.*',
+    type: 'text',
+    read: (text) => (/^(?:tcp:(?:[^\s:]+:)?\d{1,5}|unix:\/\S+)$/.test(text) ? text : undefined),
+    expected: 'tcp:[ADDRESS:]PORT or unix:/path',
+    unbuilt: 'harmless',
+    doc: 'A socket that the supervisor opens and hands over.',
+  },
+  {
+    key: 'instances',
+    type: 'integer',
+    default: '1',
+    min: 1,
+    max: 1000,
+    unbuilt: 'harmless',
+    doc: 'How many of this daemon run.',
+  },
+];
