@@ -1,0 +1,88 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { VERBS } from '../../../src/cli/verbs.ts';
+import { REPOSITORY } from '../../helpers/run-metactl.ts';
+
+/** A checkout of its own, so that the bundle can be broken. */
+let directory: string;
+let dist: string;
+
+function pieces(): string[] {
+  return readdirSync(dist).filter((name) => name.endsWith('.cjs'));
+}
+
+function textOf(name: string): string {
+  return readFileSync(join(dist, name), 'utf8');
+}
+
+/** What a script that has the bundle as `bundle` prints. */
+function evaluate(script: string): string {
+  const code = `const bundle = require(${JSON.stringify(join(dist, 'main.cjs'))});\n(async () => {${script}})();`;
+  return execFileSync(process.execPath, ['-e', code], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'metactl-bundle-'));
+  dist = join(directory, 'dist');
+  for (const name of ['src', 'scripts', 'examples', 'bin', 'package.json']) {
+    cpSync(join(REPOSITORY, name), join(directory, name), { recursive: true });
+  }
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(directory, 'node_modules'));
+  execFileSync(process.execPath, [join(directory, 'scripts/bundle.mjs')], { stdio: 'pipe' });
+}, 60_000);
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+test('every verb is a piece of its own, and every module is in one piece', () => {
+  for (const verb of Object.keys(VERBS)) {
+    expect(
+      pieces().filter((name) => name.startsWith(`${verb}-`)),
+      verb,
+    ).toHaveLength(1);
+  }
+  for (const name of ['MetactlError', 'Scanner']) {
+    const defining = pieces().filter((piece) =>
+      new RegExp(`\\bclass ${name}\\b|\\b${name} = class\\b`).test(textOf(piece)),
+    );
+    expect(defining, name).toHaveLength(1);
+  }
+});
+
+test('a verb loads only its own pieces', () => {
+  const script = (words: string) =>
+    `await bundle.main(${words}); process.exitCode = 0; console.log(JSON.stringify([...bundle.scripts.keys()]));`;
+  const loaded = (words: string) => JSON.parse(evaluate(script(words)).trim().split('\n').at(-1)!) as string[];
+  const help = loaded("['--version']");
+  expect(help.some((name) => /^(?:run|config|load|linux)-/.test(name))).toBe(false);
+  const check = loaded("['--root', '/none-such', 'check', 'none-such']");
+  expect(check.some((name) => name.startsWith('check-'))).toBe(true);
+  expect(check.some((name) => /^(?:run|shell|exec)-/.test(name))).toBe(false);
+});
+
+test('modules stay strict', () => {
+  expect(pieces().filter((name) => !textOf(name).startsWith("'use strict';"))).toEqual([]);
+});
+
+test('code caches are there, are used, and are not needed', () => {
+  const rejected = `bundle.load(${JSON.stringify(pieces().find((name) => name.startsWith('main-')))});
+    console.log([...bundle.scripts.values()].map((script) => script.cachedDataRejected).join());`;
+  expect(evaluate(rejected)).toMatch(/^(?:false,)*false\n$/);
+  for (const name of readdirSync(dist)) if (name.endsWith('.cache')) writeFileSync(join(dist, name), 'not a cache');
+  expect(evaluate(rejected)).toMatch(/^(?:true,)*true\n$/);
+  expect(evaluate("await bundle.main(['--version'])")).toMatch(/^\d+\.\d+\.\d+\n$/);
+  for (const name of readdirSync(dist)) if (name.endsWith('.cache')) rmSync(join(dist, name));
+  expect(evaluate("await bundle.main(['--version'])")).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test('the bundle is made anew only when a source is newer', () => {
+  const made = (): number => statSync(join(dist, 'main.cjs')).mtimeMs;
+  const before = made();
+  execFileSync(process.execPath, [join(directory, 'scripts/bundle.mjs'), '--if-stale'], { stdio: 'pipe' });
+  expect(made()).toBe(before);
+  writeFileSync(join(directory, 'src/util/probe-of-staleness.ts'), '');
+  execFileSync(process.execPath, [join(directory, 'scripts/bundle.mjs'), '--if-stale'], { stdio: 'pipe' });
+  expect(made()).toBeGreaterThan(before);
+});
