@@ -213,5 +213,10 @@ try {
   console.error(`\ndemo: ${error.message}`);
   process.exitCode = 1;
 } finally {
-  lab.remove();
+  try {
+    lab.remove();
+  } catch (error) {
+    console.error(`demo: ${lab.root} can't be removed (${error.message}): try \`metactl --root ${lab.root} gc\``);
+    process.exitCode = 1;
+  }
 }
