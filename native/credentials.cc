@@ -114,6 +114,7 @@ void enter_directory(const Plan& plan) {
   must(sys::call(__NR_chdir, sys::arg(plan.directory.data)), "enter working directory", "chdir", plan.directory.data);
   // The kernel writes "(unreachable)" before a directory outside this root (CVE-2024-21626).
   char path[4096];
+  path[0] = '\0';
   must(sys::call(__NR_getcwd, sys::arg(path), sizeof path), "check working directory", "getcwd", plan.directory.data);
   if (path[0] != '/') fail({"check working directory", nullptr, "getcwd", -kernel::kEperm, plan.directory.data});
 }

@@ -36,7 +36,7 @@ void close_on_exec() {
 }
 
 void load_plan(Plan& plan) {
-  struct statx status;
+  struct statx status = {};
   must(sys::call(__NR_statx, kFdPlan, sys::arg(""), kernel::kAtEmptyPath, STATX_SIZE, sys::arg(&status)), "read plan", "statx");
   if (status.stx_size == 0 || status.stx_size > kPlanLimit) fail({"read plan", nullptr, "statx", -kernel::kEinval, ""});
   long size = static_cast<long>(status.stx_size);

@@ -27,7 +27,7 @@ constexpr Namespace kNamespaces[] = {
 
 /// The pid behind kFdTarget as our own /proc shows it, or -errno.
 long target_pid() {
-  char text[512];
+  char text[512] = {};
   long fd = sys::openat(kernel::kAtFdcwd, "/proc/self/fdinfo/7", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fd;
   long size = sys::read(static_cast<int>(fd), text, sizeof text);

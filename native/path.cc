@@ -67,7 +67,7 @@ long open_host(const char* path) {
 }
 
 long file_type(int fd, FileType& type) {
-  struct statx status;
+  struct statx status = {};
   long result = sys::call(__NR_statx, fd, sys::arg(""), kernel::kAtEmptyPath, STATX_TYPE | STATX_MODE, sys::arg(&status));
   if (result < 0) return result;
   type.mode = status.stx_mode;

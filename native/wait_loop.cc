@@ -42,7 +42,7 @@ StatusRecord ended(int status, const Rusage& usage) {
 
 /// SIGKILL to every direct child. What they leave becomes our child in turn (we are a subreaper).
 void kill_children(int children) {
-  char text[4096];
+  char text[4096] = {};
   long size = sys::call(__NR_pread64, children, sys::arg(text), sizeof text, 0);
   int pid = 0;
   for (long i = 0; i < size; i++) {

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** `npm run test:asan`: the native tests with the sanitized metactl-init. */
+export default defineConfig({
+  test: {
+    include: ['test/integration/native/{launch,join,unsandboxed,pid1,plan-fuzz}.test.ts'],
+    setupFiles: ['test/fixtures/native/asan-setup.ts'],
+    pool: 'forks',
+    fileParallelism: false,
+    testTimeout: 60_000,
+  },
+});
