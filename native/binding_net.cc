@@ -69,31 +69,34 @@ Napi::Value make_socket(const Napi::CallbackInfo& info) {
   });
 }
 
-/// readLink(name) → { index, alias } | undefined
+/// readLink(name) → { index, alias, forwarding } | undefined
 Napi::Value read_link(const Napi::CallbackInfo& info) {
   std::string name = string_arg(info, 0, "name");
   return guarded(info.Env(), [&]() -> Napi::Value {
-    Netlink netlink(NETLINK_ROUTE);
-    Link link = find_link(netlink, name);
+    Link link = find_link(own_netlink(), name);
     if (link.index == 0) return info.Env().Undefined();
     Napi::Object result = Napi::Object::New(info.Env());
     result.Set("index", link.index);
     result.Set("alias", link.alias);
+    result.Set("forwarding", link.forwarding);
     return result;
   });
 }
 
-/// connectHost(link, alias, address, uplink): `uplink` 0 for none
-void connect_host(const Napi::CallbackInfo& info) {
-  int link = int_arg(info, 0, "link");
+/// connectHost(hostLink, alias, address, uplink) → whether the link is new; `uplink` 0 for none
+Napi::Value connect_host(const Napi::CallbackInfo& info) {
+  std::string name = string_arg(info, 0, "hostLink");
   std::string alias = string_arg(info, 1, "alias");
   uint32_t address = address_arg(info, 2);
   int uplink = int_arg(info, 3, "uplink");
-  guarded(info.Env(), [&] {
-    Netlink netlink(NETLINK_ROUTE);
-    set_up(netlink, link, alias);
-    add_host_route(netlink, address, link);
+  return guarded(info.Env(), [&] {
+    Netlink& netlink = own_netlink();
+    Link link = find_link(netlink, name);
+    if (link.index == 0) fail("find the host end", "netlink", name, ENODEV);
+    set_up_host_end(netlink, name, link.index, alias, uplink != 0);
+    add_host_route(netlink, address, link.index);
     if (uplink != 0) add_proxy_neighbour(netlink, address, uplink);
+    return Napi::Boolean::New(info.Env(), link.alias.empty());
   });
 }
 
@@ -103,7 +106,7 @@ void disconnect_host(const Napi::CallbackInfo& info) {
   uint32_t address = address_arg(info, 1);
   int uplink = int_arg(info, 2, "uplink");
   guarded(info.Env(), [&] {
-    Netlink netlink(NETLINK_ROUTE);
+    Netlink& netlink = own_netlink();
     if (uplink != 0) delete_proxy_neighbour(netlink, address, uplink);
     if (link != 0) delete_host_route(netlink, address, link);
   });
@@ -113,7 +116,7 @@ void disconnect_host(const Napi::CallbackInfo& info) {
 void remove_link(const Napi::CallbackInfo& info) {
   int index = int_arg(info, 0, "index");
   guarded(info.Env(), [&] {
-    Netlink netlink(NETLINK_ROUTE);
+    Netlink& netlink = own_netlink();
     delete_link(netlink, index);
   });
 }

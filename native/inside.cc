@@ -19,12 +19,9 @@ namespace {
 constexpr int LOOPBACK = 1;
 
 /// /proc/sys/net shows the namespace of the thread that opens it.
-void write_sysctl(const char* path, const char* value, bool may_be_absent) {
+void write_sysctl(const char* path, const char* value) {
   Fd file(::open(path, O_WRONLY | O_CLOEXEC));
-  if (!file) {
-    if (may_be_absent && errno == ENOENT) return;
-    fail("configure network namespace", "open", path);
-  }
+  if (!file) fail("configure network namespace", "open", path);
   if (::write(file.get(), value, std::strlen(value)) < 0) fail("configure network namespace", "write", path);
 }
 
@@ -56,18 +53,16 @@ void add_default_route(Netlink& inside, int index) {
 
 }  // namespace
 
-void prepare_inside() {
-  // Absent: a kernel without IPv6. Links made from here on have none, so nobody waits for duplicate address detection.
-  write_sysctl("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1", true);
-  write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0", false);
-}
-
 void configure_inside(Netlink& inside, uint32_t address) {
+  // The only sysctl here that netlink can't set.
+  write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
   int index = find_link(inside, INSIDE_LINK).index;
   if (index == 0) fail("configure network namespace", "netlink", INSIDE_LINK, ENODEV);
-  set_up(inside, LOOPBACK, {});
+  set_up(inside, LOOPBACK);
   add_address(inside, index, address);
-  set_up(inside, index, {});
+  // No duplicate address detection to wait for, no multicast; lo keeps ::1.
+  forbid_ipv6_address(inside, index);
+  set_up(inside, index);
   add_default_route(inside, index);
 }
 

@@ -10,10 +10,8 @@ namespace metactl {
 /// The name of the app's only link besides `lo`.
 constexpr const char* INSIDE_LINK = "veth0";
 
-/// Sysctls that must be set before links come: no IPv6 on them, ports below 1024 for everybody.
-void prepare_inside();
-
-/// Brings up `lo` and `veth0` with `address`/32 (network byte order) and a default route through it. Repeatable.
+/// Brings up `lo` and `veth0` with `address`/32 (network byte order) and a default route through it; ports
+/// below 1024 are for everybody. Repeatable.
 void configure_inside(Netlink& inside, uint32_t address);
 
 }  // namespace metactl

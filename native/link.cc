@@ -1,6 +1,7 @@
 #include "link.h"
 
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/neighbour.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -53,6 +54,47 @@ int routed_to(Netlink& netlink, uint32_t address) {
   return index;
 }
 
+/// Looks for the attribute `type` among the nested ones in [data, data + size).
+const nlattr* nested(const void* data, size_t size, uint16_t type) {
+  const auto* bytes = static_cast<const unsigned char*>(data);
+  for (size_t at = 0; at + sizeof(nlattr) <= size;) {
+    const auto* found = reinterpret_cast<const nlattr*>(bytes + at);
+    if (found->nla_len < sizeof(nlattr) || at + found->nla_len > size) break;
+    if ((found->nla_type & NLA_TYPE_MASK) == type) return found;
+    at += NLA_ALIGN(found->nla_len);
+  }
+  return nullptr;
+}
+
+/// The link's forwarding among the IPv4 settings that the kernel reports: an array of numbers, IPV4_DEVCONF_FORWARDING first.
+bool forwards(const Reply& reply) {
+  size_t size = 0;
+  const void* families = reply.attribute(sizeof(ifinfomsg), IFLA_AF_SPEC, &size);
+  if (families == nullptr) return false;
+  const nlattr* inet = nested(families, size, AF_INET);
+  if (inet == nullptr) return false;
+  const nlattr* conf = nested(inet + 1, inet->nla_len - sizeof(nlattr), IFLA_INET_CONF);
+  uint32_t value = 0;
+  if (conf == nullptr || conf->nla_len < sizeof(nlattr) + IPV4_DEVCONF_FORWARDING * sizeof value) return false;
+  std::memcpy(&value, reinterpret_cast<const uint32_t*>(conf + 1) + IPV4_DEVCONF_FORWARDING - 1, sizeof value);
+  return value != 0;
+}
+
+/// ARP's proxy_delay of one link, 0: answers at once.
+void answer_at_once(Netlink& netlink, const std::string& name, int index) {
+  Request request(RTM_SETNEIGHTBL, 0);
+  ndtmsg header = {};
+  header.ndtm_family = AF_INET;
+  request.header(header);
+  request.attribute(NDTA_NAME, std::string("arp_cache"));
+  size_t parameters = request.begin(NDTA_PARMS | NLA_F_NESTED);
+  uint64_t no_delay = 0;
+  request.attribute(NDTPA_IFINDEX, static_cast<uint32_t>(index));
+  request.attribute(NDTPA_PROXY_DELAY, &no_delay, sizeof no_delay);
+  request.end(parameters);
+  netlink.talk("set proxy_delay", name, request);
+}
+
 Request neighbour_request(uint16_t type, uint16_t flags, uint32_t address, int uplink) {
   Request request(type, flags);
   ndmsg header = {};
@@ -65,7 +107,59 @@ Request neighbour_request(uint16_t type, uint16_t flags, uint32_t address, int u
   return request;
 }
 
+ifinfomsg up(int index) {
+  ifinfomsg header = {};
+  header.ifi_index = index;
+  header.ifi_flags = IFF_UP;
+  header.ifi_change = IFF_UP;
+  return header;
+}
+
+ifinfomsg only(int index) {
+  ifinfomsg header = {};
+  header.ifi_index = index;
+  return header;
+}
+
+/// No link-local address, so none at all.
+void no_ipv6_address(Request& request) {
+  size_t inet6 = request.begin(AF_INET6 | NLA_F_NESTED);
+  uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
+  request.attribute(IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
+  request.end(inet6);
+}
+
+/// @returns 0 or EAFNOSUPPORT, which is what a kernel without IPv6 says of a message that mentions it.
+int configure_host_end(Netlink& netlink, const std::string& name, int index, bool forwarding, bool ipv6) {
+  Request request(RTM_SETLINK, 0);
+  request.header(only(index));
+  size_t families = request.begin(IFLA_AF_SPEC | NLA_F_NESTED);
+  size_t inet = request.begin(AF_INET | NLA_F_NESTED);
+  size_t conf = request.begin(IFLA_INET_CONF | NLA_F_NESTED);
+  // Also off, explicitly: a new link inherits the host's default.
+  request.attribute(IPV4_DEVCONF_FORWARDING, forwarding ? 1U : 0U);
+  request.attribute(IPV4_DEVCONF_PROXY_ARP, 1U);
+  request.attribute(IPV4_DEVCONF_RP_FILTER, 1U);
+  request.end(conf);
+  request.end(inet);
+  if (ipv6) no_ipv6_address(request);
+  request.end(families);
+  return netlink.talk("configure the host end", name, request, ipv6 ? EAFNOSUPPORT : 0);
+}
+
+/// One queue each way: a veth pair gets as many as there are CPUs, each with objects in sysfs, and uses none of them.
+void one_queue(Request& request) {
+  request.attribute(IFLA_NUM_TX_QUEUES, 1U);
+  request.attribute(IFLA_NUM_RX_QUEUES, 1U);
+}
+
 }  // namespace
+
+Netlink& own_netlink() {
+  // Of the thread, because one socket's questions and answers must not mix.
+  thread_local Netlink netlink(NETLINK_ROUTE);
+  return netlink;
+}
 
 Link find_link(Netlink& netlink, const std::string& name) {
   Request request(RTM_GETLINK, 0);
@@ -83,6 +177,7 @@ Link find_link(Netlink& netlink, const std::string& name) {
   size_t size = 0;
   const void* alias = reply.attribute(sizeof(ifinfomsg), IFLA_IFALIAS, &size);
   if (alias != nullptr) link.alias.assign(static_cast<const char*>(alias), strnlen(static_cast<const char*>(alias), size));
+  link.forwarding = forwards(reply);
   return link;
 }
 
@@ -90,12 +185,14 @@ void add_veth(Netlink& netlink, const std::string& name, int netns) {
   Request request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   request.header(ifinfomsg{});
   request.attribute(IFLA_IFNAME, name);
+  one_queue(request);
   size_t info = request.begin(IFLA_LINKINFO);
   request.attribute(IFLA_INFO_KIND, "veth", 4);
   size_t data = request.begin(IFLA_INFO_DATA);
   size_t peer = request.begin(VETH_INFO_PEER);
   request.header(ifinfomsg{});
   request.attribute(IFLA_IFNAME, std::string(INSIDE_LINK));
+  one_queue(request);
   request.attribute(IFLA_NET_NS_FD, static_cast<uint32_t>(netns));
   request.end(peer);
   request.end(data);
@@ -103,15 +200,31 @@ void add_veth(Netlink& netlink, const std::string& name, int netns) {
   netlink.talk("make veth pair", name, request);
 }
 
-void set_up(Netlink& netlink, int index, const std::string& alias) {
+void set_up(Netlink& netlink, int index) {
   Request request(RTM_SETLINK, 0);
-  ifinfomsg header = {};
-  header.ifi_index = index;
-  header.ifi_flags = IFF_UP;
-  header.ifi_change = IFF_UP;
-  request.header(header);
-  if (!alias.empty()) request.attribute(IFLA_IFALIAS, alias.data(), alias.size());
-  netlink.talk("bring link up", alias, request);
+  request.header(up(index));
+  netlink.talk("bring link up", "link " + std::to_string(index), request);
+}
+
+void forbid_ipv6_address(Netlink& netlink, int index) {
+  Request request(RTM_SETLINK, 0);
+  request.header(only(index));
+  size_t families = request.begin(IFLA_AF_SPEC | NLA_F_NESTED);
+  no_ipv6_address(request);
+  request.end(families);
+  netlink.talk("configure link", "link " + std::to_string(index), request, EAFNOSUPPORT);
+}
+
+void set_up_host_end(Netlink& netlink, const std::string& name, int index, const std::string& alias, bool forwarding) {
+  answer_at_once(netlink, name, index);
+  // Before it comes up, so in a message of its own: one that does both brings it up first.
+  if (configure_host_end(netlink, name, index, forwarding, true) != 0) {
+    configure_host_end(netlink, name, index, forwarding, false);
+  }
+  Request request(RTM_SETLINK, 0);
+  request.header(up(index));
+  request.attribute(IFLA_IFALIAS, alias.data(), alias.size());
+  netlink.talk("bring the host end up", name, request);
 }
 
 void delete_link(Netlink& netlink, int index) {
@@ -150,7 +263,7 @@ void delete_proxy_neighbour(Netlink& netlink, uint32_t address, int uplink) {
 }
 
 bool has_nft_table(const std::string& name) {
-  Netlink netlink(NETLINK_NETFILTER);
+  thread_local Netlink netlink(NETLINK_NETFILTER);
   Request request((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE, 0);
   nfgenmsg header = {};
   header.nfgen_family = NFPROTO_INET;

@@ -12,7 +12,12 @@ struct Link {
   /// 0: there is no such link.
   int index = 0;
   std::string alias;
+  /// net.ipv4.conf.<link>.forwarding
+  bool forwarding = false;
 };
+
+/// The calling thread's socket in its own namespace, made once.
+Netlink& own_netlink();
 
 Link find_link(Netlink& netlink, const std::string& name);
 
@@ -20,8 +25,14 @@ Link find_link(Netlink& netlink, const std::string& name);
 /// first end would open before its peer is linked to it.
 void add_veth(Netlink& netlink, const std::string& name, int netns);
 
-/// Brings a link up; with a non-empty `alias` names it too.
-void set_up(Netlink& netlink, int index, const std::string& alias);
+void set_up(Netlink& netlink, int index);
+
+/// The kernel gives the link no IPv6 address of its own when it comes up. Nothing on a kernel without IPv6.
+void forbid_ipv6_address(Netlink& netlink, int index);
+
+/// The host end: alias, no IPv6 address, strict reverse path filter, proxy ARP without delay, IPv4 forwarding or not; up.
+/// All by netlink: in /proc/sys the look-up of `net/ipv4` gets slower with every network namespace that was in it.
+void set_up_host_end(Netlink& netlink, const std::string& name, int index, const std::string& alias, bool forwarding);
 
 void delete_link(Netlink& netlink, int index);
 

@@ -50,11 +50,10 @@ Fd make_netns(const std::string& path) {
 Fd make_network(const std::string& path, const std::string& host_link, uint32_t address) {
   Fd target = open_path(path, 0);
   // A socket stays in the namespace where it was made, whichever thread uses it.
-  Netlink host(NETLINK_ROUTE);
+  Netlink& host = own_netlink();
   Fd made;
   on_own_thread([&] {
     made = unshare_and_pin(target, path);
-    prepare_inside();
     add_veth(host, host_link, made.get());
     Netlink inside(NETLINK_ROUTE);
     configure_inside(inside, address);
@@ -63,10 +62,9 @@ Fd make_network(const std::string& path, const std::string& host_link, uint32_t 
 }
 
 void repair_network(int netns, const std::string& host_link, uint32_t address) {
-  Netlink host(NETLINK_ROUTE);
+  Netlink& host = own_netlink();
   on_own_thread([&] {
     enter(netns);
-    prepare_inside();
     Netlink inside(NETLINK_ROUTE);
     // Two ends of one pair live and die together.
     if (!find_link(inside, INSIDE_LINK).index) add_veth(host, host_link, netns);

@@ -15,8 +15,11 @@ declare module './addon.ts' {
     /** Makes a directory a shared mount point, as `ip netns add` does. */
     prepareNetnsDirectory(path: string): void;
     readLink(name: string): Link | undefined;
-    /** Brings the host end up, with its alias, host route and (unless `uplink` is 0) proxy-neighbour entry. Repeatable. */
-    connectHost(link: number, alias: string, address: string, uplink: number): void;
+    /**
+     * Configures the host end and brings it up, with its alias, host route and (unless `uplink` is 0) forwarding and a
+     * proxy-neighbour entry. Repeatable. @returns whether the link was new.
+     */
+    connectHost(hostLink: string, alias: string, address: string, uplink: number): boolean;
     /** Takes host route and proxy-neighbour entry away, if they are there. */
     disconnectHost(link: number, address: string, uplink: number): void;
     deleteLink(index: number): void;
@@ -30,6 +33,8 @@ export interface Link {
   readonly index: number;
   /** '' without one. */
   readonly alias: string;
+  /** net.ipv4.conf.<link>.forwarding */
+  readonly forwarding: boolean;
 }
 
 export function networkAddon(): Addon {

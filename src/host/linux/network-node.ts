@@ -20,8 +20,15 @@ import type { Uplink } from './uplink.ts';
  */
 const MACHINE_LOCK = '/proc/sys/net/ipv4/tcp_fastopen_key';
 
+/** From open(2); Node has no name for it. */
+const O_PATH = 0o10000000;
+let lockPlace: number | undefined;
+
 async function withMachineLock<T>(shared: boolean, work: () => Promise<T>): Promise<T> {
-  const fd = openSync(MACHINE_LOCK, constants.O_RDONLY);
+  // Looked up once: below /proc/sys/net that gets slower with every network namespace. Each holder has an open file of
+  // its own, or two tasks of this process would share one lock.
+  lockPlace ??= openSync(MACHINE_LOCK, O_PATH);
+  const fd = openSync(`/proc/self/fd/${lockPlace}`, constants.O_RDONLY);
   try {
     await lockFile(fd, MACHINE_LOCK, { shared });
     return await work();
@@ -41,9 +48,9 @@ export async function ensureBase(paths: Paths, uplink: Uplink | undefined): Prom
 
 function isReady(paths: Paths, uplink: Uplink | undefined): boolean {
   if (!networkAddon().hasNftTable(tableName(paths))) return false;
-  if (uplink === undefined) return madeOf(paths, undefined, 'nft').length > 0;
-  const known = madeOf(paths, undefined, 'uplink').some((one) => one.name === uplink.name);
-  return known && readSysctl(forwardingOf(uplink.name)) === '1' && readSysctl(proxyDelayOf(uplink.name)) === '0';
+  const made = readMade(paths, undefined);
+  if (uplink === undefined) return made.length > 0;
+  return uplink.forwarding && made.some((one) => one.kind === 'uplink' && one.name === uplink.name);
 }
 
 async function load(paths: Paths, uplink: Uplink | undefined): Promise<void> {

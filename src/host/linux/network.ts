@@ -11,7 +11,6 @@ import { linkAlias } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
 import { ensureBase, releaseBase } from './network-node.ts';
 import { forgetMade, type MadeOf, madeOf, recordMade } from './record.ts';
-import { writeSysctl } from './sysctl.ts';
 import { findUplink, type Uplink } from './uplink.ts';
 
 export { hostLinkName } from './network-name.ts';
@@ -42,7 +41,7 @@ export async function makeAppNetwork(
   const wanted = networkOf(routed, uplink);
   const known = await knownNetwork(paths, app, routed, wanted);
   requireOwnLink(paths, app, wanted, known);
-  recordMade(paths, app, wanted);
+  if (known === undefined) recordMade(paths, app, wanted);
   let netns: number | undefined;
   try {
     await ensureBase(paths, uplink);
@@ -203,24 +202,16 @@ function dropStaleLink(paths: Paths, app: string, wanted: MadeOf<'network'>, cau
   });
 }
 
-/** The host's side: sysctls of the link before it comes up, then link, route and entry; last the news to the network. */
+/** The host's side: link, route and entry; last the news to the network. */
 function connect(paths: Paths, app: string, wanted: MadeOf<'network'>, uplink: Uplink | undefined): void {
-  const native = networkAddon();
-  const link = native.readLink(wanted.link);
-  if (link === undefined) throw goneError(wanted);
-  writeSysctl(`net/ipv6/conf/${wanted.link}/disable_ipv6`, '1');
-  const conf = `net/ipv4/conf/${wanted.link}`;
-  writeSysctl(`${conf}/rp_filter`, '1');
-  writeSysctl(`${conf}/proxy_arp`, '1');
-  // Also off, explicitly: a new device inherits the host's default.
-  writeSysctl(`${conf}/forwarding`, uplink === undefined ? '0' : '1');
-  writeSysctl(`net/ipv4/neigh/${wanted.link}/proxy_delay`, '0');
   try {
-    native.connectHost(link.index, linkAlias(paths, app), wanted.address, uplink?.index ?? 0);
+    const isNew = networkAddon().connectHost(wanted.link, linkAlias(paths, app), wanted.address, uplink?.index ?? 0);
+    if (uplink !== undefined && isNew) announce(uplink, wanted.address);
   } catch (error) {
-    throw (error as { code?: string }).code === 'EEXIST' ? inUseError(wanted, error) : error;
+    const { code } = error as { code?: string };
+    if (code === 'EEXIST') throw inUseError(wanted, error);
+    throw code === 'ENODEV' ? goneError(wanted, error) : error;
   }
-  if (uplink !== undefined && link.alias === '') announce(uplink, wanted.address);
 }
 
 function announce(uplink: Uplink, address: string): void {
@@ -232,11 +223,12 @@ function announce(uplink: Uplink, address: string): void {
   }
 }
 
-function goneError(wanted: MadeOf<'network'>): MetactlError {
+function goneError(wanted: MadeOf<'network'>, cause: unknown): MetactlError {
   return new MetactlError(`the link ${wanted.link} went away while it was being made`, {
     code: 'ENODEV',
     step: 'make the network',
     path: wanted.link,
+    cause,
     hint: 'something else on this machine removes links: look at its log',
   });
 }

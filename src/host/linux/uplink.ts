@@ -9,6 +9,7 @@ import { madeOf } from './record.ts';
 export interface Uplink {
   readonly name: string;
   readonly index: number;
+  readonly forwarding: boolean;
   readonly configured: boolean;
 }
 
@@ -50,7 +51,7 @@ export function findUplink(paths: Paths, node: NodeConfig): Uplink {
 function lookUp(name: string, configured: boolean): Uplink | undefined {
   if (!DEVICE.test(name)) return undefined;
   const link = networkAddon().readLink(name);
-  return link === undefined ? undefined : { name, index: link.index, configured };
+  return link === undefined ? undefined : { name, index: link.index, forwarding: link.forwarding, configured };
 }
 
 /** Device of the default route with the lowest metric in the text of /proc/net/route. Pure. */
