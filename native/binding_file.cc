@@ -42,12 +42,13 @@ Napi::Value unmount_path(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), unmount_all(path)); });
 }
 
-/// openPty(rows, columns) → {master, slave}
+/// openPty(rows, columns, ptmx?) → {master, slave}; `ptmx` becomes the master
 Napi::Value open_terminal(const Napi::CallbackInfo& info) {
   uint16_t rows = cells(info, 0, "rows");
   uint16_t columns = cells(info, 1, "columns");
+  Fd ptmx(info[2].IsUndefined() ? -1 : int_arg(info, 2, "ptmx"));
   return guarded(info.Env(), [&] {
-    Pty pty = open_pty(rows, columns);
+    Pty pty = open_pty(rows, columns, static_cast<Fd&&>(ptmx));
     Napi::Object result = Napi::Object::New(info.Env());
     result.Set("master", Napi::Number::New(info.Env(), pty.master.release()));
     result.Set("slave", Napi::Number::New(info.Env(), pty.slave.release()));

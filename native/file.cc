@@ -78,9 +78,9 @@ int unmount_all(const std::string& path) {
   fail("unmount", "umount2", path, EBUSY);
 }
 
-Pty open_pty(uint16_t rows, uint16_t columns) {
+Pty open_pty(uint16_t rows, uint16_t columns, Fd ptmx) {
   Pty pty;
-  pty.master = Fd(::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  pty.master = ptmx ? static_cast<Fd&&>(ptmx) : Fd(::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!pty.master) fail("open terminal", "open", "/dev/ptmx");
   int unlock = 0;
   if (::ioctl(pty.master.get(), TIOCSPTLCK, &unlock) != 0) fail("open terminal", "ioctl TIOCSPTLCK");

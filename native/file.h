@@ -33,8 +33,9 @@ struct Pty {
   Fd slave;
 };
 
-/// A new pseudo terminal; the slave comes from the master itself (TIOCGPTPEER), not from a path.
-Pty open_pty(uint16_t rows, uint16_t columns);
+/// A new pseudo terminal; the slave comes from the master itself (TIOCGPTPEER), not from a path. `ptmx`: the opened
+/// multiplexer to use, where it is not the host's.
+Pty open_pty(uint16_t rows, uint16_t columns, Fd ptmx);
 
 void set_window_size(int fd, uint16_t rows, uint16_t columns);
 

@@ -1,5 +1,5 @@
 import type { Sandbox, StdioPlan } from '../host/host.ts';
-import { type Entry, enter } from '../supervisor/enter.ts';
+import { type Door, type Entry, findDoor } from '../supervisor/enter.ts';
 import { copyOutput } from '../supervisor/output.ts';
 import type { Prepared } from '../supervisor/prepare.ts';
 import { exitStatusOf } from '../supervisor/restart-policy.ts';
@@ -12,7 +12,8 @@ import { connectTerminal } from '../supervisor/terminal.ts';
  * @returns the exit status to pass on.
  */
 export async function runEntry(prepared: Prepared, entry: Entry): Promise<number> {
-  if (process.stdin.isTTY && process.stdout.isTTY) return runOnTerminal(prepared, entry);
+  const door = await findDoor(prepared, entry);
+  if (process.stdin.isTTY && process.stdout.isTTY) return runOnTerminal(door);
   const terminalOf = (stream: NodeJS.WriteStream) => stream.isTTY === true;
   const io: StdioPlan = {
     // Our own terminal never goes in (TIOCSTI).
@@ -20,7 +21,7 @@ export async function runEntry(prepared: Prepared, entry: Entry): Promise<number
     stdout: terminalOf(process.stdout) ? 'pipe' : 1,
     stderr: terminalOf(process.stderr) ? 'pipe' : 2,
   };
-  const { sandbox, release } = await enter(prepared, entry, io);
+  const { sandbox, release } = await door.enter(io);
   const copies = [
     sandbox.stdout && copyOutput(sandbox.stdout, process.stdout, { prefix: undefined, escape: true }),
     sandbox.stderr && copyOutput(sandbox.stderr, process.stderr, { prefix: undefined, escape: true }),
@@ -28,19 +29,20 @@ export async function runEntry(prepared: Prepared, entry: Entry): Promise<number
   return finish(sandbox, release, () => Promise.all(copies));
 }
 
-async function runOnTerminal(prepared: Prepared, entry: Entry): Promise<number> {
-  const { terminal, disconnect } = await connectTerminal(prepared.host, {
+async function runOnTerminal(door: Door): Promise<number> {
+  const { terminal, disconnect } = await connectTerminal(door, {
     input: process.stdin,
     output: process.stdout,
   });
   try {
     const { slave } = terminal;
-    const { sandbox, release } = await enter(prepared, entry, { stdin: slave, stdout: slave, stderr: slave });
+    const { sandbox, release } = await door.enter({ stdin: slave, stdout: slave, stderr: slave });
     terminal.closeSlave();
     return await finish(sandbox, release, disconnect);
   } catch (error) {
     terminal.closeSlave();
     await disconnect();
+    door.close();
     throw error;
   }
 }

@@ -55,6 +55,8 @@ export interface RunningDaemon {
   readonly daemon: string;
   readonly pid: number;
   readonly address: string | undefined;
+  /** A new pseudo-terminal of the sandbox's own, so that `tty` and those who ask by name find it there. */
+  openTerminal(size: TerminalSize): Terminal;
   /** Runs another process in its sandbox: same namespaces, cgroup, credentials and filters. */
   join(process: ProcessPlan, identity: Identity, io: StdioPlan): Sandbox;
   close(): void;

@@ -1,4 +1,4 @@
-import type { Sandbox, StdioPlan } from '../host/host.ts';
+import type { Sandbox, StdioPlan, Terminal, TerminalSize } from '../host/host.ts';
 import type { Identity, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { appRequest } from './app-request.ts';
@@ -58,25 +58,38 @@ export interface Entered {
   release(): Promise<void>;
 }
 
+/** A sandbox that was found, or will be made, for one entry. */
+export interface Door {
+  openTerminal(size: TerminalSize): Terminal | Promise<Terminal>;
+  enter(io: StdioPlan): Promise<Entered>;
+  /** For a door that is not entered. */
+  close(): void;
+}
+
 /**
- * Runs an entry in a running daemon's sandbox, or in a fresh one.
- * @throws MetactlError: 3 where nothing of the app runs; 78 where the app has no sandbox to enter.
+ * Finds the running daemon to enter, or plans a fresh sandbox.
+ * @throws MetactlError (3) where nothing of the app runs.
  */
-export async function enter(prepared: Prepared, entry: Entry, io: StdioPlan): Promise<Entered> {
+export async function findDoor(prepared: Prepared, entry: Entry): Promise<Door> {
   const { host, paths, config, facts } = prepared;
   const hasBash = facts.realPath('/bin/bash') !== undefined;
-  if (entry.fresh) return enterFresh(prepared, entry, io, hasBash);
+  if (entry.fresh) {
+    return {
+      openTerminal: (size) => host.openTerminal(size),
+      enter: (io) => enterFresh(prepared, entry, io, hasBash),
+      close: () => {},
+    };
+  }
   const names = prepared.plans.map((plan) => plan.daemon);
   const running = await host.findRunning(paths, config.app, names.length === 1 ? names[0] : undefined);
   if (running === undefined) throw notRunning(config.app, names);
-  try {
-    const plan = prepared.plans.find((candidate) => candidate.daemon === running.daemon) ?? prepared.plans[0]!;
-    const { process, identity } = planEntry(plan, entry, hasBash);
-    return { sandbox: running.join(process, identity, io), release: async () => running.close() };
-  } catch (error) {
-    running.close();
-    throw error;
-  }
+  const plan = prepared.plans.find((candidate) => candidate.daemon === running.daemon) ?? prepared.plans[0]!;
+  const { process, identity } = planEntry(plan, entry, hasBash);
+  return {
+    openTerminal: (size) => running.openTerminal(size),
+    enter: async (io) => ({ sandbox: running.join(process, identity, io), release: async () => running.close() }),
+    close: () => running.close(),
+  };
 }
 
 async function enterFresh(prepared: Prepared, entry: Entry, io: StdioPlan, hasBash: boolean): Promise<Entered> {

@@ -1,4 +1,5 @@
-import type { Host, Terminal } from '../host/host.ts';
+import type { Terminal } from '../host/host.ts';
+import type { Door } from './enter.ts';
 
 /** The caller's terminal: standard input and output of this process. */
 export interface CallerTerminal {
@@ -12,11 +13,11 @@ export interface CallerTerminal {
  * @returns the terminal and a function that ends the connection and gives the caller's terminal back as it was.
  */
 export async function connectTerminal(
-  host: Host,
+  door: Door,
   { input, output }: CallerTerminal,
 ): Promise<{ terminal: Terminal; disconnect: () => Promise<void> }> {
   const size = () => ({ rows: output.rows || 24, columns: output.columns || 80 });
-  const terminal = await host.openTerminal(size());
+  const terminal = await door.openTerminal(size());
   const onResize = () => terminal.resize(size());
   const onInput = (data: Buffer) => terminal.stream.write(data);
   const wasRaw = input.isRaw === true;

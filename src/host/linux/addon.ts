@@ -11,7 +11,8 @@ export interface Addon {
   mountTmpfs(path: string, options: { size: number; mode: number; uid?: number; gid?: number; inodes?: number }): void;
   /** Detaches every mount stacked on `path`. @returns how many there were; 0 where the path isn't there. */
   unmount(path: string): number;
-  openPty(rows: number, columns: number): { master: number; slave: number };
+  /** `ptmx`: an opened multiplexer to use in place of the host's; it becomes the master. */
+  openPty(rows: number, columns: number, ptmx?: number): { master: number; slave: number };
   setWindowSize(fd: number, rows: number, columns: number): void;
   pidfdOpen(pid: number): number;
   /** @returns false where the process is gone. */

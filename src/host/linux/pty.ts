@@ -4,9 +4,9 @@ import { ReadStream } from 'node:tty';
 import type { Terminal, TerminalSize } from '../host.ts';
 import { addon } from './addon.ts';
 
-/** A new pseudo-terminal; see Host.openTerminal. */
-export function openTerminal(size: TerminalSize): Terminal {
-  const { master, slave } = addon().openPty(size.rows, size.columns);
+/** A new pseudo-terminal; see Host.openTerminal. `ptmx`: the sandbox's own multiplexer, opened; it is taken over. */
+export function openTerminal(size: TerminalSize, ptmx?: number): Terminal {
+  const { master, slave } = addon().openPty(size.rows, size.columns, ptmx);
   let slaveOpen = true;
   let masterOpen = true;
   // tty.ReadStream is a socket that can be written to as well; as its end the kernel gives EIO once all slaves are closed.

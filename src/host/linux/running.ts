@@ -1,4 +1,5 @@
-import { closeSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
+import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { RunningDaemon } from '../host.ts';
 import { openDaemonCgroup } from './cgroup/index.ts';
@@ -6,6 +7,7 @@ import { verifyIdentity } from './identity.ts';
 import { join } from './join.ts';
 import { type LiveState, liveDaemons, readLive } from './live.ts';
 import { openPidfd } from './predecessor.ts';
+import { openTerminal } from './pty.ts';
 
 /** See Host.findRunning: the named daemon, or the app's first one that runs. */
 export async function findRunning(paths: Paths, app: string, daemon?: string): Promise<RunningDaemon | undefined> {
@@ -22,11 +24,25 @@ export async function findRunning(paths: Paths, app: string, daemon?: string): P
 }
 
 function runningDaemon(paths: Paths, live: LiveState, pidfd: number): RunningDaemon {
+  let open = true;
   return {
     app: live.app,
     daemon: live.daemon,
     pid: live.pid,
     address: live.address,
+    openTerminal(size) {
+      // The sandbox's /dev is sealed and made by us: nothing the app does can steer this path. The pid may only have been
+      // reused if the pidfd's process is gone, so it is looked at again with the file open.
+      const ptmx = openSync(`/proc/${live.pid}/root/dev/pts/ptmx`, constants.O_RDWR | constants.O_NOCTTY);
+      if (verifyIdentity(pidfd, live)) return openTerminal(size, ptmx);
+      closeSync(ptmx);
+      throw new MetactlError(`${live.app}/${live.daemon} ended just now`, {
+        code: 'METACTL_NOT_RUNNING',
+        step: 'open terminal',
+        hint: 'try again when it runs',
+        exitStatus: EXIT.notRunning,
+      });
+    },
     join(process, identity, io) {
       // The joiner counts against the daemon's own limits.
       const cgroup = openDaemonCgroup(paths, live.app, live.daemon);
@@ -37,6 +53,9 @@ function runningDaemon(paths: Paths, live: LiveState, pidfd: number): RunningDae
         cgroup.close();
       }
     },
-    close: () => closeSync(pidfd),
+    close() {
+      if (open) closeSync(pidfd);
+      open = false;
+    },
   };
 }

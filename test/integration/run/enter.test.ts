@@ -117,7 +117,8 @@ describe('metactl exec', () => {
 
 describe('metactl shell', () => {
   it('is a terminal of its own with the caller’s size, job control and status', async () => {
-    const { text, status } = await shell('stty size; sleep 100 & jobs; kill %1; id -u; exit 3\n');
+    const { text, status } = await shell('tty; stty size; sleep 100 & jobs; kill %1; id -u; exit 3\n');
+    expect(text).toMatch(/\n\/dev\/pts\/\d+\r/);
     expect(text).toContain('33 77');
     expect(text).toMatch(/\[1\]\S*\s+Running/);
     expect(text).not.toContain('no job control');
