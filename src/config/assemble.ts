@@ -69,7 +69,7 @@ class Assembly {
   run(): { config: LoadedConfig; problems: readonly Problem[] } {
     const { files } = this.#material;
     this.#whyNoAddress = this.#lookForAddress();
-    const daemons = checkNames(this.#material, this.#sections, this.#problems);
+    const daemons = checkNames(this.#material, this.#problems);
     for (const daemon of daemons) this.#addPlatform(daemon);
     // Platform defaults may have changed what names stand for.
     this.#interpolator = this.#newInterpolator();

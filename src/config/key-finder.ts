@@ -39,21 +39,17 @@ export class KeyFinder {
   }
 
   /** The key of a section, by the daemon's platform where there is one. */
-  readonly find = (section: string, name: string): KeySpec | undefined =>
-    keySpec(this.keysOf(section), modern(section, name));
+  readonly find = (section: string, name: string): KeySpec | undefined => {
+    const now = modern(section, name);
+    const own = this.#platformOf.get(section.slice('daemon.'.length))?.keys;
+    const found = own === undefined || !section.startsWith('daemon.') ? undefined : keySpec(own, now);
+    return found ?? keySpec(sectionSpec(section)?.keys ?? [], now);
+  };
 
-  /** All keys of a section. */
+  /** All keys of a section, for suggestions. */
   keysOf(section: string): readonly KeySpec[] {
-    const common = sectionSpec(section)?.keys ?? [];
-    if (!section.startsWith('daemon.')) return common;
-    const platform = this.#platformOf.get(section.slice('daemon.'.length));
-    if (platform === undefined) return common;
-    // A platform may declare a common key anew (`command` of `exec`); then the other platforms don't have it.
-    const own = platform.keys.map((key) => key.key);
-    const others = this.#platforms
-      .filter((other) => other !== platform)
-      .flatMap((other) => other.keys.map((key) => key.key));
-    return [...platform.keys, ...common.filter(({ key }) => !own.includes(key) && !others.includes(key))];
+    const platform = section.startsWith('daemon.') ? this.#platformOf.get(section.slice('daemon.'.length)) : undefined;
+    return [...(platform?.keys ?? []), ...(sectionSpec(section)?.keys ?? [])];
   }
 
   /** Names of the platforms that have a key which this daemon's platform does not have. */

@@ -120,7 +120,7 @@ export const badFreeKey = (section: string, key: string, expected: string): Text
   message: `found the key ${quoted(key)} in [${section}], expected ${expected}`,
 });
 export const tooMany = (what: string, most: number): Text => ({
-  message: `found more than ${most} ${what}, expected a smaller configuration`,
+  message: `found more than ${most} ${what}, expected a smaller file`,
 });
 export const aliasTwice = (written: string, other: string): Text => ({
   message: `found both ${quoted(written)} and ${quoted(other)}, expected only one: they are the same key`,
@@ -218,7 +218,7 @@ export const secretOnCommandLine = (key: string, name: string): Text => ({
   hint: 'let the program read it from its environment',
 });
 export const unbuilt = (section: string, key: string, shown: string): Text => ({
-  message: `\`[${section}] ${escapeText(key)}\` = ${quoted(shown)} is not in this version of metactl`,
+  message: `\`[${escapeText(section)}] ${escapeText(key)}\` = ${quoted(shown)} is not in this version of metactl`,
 });
 
 // Files and directories.

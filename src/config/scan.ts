@@ -31,6 +31,8 @@ export interface Scan {
 
 /** A file with more problems than this is not worth reading on. */
 const MOST_PROBLEMS = 100;
+/** Sections and keys of a file. More is a mistake, or an attack on the time of whoever reads it. */
+const MOST_ITEMS = 2000;
 
 /** Names that reach into JavaScript's object prototype; no section, key or daemon may have one. */
 const PROTOTYPE_NAMES: ReadonlySet<string> = new Set([...Object.getOwnPropertyNames(Object.prototype), 'prototype']);
@@ -69,6 +71,10 @@ class Scanner {
     for (const [index, line] of lines.entries()) {
       if (this.#problems.length >= MOST_PROBLEMS) {
         this.#problem(index + 1, 1, messages.tooManyProblems(MOST_PROBLEMS));
+        break;
+      }
+      if (this.#items.length >= MOST_ITEMS) {
+        this.#problem(index + 1, 1, messages.tooMany('sections and keys', MOST_ITEMS));
         break;
       }
       this.#line(line.endsWith('\r') ? line.slice(0, -1) : line, index + 1);

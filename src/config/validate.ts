@@ -10,12 +10,11 @@ import { checkWritten, type TrustContext } from './trust.ts';
 
 type Sections = ReadonlyMap<string, ReadonlyMap<string, MergedKey>>;
 
-/** An app of more daemons or keys than this is a mistake, or an attack on the time of whoever reads it. */
+/** An app of more daemons than this is a mistake, or an attack on the time of whoever reads it. */
 const MOST_DAEMONS = 100;
-const MOST_KEYS = 5000;
 
 /** Checks the names of sections. @returns the daemons, in order of first appearance. */
-export function checkNames(material: Material, sections: Sections, problems: ProblemList): readonly string[] {
+export function checkNames(material: Material, problems: ProblemList): readonly string[] {
   const daemons: string[] = [];
   const seen = new Set<string>();
   const known = APP_SECTIONS.map(({ name }) => name);
@@ -37,11 +36,6 @@ export function checkNames(material: Material, sections: Sections, problems: Pro
       else if (daemons.length === MOST_DAEMONS) problems.add({ ...messages.tooMany('daemons', MOST_DAEMONS), ...at });
       else if (daemons.length < MOST_DAEMONS) daemons.push(daemon);
     }
-  }
-  const keys = [...sections.values()].reduce((sum, section) => sum + section.size, 0);
-  if (keys > MOST_KEYS) {
-    const largest = material.files.reduce((a, b) => (b.entries.length > a.entries.length ? b : a));
-    problems.add({ ...messages.tooMany('keys', MOST_KEYS), file: largest.file, line: 0, column: 0 });
   }
   return daemons;
 }

@@ -29,12 +29,30 @@ function findSection(section: string): SectionSpec | undefined {
   return APP_SECTIONS.find((spec) => spec.name === pattern);
 }
 
+/** Keys by name and alias; patterns (`depends-on.*`, `*`) apart. */
+interface KeyIndex {
+  readonly names: ReadonlyMap<string, KeySpec>;
+  readonly patterns: readonly KeySpec[];
+}
+
+/** Made once per table: looking through it for every key of every file costs milliseconds at start. */
+const indexes = new WeakMap<readonly KeySpec[], KeyIndex>();
+
+function indexOf(keys: readonly KeySpec[]): KeyIndex {
+  let index = indexes.get(keys);
+  if (index === undefined) {
+    const names = new Map<string, KeySpec>();
+    for (const spec of keys) for (const name of [spec.key, ...(spec.aliases ?? [])]) names.set(name, spec);
+    index = { names, patterns: keys.filter((spec) => spec.key === '*' || spec.key.endsWith('.*')) };
+    indexes.set(keys, index);
+  }
+  return index;
+}
+
 /** The key that a name stands for among a section's keys: itself, by alias, or by pattern (`depends-on.db`, `*`). */
 export function keySpec(keys: readonly KeySpec[], name: string): KeySpec | undefined {
-  return (
-    keys.find((spec) => spec.key === name || spec.aliases?.includes(name)) ??
-    keys.find((spec) => spec.key === '*' || (spec.key.endsWith('.*') && isBelow(name, spec.key.slice(0, -1))))
-  );
+  const { names, patterns } = indexOf(keys);
+  return names.get(name) ?? patterns.find((spec) => spec.key === '*' || isBelow(name, spec.key.slice(0, -1)));
 }
 
 function isBelow(name: string, prefix: string): boolean {

@@ -94,12 +94,12 @@ describe('files that are not what they should be', () => {
   it('an app of thousands of daemons or keys', () => {
     const many = Array.from({ length: 102 }, (_, i) => `[daemon.d${i}]`).join('\n');
     expect(inspect({ application: `${many}\n` }).lines).toEqual([
-      '.metactl:101:2: found more than 100 daemons, expected a smaller configuration',
-      '.metactl:102:2: found more than 100 daemons, expected a smaller configuration',
+      '.metactl:101:2: found more than 100 daemons, expected a smaller file',
+      '.metactl:102:2: found more than 100 daemons, expected a smaller file',
     ]);
-    const keys = Array.from({ length: 5001 }, (_, i) => `K${i} = 1`).join('\n');
+    const keys = Array.from({ length: 2000 }, (_, i) => `K${i} = 1`).join('\n');
     expect(inspect({ application: `[env]\n${keys}\n` }).lines).toEqual([
-      '.metactl: found more than 5000 keys, expected a smaller configuration',
+      '.metactl:2001:1: found more than 2000 sections and keys, expected a smaller file',
     ]);
   });
 });
