@@ -2,6 +2,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
 import type { CgroupLimits, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import type { Paths } from '../util/paths.ts';
+import type { GcItem } from './gc-item.ts';
 import type { ProcessInfo } from './process-info.ts';
 
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
@@ -31,6 +32,11 @@ export interface Host {
   findRunning(paths: Paths, app: string, daemon?: string): Promise<RunningDaemon | undefined>;
   /** Every process in the cgroups of this root's daemons, or only of one app or daemon, by app, daemon and pid. */
   listProcesses(paths: Paths, app?: string, daemon?: string): readonly ProcessInfo[];
+  /**
+   * Removes what killed supervisors of this root left behind; with `dryRun` only tells. An app with living daemons loses
+   * only what its dead ones left. @throws MetactlError for what can't be removed, after the rest was.
+   */
+  collectGarbage(paths: Paths, options: { readonly dryRun: boolean }): Promise<GcItem[]>;
   /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
   openTerminal(size: TerminalSize): Promise<Terminal>;
 }

@@ -37,5 +37,6 @@ export const linux: Host = {
   openApp: async (request) => (await import('./app.ts')).openApp(request, detectCgroups()),
   findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
   listProcesses,
+  collectGarbage: async (paths, options) => (await import('./gc.ts')).collectGarbage(paths, options),
   openTerminal: async (size) => (await import('./pty.ts')).openTerminal(size),
 };

@@ -122,12 +122,12 @@ function putBack({ key, old, value }: MadeOf<'sysctl'>): void {
   if (old !== value && readSysctl(key) === value) writeSysctl(key, old);
 }
 
-/** Whether any app of this root has a network on record. Stops at the first. */
-export function isBaseUsed(paths: Paths): boolean {
+/** Whether any app of this root but the excepted ones has a network on record. Stops at the first. */
+export function isBaseUsed(paths: Paths, except: (app: string) => boolean = () => false): boolean {
   const directory = opendirSync(paths.run);
   try {
     for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
-      if (entry.isDirectory() && madeOf(paths, entry.name, 'network').length > 0) return true;
+      if (entry.isDirectory() && !except(entry.name) && madeOf(paths, entry.name, 'network').length > 0) return true;
     }
     return false;
   } finally {

@@ -77,8 +77,13 @@ export function removeNetwork(paths: Paths, app: string, network: MadeOf<'networ
   if (isOurs || uplink !== undefined)
     native.disconnectHost(isOurs ? link.index : 0, network.address, uplink?.index ?? 0);
   if (!isOurs && !recorded) return;
-  addon().unmount(network.netns);
-  rmSync(network.netns, { force: true });
+  unpinNetns(network.netns);
+}
+
+/** Takes a namespace's name away, however often it is mounted there: a killed predecessor may have left several. */
+export function unpinNetns(path: string): void {
+  addon().unmount(path);
+  rmSync(path, { force: true });
 }
 
 function requireRouted(plan: NetworkPlan): RoutedPlan {

@@ -1,0 +1,125 @@
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { objectName, type Paths } from '../../util/paths.ts';
+import type { GcItem } from '../gc-item.ts';
+import { detectCgroups, listAppCgroups, removeAppCgroups, removeDaemonCgroup } from './cgroup/index.ts';
+import { liveDaemons } from './live.ts';
+import { hostLinkName, NETNS_DIRECTORY, removeNetwork, unpinNetns } from './network.ts';
+import { networkAddon } from './network-native.ts';
+import { endPredecessor } from './predecessor.ts';
+import { forgetMade, type MadeOf, madeOf } from './record.ts';
+import { type LinkEntry, withRtNetlink } from './rtnetlink.ts';
+import { removeTemporary } from './temporary.ts';
+
+/** Something left behind, and how to take it away. */
+export interface Finding {
+  readonly item: GcItem;
+  readonly remove: () => unknown;
+}
+
+/**
+ * What is left of an app none of whose daemons lives. Under the app's lock. In order of removal: processes first, for
+ * they hold all the rest. `links`: those that carry the app's name.
+ */
+export function findAppGarbage(paths: Paths, app: string, links: readonly LinkEntry[]): Finding[] {
+  const networks = madeOf(paths, app, 'network');
+  const recorded = new Set(networks.map((network) => network.link));
+  return [
+    ...liveDaemons(paths, app).map((daemon) => sandboxFinding(paths, app, daemon)),
+    ...cgroupFindings(paths, app),
+    ...networks.map((network) => networkFinding(paths, app, network)),
+    ...links.filter((link) => !recorded.has(link.name)).map((link) => linkFinding(paths, app, link)),
+    ...temporaryFindings(paths, app),
+    ...fileFindings(paths, app, () => true),
+  ];
+}
+
+/** What the dead daemons of an app left while others of it live: their own objects, nothing shared. Under the app's lock. */
+export function findDaemonGarbage(paths: Paths, app: string, living: readonly string[]): Finding[] {
+  const isDead = (daemon: string) => !living.includes(daemon);
+  const cgroups = listAppCgroups(paths, detectCgroups()).find((one) => one.app === app);
+  return [
+    ...liveDaemons(paths, app)
+      .filter(isDead)
+      .map((daemon) => sandboxFinding(paths, app, daemon)),
+    ...(cgroups?.daemons ?? []).filter(isDead).map((daemon): Finding => {
+      const remove = () => removeDaemonCgroup(paths, app, daemon);
+      return { item: { app, kind: 'cgroup', name: `${app}/${daemon}` }, remove };
+    }),
+    ...fileFindings(paths, app, isDead),
+  ];
+}
+
+function sandboxFinding(paths: Paths, app: string, daemon: string): Finding {
+  return {
+    item: { app, kind: 'sandbox', name: `${app}/${daemon}` },
+    remove: () => endPredecessor(paths, app, daemon),
+  };
+}
+
+/** All of them go in one step; a second removal finds nothing. */
+function cgroupFindings(paths: Paths, app: string): Finding[] {
+  const found = listAppCgroups(paths, detectCgroups()).find((one) => one.app === app);
+  return (found?.paths ?? []).map((name) => ({
+    item: { app, kind: 'cgroup', name },
+    remove: () => removeAppCgroups(paths, app),
+  }));
+}
+
+function networkFinding(paths: Paths, app: string, network: MadeOf<'network'>): Finding {
+  return {
+    item: { app, kind: 'network', name: network.netns },
+    async remove() {
+      const link = networkAddon().readLink(network.link);
+      removeNetwork(paths, app, network, true);
+      // Not left to the kernel: a stray process may keep the namespace, and with it the link, for ever.
+      const now = networkAddon().readLink(network.link);
+      if (link !== undefined && now?.index === link.index) networkAddon().deleteLink(link.index);
+      forgetMade(paths, app, network);
+    },
+  };
+}
+
+/** A link with the app's alias that is on no record: its routes go with it, proxy-neighbour entries of their addresses do not. */
+function linkFinding(paths: Paths, app: string, link: LinkEntry): Finding {
+  return {
+    item: { app, kind: 'link', name: link.name },
+    remove: () =>
+      withRtNetlink(async (netlink) => {
+        const routes = (await netlink.listHostRoutes()).filter((route) => route.link === link.index);
+        const addresses = new Set(routes.map((route) => route.address));
+        for (const entry of await netlink.listProxyNeighbours()) {
+          if (addresses.has(entry.address)) await netlink.deleteProxyNeighbour(entry);
+        }
+        await netlink.deleteLink(link.index);
+        if (link.name === hostLinkName(paths, app)) unpinNetns(join(NETNS_DIRECTORY, objectName(paths, app)));
+      }),
+  };
+}
+
+function temporaryFindings(paths: Paths, app: string): Finding[] {
+  const path = join(paths.runApp(app), 'tmp');
+  const mounts = madeOf(paths, app, 'mount').filter((mount) => mount.path === path);
+  if (mounts.length === 0 && lstatSync(path, { throwIfNoEntry: false }) === undefined) return [];
+  return [
+    {
+      item: { app, kind: 'mount', name: path },
+      remove() {
+        removeTemporary(paths, app);
+        forgetMade(paths, app, ...mounts);
+      },
+    },
+  ];
+}
+
+/** Files of daemons that a kill left. Others that wait for a daemon's lock do so under the app's lock, which is ours. */
+function fileFindings(paths: Paths, app: string, isDead: (daemon: string) => boolean): Finding[] {
+  const directory = paths.runApp(app);
+  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return [];
+  return readdirSync(directory).flatMap((name) => {
+    const daemon = /^([a-z][a-z0-9-]*)\.(lock|sock|json\.new)$/.exec(name)?.[1];
+    if (daemon === undefined || !isDead(daemon)) return [];
+    const path = join(directory, name);
+    return { item: { app, kind: 'file', name: path }, remove: () => rmSync(path, { force: true }) };
+  });
+}
