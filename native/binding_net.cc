@@ -121,6 +121,13 @@ void remove_link(const Napi::CallbackInfo& info) {
   });
 }
 
+/// retireLink(index, name)
+void retire(const Napi::CallbackInfo& info) {
+  int index = int_arg(info, 0, "index");
+  std::string name = string_arg(info, 1, "name");
+  guarded(info.Env(), [&] { retire_link(own_netlink(), index, name); });
+}
+
 /// announce(link, address)
 void announce_address(const Napi::CallbackInfo& info) {
   int link = int_arg(info, 0, "link");
@@ -147,6 +154,7 @@ void register_net(Napi::Env env, Napi::Object exports) {
   exports.Set("connectHost", Napi::Function::New(env, connect_host, "connectHost"));
   exports.Set("disconnectHost", Napi::Function::New(env, disconnect_host, "disconnectHost"));
   exports.Set("deleteLink", Napi::Function::New(env, remove_link, "deleteLink"));
+  exports.Set("retireLink", Napi::Function::New(env, retire, "retireLink"));
   exports.Set("announce", Napi::Function::New(env, announce_address, "announce"));
   exports.Set("hasNftTable", Napi::Function::New(env, nft_table, "hasNftTable"));
 }

@@ -235,6 +235,19 @@ void delete_link(Netlink& netlink, int index) {
   netlink.talk("delete link", "link " + std::to_string(index), request, ENODEV);
 }
 
+void retire_link(Netlink& netlink, int index, const std::string& name) {
+  Request rename(RTM_SETLINK, 0);
+  rename.header(only(index));
+  rename.attribute(IFLA_IFNAME, name);
+  if (netlink.acknowledged(rename) != EBUSY) return;
+  // Before Linux 6.2 a link that is up keeps its name.
+  Request down(RTM_SETLINK, 0);
+  ifinfomsg header = only(index);
+  header.ifi_change = IFF_UP;
+  down.header(header);
+  if (netlink.acknowledged(down) == 0) (void)netlink.acknowledged(rename);
+}
+
 void add_host_route(Netlink& netlink, uint32_t address, int index) {
   Request request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
   request.header(host_route());

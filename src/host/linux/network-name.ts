@@ -18,6 +18,11 @@ export function hostLinkName(paths: Paths, app: string): string {
   return `${start}${app.slice(0, LONGEST - start.length - 1 - digits)}_${hash}`;
 }
 
+/** What a removed app's link is called until the kernel has taken it away; `~` is in no other name. Pure. */
+export function retiredLinkName(index: number): string {
+  return `${LINK_PREFIX}~${index}`;
+}
+
 /** The link's alias tells whose it is, in full: `metactl:web`, `metactl:ab12:web` under a moved root. Pure. */
 export function linkAlias(paths: Paths, app: string): string {
   return `${aliasStart(paths)}${app}`;

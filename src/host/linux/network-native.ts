@@ -23,6 +23,8 @@ declare module './addon.ts' {
     /** Takes host route and proxy-neighbour entry away, if they are there. */
     disconnectHost(link: number, address: string, uplink: number): void;
     deleteLink(index: number): void;
+    /** Gives a link that the kernel is about to take away another name, so that its own is free at once. */
+    retireLink(index: number, name: string): void;
     /** A gratuitous ARP request on an Ethernet link. */
     announce(link: number, address: string): void;
     hasNftTable(name: string): boolean;

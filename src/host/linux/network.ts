@@ -7,7 +7,7 @@ import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
 import { addon } from './addon.ts';
 import { livingDaemons } from './lock.ts';
-import { linkAlias } from './network-name.ts';
+import { linkAlias, retiredLinkName } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
 import { ensureBase, releaseBase } from './network-node.ts';
 import { forgetMade, type MadeOf, madeOf, recordMade } from './record.ts';
@@ -77,6 +77,8 @@ export function removeNetwork(paths: Paths, app: string, network: MadeOf<'networ
   if (isOurs || uplink !== undefined)
     native.disconnectHost(isOurs ? link.index : 0, network.address, uplink?.index ?? 0);
   if (!isOurs && !recorded) return;
+  // Its name is free at once: the kernel needs 20 to 50 ms to take the pair away, which a restart would have to wait for.
+  if (isOurs) native.retireLink(link.index, retiredLinkName(link.index));
   unpinNetns(network.netns);
 }
 
