@@ -1,4 +1,5 @@
-// Gratuitous ARP: caches of the network's other servers forget where an address was before.
+// ARP on the uplink: a gratuitous request, so that caches of other servers forget where an address was before, and a
+// socket that hears who else claims one.
 #include <arpa/inet.h>
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
@@ -65,6 +66,17 @@ void announce(int index, uint32_t address) {
   if (::sendto(socket, &packet, sizeof packet, 0, reinterpret_cast<sockaddr*>(&everybody), sizeof everybody) < 0) {
     fail("announce the address", "sendto", link.ifr_name);
   }
+}
+
+Fd listen_arp(int index) {
+  Fd socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) fail("listen for ARP", "socket");
+  sockaddr_ll link = {};
+  link.sll_family = AF_PACKET;
+  link.sll_protocol = htons(ETH_P_ARP);
+  link.sll_ifindex = index;
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&link), sizeof link) != 0) fail("listen for ARP", "bind");
+  return socket;
 }
 
 }  // namespace metactl

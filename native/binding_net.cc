@@ -135,6 +135,12 @@ void announce_address(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { announce(link, address); });
 }
 
+/// listenArp(link) → fd
+Napi::Value listen_for_arp(const Napi::CallbackInfo& info) {
+  int link = int_arg(info, 0, "link");
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), listen_arp(link).release()); });
+}
+
 /// hasNftTable(name) → boolean
 Napi::Value nft_table(const Napi::CallbackInfo& info) {
   std::string name = string_arg(info, 0, "name");
@@ -156,6 +162,7 @@ void register_net(Napi::Env env, Napi::Object exports) {
   exports.Set("deleteLink", Napi::Function::New(env, remove_link, "deleteLink"));
   exports.Set("retireLink", Napi::Function::New(env, retire, "retireLink"));
   exports.Set("announce", Napi::Function::New(env, announce_address, "announce"));
+  exports.Set("listenArp", Napi::Function::New(env, listen_for_arp, "listenArp"));
   exports.Set("hasNftTable", Napi::Function::New(env, nft_table, "hasNftTable"));
 }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "fd.h"
+
 #include "netlink.h"
 
 namespace metactl {
@@ -54,5 +56,8 @@ bool has_nft_table(const std::string& name);
 /// Tells everybody on the link's network that `address` is here now (a gratuitous ARP request). Nothing where the link
 /// has no Ethernet addresses.
 void announce(int index, uint32_t address);
+
+/// A non-blocking socket from which each ARP packet of the link can be read (RFC 826, without a link-layer header).
+Fd listen_arp(int index);
 
 }  // namespace metactl

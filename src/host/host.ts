@@ -53,6 +53,8 @@ export interface AppRequest {
   readonly logDirectory: string;
   /** Bytes of the app's shared /tmp; undefined for an app without a sandbox. */
   readonly temporarySize: number | undefined;
+  /** Told, while the handle is held, what the administrator should know: another machine uses the app's address. */
+  readonly onWarning?: (text: string) => void;
 }
 
 /** A daemon that runs now. `close` lets go of its descriptor. */

@@ -6,7 +6,11 @@ import type { Prepared } from './prepare.ts';
 const DEFAULT_TMP_SIZE = 256 * 1024 * 1024;
 
 /** What the host must make and hold for one planned daemon. Pure. */
-export function appRequest({ paths, node, config }: Prepared, plan: SandboxPlan): AppRequest {
+export function appRequest(
+  { paths, node, config }: Prepared,
+  plan: SandboxPlan,
+  onWarning?: (text: string) => void,
+): AppRequest {
   return {
     paths,
     node,
@@ -17,5 +21,6 @@ export function appRequest({ paths, node, config }: Prepared, plan: SandboxPlan)
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
     temporarySize: plan.sandboxed ? (config.number('sandbox', 'tmp-size') ?? DEFAULT_TMP_SIZE) : undefined,
+    ...(onWarning === undefined ? {} : { onWarning }),
   };
 }

@@ -34,7 +34,11 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     for (const runner of runners) stops ? runner.stop(signal) : runner.signal(signal);
   });
   try {
-    for (const plan of prepared.plans) handles.push(await prepared.host.openApp(appRequest(prepared, plan)));
+    for (const plan of prepared.plans) {
+      // One handle watches for all daemons: they share the address.
+      const onWarning = handles.length === 0 ? (text: string) => io.log(`warning: ${text}`) : undefined;
+      handles.push(await prepared.host.openApp(appRequest(prepared, plan, onWarning)));
+    }
     const runs = prepared.plans.map((plan, index) => {
       const prefix = several ? `${plan.daemon.padEnd(width)} | ` : undefined;
       const runner = new DaemonRunner({

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } from '../host.ts';
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
+import { watchConflicts } from './conflict-watch.ts';
 import { makeRunDirectories, makeStateDirectory } from './directories.ts';
 import { readIdentity } from './identity.ts';
 import { launch } from './launch.ts';
@@ -10,6 +11,7 @@ import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, withApp
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
 import { endPredecessor } from './predecessor.ts';
 import { makeTemporary, removeTemporary } from './temporary.ts';
+import { findUplink } from './uplink.ts';
 
 /**
  * Takes hold of a daemon and of its app's shared objects; see Host.openApp.
@@ -34,7 +36,18 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
     if (hold !== undefined) await release(request, hold);
     throw error;
   }
-  return new LinuxApp(request, hold!, netns, cgroupFacts);
+  return new LinuxApp(request, hold!, netns, cgroupFacts, watchAddress(request));
+}
+
+/** Only addresses on the uplink's network can be claimed by another machine there. */
+function watchAddress({ paths, node, app, network, onWarning }: AppRequest): () => void {
+  if (onWarning === undefined || network.mode !== 'routed' || node.pool.length === 0) return () => {};
+  const uplink = findUplink(paths, node);
+  return watchConflicts(uplink, network.address, (hardware) => {
+    onWarning(
+      `${hardware} on ${uplink.name} claims ${network.address}, the address of ${app}: two machines can't have it`,
+    );
+  });
 }
 
 /** Gives up the hold; the last daemon of the app takes the shared objects with it. */
@@ -57,10 +70,18 @@ class LinuxApp implements AppHandle {
   readonly #hold: DaemonHold;
   readonly #netns: number | undefined;
   readonly #cgroupFacts: CgroupFacts;
+  readonly #stopWatching: () => void;
   #running: Promise<unknown> | undefined;
   #cgroup: DaemonCgroup | undefined;
 
-  constructor(request: AppRequest, hold: DaemonHold, netns: number | undefined, cgroupFacts: CgroupFacts) {
+  constructor(
+    request: AppRequest,
+    hold: DaemonHold,
+    netns: number | undefined,
+    cgroupFacts: CgroupFacts,
+    stopWatching: () => void,
+  ) {
+    this.#stopWatching = stopWatching;
     this.#request = request;
     this.#hold = hold;
     this.#netns = netns;
@@ -93,6 +114,7 @@ class LinuxApp implements AppHandle {
 
   async close(): Promise<void> {
     await this.#running;
+    this.#stopWatching();
     await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
     await release(this.#request, this.#hold);
