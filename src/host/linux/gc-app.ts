@@ -5,6 +5,7 @@ import type { GcItem } from '../gc-item.ts';
 import { detectCgroups, listAppCgroups, removeAppCgroups, removeDaemonCgroup } from './cgroup/index.ts';
 import { liveDaemons } from './live.ts';
 import { hostLinkName, NETNS_DIRECTORY, removeNetwork, unpinNetns } from './network.ts';
+import { retiredLinkName } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
 import { endPredecessor } from './predecessor.ts';
 import { forgetMade, type MadeOf, madeOf } from './record.ts';
@@ -73,8 +74,8 @@ function networkFinding(paths: Paths, app: string, network: MadeOf<'network'>): 
       const link = networkAddon().readLink(network.link);
       removeNetwork(paths, app, network, true);
       // Not left to the kernel: a stray process may keep the namespace, and with it the link, for ever.
-      const now = networkAddon().readLink(network.link);
-      if (link !== undefined && now?.index === link.index) networkAddon().deleteLink(link.index);
+      const retired = link === undefined ? undefined : networkAddon().readLink(retiredLinkName(link.index));
+      if (retired !== undefined) networkAddon().deleteLink(retired.index);
       forgetMade(paths, app, network);
     },
   };
