@@ -131,7 +131,7 @@ async function editUntilGood(
     for (const problem of problems) request.tell(escapeText(formatProblem(problem)));
     if (request.ask === undefined) return undefined;
     const answer = await request.ask('Not installed. (e)dit again or (d)iscard your changes?');
-    if (answer === 'd') throw configurationError(problems);
+    if (answer === 'd') throw discarded(file, problems);
   }
 }
 
@@ -178,6 +178,16 @@ function brokenText(request: EditRequest, file: string): MetactlError {
     code: 'METACTL_CONFIGURATION',
     path: file,
     hint: `run metactl edit ${request.app} on a terminal to be asked again`,
+    exitStatus: EXIT.configuration,
+  });
+}
+
+/** The problems have been shown already. */
+function discarded(file: string, problems: readonly Problem[]): MetactlError {
+  return new MetactlError(`your changes of ${file} were discarded; nothing was installed`, {
+    code: 'METACTL_CONFIGURATION',
+    path: file,
+    details: { problems },
     exitStatus: EXIT.configuration,
   });
 }

@@ -113,7 +113,11 @@ describe('metactl edit', () => {
   it('installs nothing where the changes are thrown away', async () => {
     const root = appRoot({ node: '[env]\nA = 1\n' });
     const { error } = await edit(root, write('[env\n'), { answers: ['d'] });
-    expect(error).toMatchObject({ code: 'METACTL_CONFIGURATION', exitStatus: 78 });
+    expect(error).toMatchObject({
+      code: 'METACTL_CONFIGURATION',
+      message: `your changes of ${nodeFile(root)} were discarded; nothing was installed`,
+      exitStatus: 78,
+    });
     expect(readFileSync(nodeFile(root), 'utf8')).toBe('[env]\nA = 1\n');
     expect(drafts(root)).toEqual([]);
   });

@@ -1,4 +1,4 @@
-import { chmodSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -219,6 +219,16 @@ describe('%(file:)', () => {
     // The scratch root belongs to whoever runs the tests; here that is not root.
     expect(readSecretFile(file, [4_000_000])).toEqual({ why: '/ does not belong to root' });
     expect(readSecretFile('/etc/hostname', [0])).toEqual({ text: expect.any(String) });
+  });
+
+  it('is refused where the file alone is somebody else’s', () => {
+    const file = put(scratchRoot(), 'secret', 'x');
+    // Only root can give a file away; without root the rule is the same as for directories, tested above.
+    if (process.geteuid!() === 0) chownSync(file, 12345, 12345);
+    const uids = process.geteuid!() === 0 ? [0] : [4_000_000];
+    expect(readSecretFile(file, uids)).toEqual({
+      why: process.geteuid!() === 0 ? 'it does not belong to root' : '/ does not belong to root',
+    });
   });
 
   it('is refused below a directory that others can write', () => {
