@@ -86,7 +86,8 @@ function loadBuiltinsLate(code) {
   const declaration = /^var (import_\w+) = require\("(node:[\w/]+)"\);$/gm;
   const late = [...code.matchAll(declaration)].filter(([, , module]) => !LOADED.has(module));
   return late.reduce((text, [line, name, module]) => {
-    const uses = text.replace(line, '').replaceAll(new RegExp(`\\b${name}\\.`, 'g'), `${name}().`);
+    // In parentheses, or `new import_node_net.Socket()` would call `new` on the function.
+    const uses = text.replace(line, '').replaceAll(new RegExp(`\\b${name}\\.`, 'g'), `(${name}()).`);
     return `let ${name}_;\nconst ${name} = () => (${name}_ ??= require("${module}"));\n${uses}`;
   }, code);
 }
