@@ -89,7 +89,6 @@ async function stop(app) {
   app.child.kill('SIGTERM');
   if ((await Promise.race([app.ended, sleep(40_000, 'late')])) === 'late') app.child.kill('SIGKILL');
   await app.ended;
-  spawnSync(process.execPath, [metactlFile, 'gc'], { stdio: 'ignore' });
 }
 
 /** Types into a terminal: `script` makes one, as a person's ssh would. */
@@ -160,6 +159,7 @@ async function demo(root, before) {
     run(['ip', 'netns', 'exec', own, 'ip', '-br', 'address']);
     run(['ip', 'route', 'show', address]);
     run(['ip', 'neigh', 'show', 'proxy']);
+    run(['cut', '-d ', '-f2,3', '/proc/self/mounts']);
 
     heading('Seen from inside');
     const inside = (...words) => run(['metactl', 'exec', 'webapp', '--', ...words]);
@@ -174,7 +174,7 @@ async function demo(root, before) {
     inside('cat', '/sys/fs/cgroup/memory/memory.limit_in_bytes');
 
     heading('A shell in it, and out again');
-    await shellSession('webapp', ['test -t 0 && id', 'echo $$', 'ps -e', 'exit']);
+    await shellSession('webapp', ['tty', 'id', 'ps -e', 'exit']);
 
     heading('Stop it');
     console.log('$ kill -TERM %1');
@@ -212,6 +212,7 @@ try {
 } catch (error) {
   console.error(`\ndemo: ${error.message}`);
   process.exitCode = 1;
+  spawnSync(process.execPath, [metactlFile, '--root', lab.root, 'gc'], { stdio: 'ignore' });
 } finally {
   try {
     lab.remove();
