@@ -26,6 +26,12 @@ export const javaKeys: readonly KeySpec[] = [
   jvmKey('properties', { type: 'list', doc: 'System properties, `name=value` each; given as -Dname=value.' }),
 ];
 
+/**
+ * A JVM that is told to end by SIGHUP, SIGINT or SIGTERM runs its shutdown hooks and exits with 128 + the signal, which
+ * everybody else would take for a failure. What the signals are to other daemons, these statuses are to a JVM.
+ */
+export const javaDefaults = { 'success-exit-status': '129 130 143' } as const;
+
 /** Keys of what `java` is to run, for the plain `jvm` platform. */
 export const programKeys: readonly KeySpec[] = [
   jvmKey('jar', {

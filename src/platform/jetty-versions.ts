@@ -179,8 +179,16 @@ function moduleCommand(request: JettyRequest, traits: ModuleTraits): JettyComman
       ...request.xml,
       ...request.arguments,
     ],
-    files: deploys ? [{ path: `${webapps}/` }, ...contextFiles(webapps, request.contexts, traits)] : [],
+    files: deploys ? [...madeDirectories(request, own), ...contextFiles(webapps, request.contexts, traits)] : [],
   };
+}
+
+/**
+ * `work` in its base is where Jetty unpacks WARs and compiles pages. Without it that is /tmp: memory, of which the app's
+ * daemons share one piece, and where a Jetty that was killed leaves what it unpacked for as long as the app runs.
+ */
+function madeDirectories({ made }: JettyRequest, own: boolean): readonly PreparedFile[] {
+  return (own ? ['webapps', 'work'] : ['webapps']).map((name) => ({ path: `${join(made, name)}/` }));
 }
 
 /** `root.xml` for `/`, `wiki.xml` for `/wiki`, `a-b.xml` for `/a/b`: the path itself is said inside. */

@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import type { AppConfig } from '../config/types.ts';
-import { assignments, javaKeys, javaLauncher } from './java.ts';
+import { assignments, javaDefaults, javaKeys, javaLauncher } from './java.ts';
 import { environmentKey, jettyKeys } from './jetty-keys.ts';
 import { dialects, type JettyDialect, type JettyRequest } from './jetty-versions.ts';
 import type { CommandLine, Need, Platform, PlatformContext } from './platform.ts';
@@ -14,13 +14,14 @@ export const jettys: readonly Platform[] = dialects.flatMap((dialect) =>
     const name = `jetty${version}`;
     return {
       name,
-      doc: `A web application on Jetty ${version}.`,
+      doc: `A web application on Jetty ${version}. \`success-exit-status\` is \`129 130 143\` by default.`,
       keys: [
         ...jettyKeys.filter(({ key }) => !dialect.without.includes(key)),
         ...(version >= 12 ? [environmentKey] : []),
         ...javaKeys,
       ],
       defaults: (context) => ({
+        ...javaDefaults,
         'jetty.home': `/usr/share/${name}`,
         'http.port': String(defaultPort(context)),
         ...dialect.defaults(version),

@@ -1,14 +1,14 @@
 import type { AppConfig } from '../config/types.ts';
-import { javaKeys, javaLauncher, programKeys } from './java.ts';
+import { javaDefaults, javaKeys, javaLauncher, programKeys } from './java.ts';
 import type { CommandLine, Need, Platform, PlatformContext } from './platform.ts';
 import { checkable, inAppDirectory, keyError, needOf, refuseCommand, sectionError } from './settings.ts';
 
 /** A Java program: an executable jar, or a class path and a main class. */
 export const jvm: Platform = {
   name: 'jvm',
-  doc: 'A Java program: `jvm.jar`, or `jvm.classpath` and `jvm.main`.',
+  doc: 'A Java program: `jvm.jar`, or `jvm.classpath` and `jvm.main`. `success-exit-status` is `129 130 143` by default.',
   keys: [...programKeys, ...javaKeys],
-  defaults: () => ({}),
+  defaults: () => javaDefaults,
   command: jvmCommand,
 };
 

@@ -88,7 +88,7 @@ describe('the Java platforms, run by hand', () => {
     expect(root.text).toMatch(/^hello from myapp webapp user=nobody host=\S+ context=\/ heap=6\dm\n$/);
     const housekeeping = await fetchWhenUp(`http://127.0.0.1:${port}/housekeeping`, output);
     expect(housekeeping).toEqual({ status: 200, text: 'housekeeping done\n' });
-    expect(readdirSync(join(state, 'jetty/webapp'))).toEqual(['webapps']);
+    expect(readdirSync(join(state, 'jetty/webapp'))).toEqual(['webapps', 'work']);
     child!.kill('SIGTERM');
     // 143: the JVM ends by itself after SIGTERM. That it is not the shell's proves that the pid is java's own.
     expect(await once(child!, 'exit')).toEqual([143, null]);
@@ -108,7 +108,7 @@ describe('the Java platforms, run by hand', () => {
     const output = start('jetty9', 'webapp', keys);
     expect((await fetchWhenUp(`http://127.0.0.1:${port}/shop/`, output)).text).toContain(' context=/shop/ ');
     expect((await fetchWhenUp(`http://127.0.0.1:${port}/`, output)).status).toBe(404);
-    expect(readdirSync(join(state, 'jetty/webapp'))).toEqual(['webapps']);
+    expect(readdirSync(join(state, 'jetty/webapp'))).toEqual(['webapps', 'work']);
   });
 
   it("jetty9 serves a web application from the app's own base directory too", async () => {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { DAEMON } from '../../../src/config/schema/daemon.ts';
+import { keySpec } from '../../../src/config/schema/index.ts';
 import type { Value } from '../../../src/config/types.ts';
+import { readValue } from '../../../src/config/values.ts';
 import { platformNamed, platforms } from '../../../src/platform/index.ts';
 import { fakeConfig } from './fake-config.ts';
 
@@ -33,9 +36,20 @@ describe('the list of platforms', () => {
       const names = platform.keys.flatMap(({ key, aliases = [] }) => [key, ...aliases]);
       expect(new Set(names).size).toBe(names.length);
       for (const { doc } of platform.keys) expect(doc).toMatch(/\.$/);
-      for (const key of Object.keys(platform.defaults(context))) expect(names).toContain(key);
+      for (const [key, value] of Object.entries(platform.defaults(context))) {
+        const common = keySpec(DAEMON.keys, key);
+        expect(common !== undefined || names.includes(key), key).toBe(true);
+        if (common !== undefined) expect(readValue(common, value)).toBeDefined();
+      }
     },
   );
+
+  it('takes the statuses with which a JVM obeys a signal for success, on Java platforms only', () => {
+    for (const platform of platforms) {
+      const java = platform.keys.some(({ key }) => key === 'jvm.home');
+      expect(platform.defaults(context)['success-exit-status']).toBe(java ? '129 130 143' : undefined);
+    }
+  });
 
   it('gives every jvm key its old name', () => {
     const keys = platformNamed('jvm').keys.filter(({ key }) => key.startsWith('jvm.'));
