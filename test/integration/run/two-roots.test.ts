@@ -96,7 +96,10 @@ describe('an app of the same name under two roots', () => {
     const namespaces = execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' });
     expect(namespaces).not.toContain(objectName(pathsFor(one.root), 'shop'));
     expect(namespaces).toContain(objectName(pathsFor(other.root), 'shop'));
-    expect((await runMetactl(['gc', '--json'], { root: one.root })).stdout.trim()).toBe('[]');
+    expect(JSON.parse((await runMetactl(['gc', '--json'], { root: one.root })).stdout)).toEqual({
+      dryRun: false,
+      items: [],
+    });
   });
 
   it('daemons of one app reach each other on loopback, on its address and by its name', async () => {
