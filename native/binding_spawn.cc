@@ -1,5 +1,8 @@
 // N-API face of spawn.h.
 #include "addon_support.h"
+#include "descriptors.h"
+#include "fd_window.h"
+#include "protocol.h"
 #include "spawn.h"
 
 namespace metactl {
@@ -22,6 +25,28 @@ bool flag(const Napi::Object& object, const char* name) {
   return value.As<Napi::Boolean>();
 }
 
+std::string text_field(const Napi::Object& object, const char* name) {
+  Napi::Value value = object.Get(name);
+  if (!value.IsString()) bad_argument(object.Env(), std::string(name) + " must be a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+std::vector<Tree> decode_trees(Napi::Env env, const Napi::Value& value) {
+  std::vector<Tree> trees;
+  if (value.IsUndefined()) return trees;
+  if (!value.IsArray()) bad_argument(env, "trees must be an array");
+  auto list = value.As<Napi::Array>();
+  if (list.Length() > kMostTrees) bad_argument(env, "there are too many trees");
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    Napi::Value item = list.Get(i);
+    if (!item.IsObject()) bad_argument(env, "trees must hold objects");
+    auto object = item.As<Napi::Object>();
+    auto attributes = static_cast<uint32_t>(int_field(object, "attributes", 0, 15));
+    trees.push_back({text_field(object, "path"), flag(object, "recursive"), attributes});
+  }
+  return trees;
+}
+
 SpawnOptions decode(Napi::Env env, const Napi::Object& object) {
   SpawnOptions options;
   options.init = fd_field(object, "init");
@@ -33,11 +58,13 @@ SpawnOptions decode(Napi::Env env, const Napi::Object& object) {
   options.target = optional_fd(object, "target");
   options.netns = optional_fd(object, "netns");
   options.cgroup = optional_fd(object, "cgroup");
-  options.sandboxed = flag(object, "sandboxed");
+  options.isolated = flag(object, "isolated");
+  options.new_mounts = flag(object, "newMounts");
+  options.stage = optional_fd(object, "stage");
+  options.trees = decode_trees(env, object.Get("trees"));
+  if (options.stage < 0 ? !options.trees.empty() : !options.new_mounts) bad_argument(env, "stage and trees don't fit");
   options.new_network = flag(object, "newNetwork");
-  Napi::Value title = object.Get("title");
-  if (!title.IsString()) bad_argument(env, "title must be a string");
-  options.title = title.As<Napi::String>().Utf8Value();
+  options.title = text_field(object, "title");
   Napi::Value tasks = object.Get("tasks");
   if (!tasks.IsArray()) bad_argument(env, "tasks must be an array");
   auto list = tasks.As<Napi::Array>();
@@ -63,6 +90,26 @@ Napi::Value spawn_init(const Napi::CallbackInfo& info) {
     return result;
   });
 }
+
+/// fileIds(paths) → bytes: what tells one file or mount point from every other, or zeroes where there is none
+Napi::Value file_ids(const Napi::CallbackInfo& info) {
+  if (!info[0].IsArray()) bad_argument(info.Env(), "paths must be an array");
+  auto list = info[0].As<Napi::Array>();
+  std::vector<FileId> ids(list.Length());
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    Napi::Value path = list.Get(i);
+    if (!path.IsString()) bad_argument(info.Env(), "paths must hold strings");
+    ids[i] = file_id(path.As<Napi::String>().Utf8Value().c_str());
+  }
+  auto bytes = Napi::Buffer<char>::Copy(info.Env(), reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(FileId));
+  return {info.Env(), bytes};
+}
+
+/// reserveDescriptors(): early, while low numbers are free
+void reserve_descriptors(const Napi::CallbackInfo&) { fd_window(); }
+
+/// hasMountApi() → whether this kernel has open_tree, move_mount and mount_setattr
+Napi::Value mount_api(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), has_mount_api()); }
 
 /// sealedMemfd(name, bytes, executable) → fd
 Napi::Value make_memfd(const Napi::CallbackInfo& info) {
@@ -92,6 +139,9 @@ Napi::Value make_pipe_pair(const Napi::CallbackInfo& info) {
 
 void register_spawn(Napi::Env env, Napi::Object exports) {
   exports.Set("spawn", Napi::Function::New(env, spawn_init, "spawn"));
+  exports.Set("fileIds", Napi::Function::New(env, file_ids, "fileIds"));
+  exports.Set("reserveDescriptors", Napi::Function::New(env, reserve_descriptors, "reserveDescriptors"));
+  exports.Set("hasMountApi", Napi::Function::New(env, mount_api, "hasMountApi"));
   exports.Set("sealedMemfd", Napi::Function::New(env, make_memfd, "sealedMemfd"));
   exports.Set("pipe", Napi::Function::New(env, make_pipe_pair, "pipe"));
 }

@@ -113,6 +113,10 @@ void prepare(const Plan& plan) {
   join_keyring(plan);
 }
 
+/// `/proc/self` must be this process's own: the host's until a sandbox's root is built, its own /proc afterwards. In a
+/// sandbox that is joined this process has none.
+bool has_own_proc(const Plan& plan) { return plan.mode == kModeRun && plan.has(kPlanSandboxed); }
+
 void tell_running(int pid) {
   StatusRecord record = {};
   record.magic = kStatusMagic;
@@ -121,22 +125,35 @@ void tell_running(int pid) {
   must(sys::write(kFdStatus, &record, sizeof record), "tell supervisor", "write");
 }
 
+/// Keeps the mount namespace until the supervisor has opened it.
+[[noreturn]] void run_stage(const Plan& plan) {
+  build_root(plan);
+  tell_running(0);
+  sys::close(kFdError);
+  char none = 0;
+  while (sys::read(kFdLiveness, &none, 1) == -kernel::kEintr) continue;
+  sys::exit_group(0);
+}
+
 }  // namespace
 
 void run() {
-  // First of all: nobody who comes to share a namespace with this process may look into it (CVE-2016-9962).
-  must(sys::prctl(PR_SET_DUMPABLE, 0), "protect from tracing", "prctl PR_SET_DUMPABLE");
-  sys::prctl(PR_SET_NAME, sys::arg("metactl-init"));
   close_on_exec();
+  sys::prctl(PR_SET_NAME, sys::arg("metactl-init"));
   int signals = open_signals();
   sys::call(__NR_umask, 0);
   Plan plan;
   load_plan(plan);
+  // Shares no process's namespaces, and the supervisor is to look at it.
+  if (plan.mode == kModeStage) run_stage(plan);
+  // Before anything is shared with a sandbox: nobody in there may look into this process (CVE-2016-9962).
+  must(sys::prctl(PR_SET_DUMPABLE, 0), "protect from tracing", "prctl PR_SET_DUMPABLE");
 
   WatchKind kind = plan.mode == kModeJoin ? kWatchJoined : plan.has(kPlanSandboxed) ? kWatchNamespace : kWatchDescendants;
-  int oom_score = open_oom_score();
+  int oom_score = has_own_proc(plan) ? -1 : open_oom_score();
   int children = kind == kWatchDescendants ? open_children() : -1;
   prepare(plan);
+  if (oom_score < 0) oom_score = open_oom_score();
   take_daemons_oom_score(oom_score, plan.oom_score_adj);
   shrink_bounding_set(plan.capabilities);
 

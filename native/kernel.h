@@ -53,6 +53,7 @@ struct OpenHow {
 
 // linux/sched.h
 constexpr unsigned long kCloneVm = 0x100;
+constexpr unsigned long kCloneFiles = 0x400;
 constexpr unsigned long kClonePidfd = 0x1000;
 constexpr unsigned long kCloneVfork = 0x4000;
 constexpr unsigned long kCloneNewns = 0x20000;

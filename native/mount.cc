@@ -68,6 +68,14 @@ long clone_tree(int source, bool recursive, unsigned attributes) {
   return tree;
 }
 
+long clone_host_tree(const char* path, bool recursive, unsigned attributes) {
+  long source = open_host(path);
+  if (source < 0) return source;
+  long tree = clone_tree(static_cast<int>(source), recursive, attributes);
+  sys::close(static_cast<int>(source));
+  return tree;
+}
+
 long attach_tree(int tree, int target) {
   return sys::call(kernel::kMoveMount, tree, sys::arg(""), target, sys::arg(""),
                    kernel::kMoveMountFromEmpty | kernel::kMoveMountToEmpty);

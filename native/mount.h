@@ -7,6 +7,9 @@ namespace metactl {
 /// descriptor, or -errno; -ENOSYS before Linux 5.12.
 long clone_tree(int source, bool recursive, unsigned attributes);
 
+/// Opens a host path, following no symlink, and clones what it shows. @returns a descriptor, or -errno.
+long clone_host_tree(const char* path, bool recursive, unsigned attributes);
+
 /// Attaches a detached tree on `target`. @returns 0 or -errno.
 long attach_tree(int tree, int target);
 

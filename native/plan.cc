@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include "protocol.h"
+
 namespace metactl {
 
 namespace {
@@ -151,6 +153,8 @@ Step read_step(Reader& reader) {
   switch (step.op) {
     case kOpBind:
       step.second = reader.path();
+      step.first = reader.u32();
+      if (step.first != kNoTree && step.first >= kMostTrees) reader.reject();
       break;
     case kOpMount:
       step.second = reader.text();
@@ -208,7 +212,7 @@ bool read_plan(const char* data, unsigned long size, Plan& plan, const char** pr
   plan.mode = reader.u32();
   plan.flags = reader.u32();
   *problem = "unknown mode";
-  if (!reader.ok() || (plan.mode != kModeRun && plan.mode != kModeJoin)) return false;
+  if (!reader.ok() || (plan.mode < kModeRun || plan.mode > kModeStage)) return false;
   plan.hostname = reader.text();
   plan.keyring = reader.text();
   *problem = "bad process";

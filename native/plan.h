@@ -8,10 +8,15 @@ namespace metactl {
 
 constexpr __u32 kPlanMagic = 0x4c43544d;  // "MTCL"
 /// Raised with every change of the layout: an addon and a metactl-init of two builds must not meet.
-constexpr __u32 kPlanVersion = 1;
+constexpr __u32 kPlanVersion = 2;
 constexpr unsigned long kPlanLimit = 64ul << 20;
 
-enum PlanMode : __u32 { kModeRun = 1, kModeJoin = 2 };
+enum PlanMode : __u32 {
+  kModeRun = 1,
+  kModeJoin = 2,
+  /// Builds a root and waits: its mount namespace is what launches start from.
+  kModeStage = 3,
+};
 
 enum PlanFlag : __u32 {
   kPlanSandboxed = 1,
@@ -19,10 +24,12 @@ enum PlanFlag : __u32 {
   kPlanLoopback = 2,
   /// Standard input becomes the controlling terminal.
   kPlanTerminal = 4,
+  /// The root is there already (this mount namespace is a copy of a stage's); the steps add to it.
+  kPlanStaged = 8,
 };
 
 enum StepOp : __u32 {
-  kOpBind = 1,      // source, target
+  kOpBind = 1,      // source, target, number of its tree
   kOpMount = 2,     // target, file system type, data
   kOpRemount = 3,   // target
   kOpOverlay = 4,   // target, list of lower directories
@@ -39,6 +46,9 @@ enum StepFlag : __u32 {
   kStepInside = 0x200,
 };
 
+/// A bind's source that is not handed over as a detached tree (protocol.h) but opened here.
+constexpr __u32 kNoTree = ~0u;
+
 /// A string in the plan: bounds-checked, with a NUL behind it and none in it.
 struct Text {
   const char* data;
@@ -52,7 +62,7 @@ struct Step {
   Text second;  // source, type, name
   Text third;   // data, content, link text
   __u32 mode;
-  __u32 first;   // uid or major
+  __u32 first;   // uid, major or tree
   __u32 other;   // gid or minor
   const char* list;  // overlay: where its lower directories begin
   __u32 count;

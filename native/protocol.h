@@ -13,7 +13,10 @@ constexpr int kFdLiveness = 5;  // read end: its end means that the supervisor i
 constexpr int kFdPlan = 6;      // sealed memfd
 constexpr int kFdTarget = 7;    // join: pidfd of the sandbox's PID 1
 constexpr int kFdInit = 8;      // metactl-init itself, close-on-exec
-constexpr int kFdFirstFree = 9;
+/// Then the detached trees that the plan's binds name by number: copies of host mounts, made where the host's mounts are
+/// to be seen, for a metactl-init that starts in a mount namespace without them.
+constexpr int kFdTrees = 9;
+constexpr __u32 kMostTrees = 64;
 
 constexpr __u32 kErrorMagic = 0x5252454d;   // "MERR"
 constexpr __u32 kStatusMagic = 0x5453544d;  // "MTST"

@@ -5,6 +5,7 @@
 #include "kernel.h"
 #include "mount.h"
 #include "path.h"
+#include "protocol.h"
 #include "report.h"
 #include "steps.h"
 #include "sys.h"
@@ -13,26 +14,38 @@ namespace metactl {
 
 namespace {
 
-/// The first step: a bind of the host's root. It is attached over `/`; this process itself stays below until the pivot,
-/// so host paths keep their meaning for the steps to come.
-int open_new_root(const Step& step) {
-  if (step.op != kOpBind || step.target.size != 1 || (step.flags & kStepInside) != 0) {
+/// The root of everything, as this process sees it now.
+int open_here() {
+  return static_cast<int>(must(sys::openat(kernel::kAtFdcwd, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open", "openat", "/"));
+}
+
+/// The first step makes the new root: what is bound or mounted on `/`. It lies over the old one; this process itself stays
+/// below until the pivot, so host paths keep their meaning for the steps to come.
+int make_new_root(const Step& step) {
+  bool binds = step.op == kOpBind && (step.flags & kStepInside) == 0;
+  if ((!binds && step.op != kOpMount) || step.target.size != 1) {
     fail({"build root", nullptr, "plan", -kernel::kEinval, step.target.data});
   }
   must(sys::call(__NR_mount, 0, sys::arg("/"), 0, kernel::kMsRec | kernel::kMsPrivate, 0), "make mounts private", "mount",
        "/");
-  int source = static_cast<int>(must(open_host(step.second.data), "open", "openat2", step.second.data));
-  int here = static_cast<int>(must(sys::openat(kernel::kAtFdcwd, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open", "openat", "/"));
+  int here = open_here();
   unsigned attributes = step.flags & kernel::kAttrMask;
-  long tree = clone_tree(source, false, attributes);
+  if (!binds) {
+    must(mount_new(here, step.second.data, attributes, step.third.data), "mount", "mount", "/");
+    sys::close(here);
+    return open_top();
+  }
+  const char* path = step.second.data;
+  long tree = step.first != kNoTree ? kFdTrees + static_cast<long>(step.first) : clone_host_tree(path, false, attributes);
   if (tree >= 0) {
     must(attach_tree(static_cast<int>(tree), here), "bind", "move_mount", "/");
   } else if (tree == -kernel::kEnosys) {
-    tree = open_new_root_by_mount(source, attributes);
+    int source = static_cast<int>(must(open_host(path), "bind", "openat2", path));
+    tree = bind_root_by_mount(source, attributes);
+    sys::close(source);
   } else {
-    fail({"bind", nullptr, "open_tree", tree, step.second.data});
+    fail({"bind", nullptr, "open_tree", tree, path});
   }
-  sys::close(source);
   sys::close(here);
   return static_cast<int>(tree);
 }
@@ -82,16 +95,16 @@ void pivot(int root) {
   // The old root ends up over the new one and is taken away from there: no directory for it is needed.
   must(sys::call(__NR_pivot_root, sys::arg("."), sys::arg(".")), "enter new root", "pivot_root", "/");
   must(sys::call(__NR_umount2, sys::arg("."), kernel::kMntDetach), "leave old root", "umount2", "/");
-  must(sys::call(__NR_chdir, sys::arg("/")), "enter new root", "chdir", "/");
 }
 
 }  // namespace
 
 void build_root(const Plan& plan) {
+  bool staged = plan.has(kPlanStaged);
   Reader steps = plan.reader(plan.steps);
   if (plan.steps.count == 0) fail({"build root", nullptr, "plan", -kernel::kEinval, "/"});
-  int root = open_new_root(read_step(steps));
-  for (__u32 i = 1; i < plan.steps.count; i++) carry_out(read_step(steps), root, plan);
+  int root = staged ? open_here() : make_new_root(read_step(steps));
+  for (__u32 i = staged ? 0 : 1; i < plan.steps.count; i++) carry_out(read_step(steps), root, plan);
   if (plan.masked.count > 0) {
     int null_device = open_null(root);
     Reader masked = plan.reader(plan.masked);
@@ -100,7 +113,8 @@ void build_root(const Plan& plan) {
   }
   Reader read_only = plan.reader(plan.read_only);
   for (__u32 i = 0; i < plan.read_only.count; i++) make_read_only(root, read_only.path().data);
-  pivot(root);
+  if (!staged) pivot(root);
+  must(sys::call(__NR_chdir, sys::arg("/")), "enter new root", "chdir", "/");
   sys::close(root);
 }
 

@@ -8,8 +8,17 @@
 #include <vector>
 
 #include "fd.h"
+#include "protocol.h"
 
 namespace metactl {
+
+/// A host path whose mount is cloned before the child leaves the host's mount namespace.
+struct Tree {
+  std::string path;
+  bool recursive;
+  /// MOUNT_ATTR_*
+  uint32_t attributes;
+};
 
 struct SpawnOptions {
   int init = -1;
@@ -24,8 +33,13 @@ struct SpawnOptions {
   std::vector<int> tasks;
   /// cgroup v2 directory, or -1.
   int cgroup = -1;
-  /// New mount, PID, IPC, UTS and cgroup namespaces.
-  bool sandboxed = false;
+  /// New PID, IPC, UTS and cgroup namespaces.
+  bool isolated = false;
+  /// A new mount namespace: a copy of this process's, or of `stage` where that is one.
+  bool new_mounts = false;
+  int stage = -1;
+  /// In the order of their numbers in the plan. Only together with `stage`.
+  std::vector<Tree> trees;
   /// A new, empty network namespace.
   bool new_network = false;
   /// Second word of metactl-init's command line, for `ps`.
@@ -42,15 +56,5 @@ struct Spawned {
 
 /// Blocks until metactl-init's first instruction. Throws SysError where that is not reached.
 Spawned spawn(const SpawnOptions& options);
-
-/// An anonymous file with this content that nobody can change any more. `executable` where it is to be executed.
-Fd sealed_memfd(const char* name, const void* data, size_t size, bool executable);
-
-struct Pipe {
-  Fd read;
-  Fd write;
-};
-
-Pipe make_pipe(bool nonblocking_read);
 
 }  // namespace metactl

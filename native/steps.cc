@@ -5,6 +5,7 @@
 #include "kernel.h"
 #include "mount.h"
 #include "path.h"
+#include "protocol.h"
 #include "report.h"
 #include "sys.h"
 
@@ -26,6 +27,14 @@ int open_target(const Step& step, int root, const char* what) {
 
 void bind_step(const Step& step, int root) {
   const char* path = step.second.data;
+  if (step.first != kNoTree) {
+    int tree = kFdTrees + static_cast<int>(step.first);
+    int on = open_target(step, root, "bind on");
+    must(attach_tree(tree, on), "bind on", "move_mount", step.target.data);
+    sys::close(on);
+    sys::close(tree);
+    return;
+  }
   bool inside = (step.flags & kStepInside) != 0;
   int source = static_cast<int>(must(inside ? open_inside(root, path, 0) : open_host(path), "bind", "openat2", path));
   int target = open_target(step, root, "bind on");
@@ -49,26 +58,38 @@ void remount_step(const Step& step, int root) {
   sys::close(target);
 }
 
-/// The kernel takes lower directories as text only, so they are named by descriptor: `/proc/self/fd/9:/proc/self/fd/10`.
+/// Adds a path, relative to the new root, to the text of mount options, where some characters have a meaning.
+unsigned add_lower(const Step& step, const char* path, char* data, unsigned size, unsigned limit) {
+  while (*path == '/') path++;
+  if (*path == '\0') path = ".";
+  for (; *path != '\0'; path++) {
+    bool special = *path == ':' || *path == ',' || *path == '\\';
+    if (special || size + 1 >= limit) fail({"mount overlay on", nullptr, "mount", -kernel::kEinval, step.target.data});
+    data[size++] = *path;
+  }
+  return size;
+}
+
+/// The kernel takes lower directories as text only. Each has been seen to be a directory without a symlink on the way, and
+/// nothing else can change our new root yet.
 void overlay_step(const Step& step, int root, const Plan& plan) {
-  constexpr unsigned kMost = 8;
-  char data[16 + kMost * sizeof(FdPath)] = "lowerdir=";
+  char data[4096] = "lowerdir=";
   unsigned size = 9;
-  int lower[kMost];
-  if (step.count > kMost) fail({"mount overlay", nullptr, "plan", -kernel::kEinval, step.target.data});
   Reader reader = plan.reader({step.list, step.count});
   for (__u32 i = 0; i < step.count; i++) {
     const char* path = reader.path().data;
-    lower[i] = static_cast<int>(must(open_inside(root, path, O_DIRECTORY), "mount overlay of", "openat2", path));
+    sys::close(static_cast<int>(must(open_inside(root, path, O_DIRECTORY), "mount overlay of", "openat2", path)));
     if (i > 0) data[size++] = ':';
-    FdPath by_fd(lower[i]);
-    for (const char* at = by_fd.text; *at != '\0'; at++) data[size++] = *at;
+    size = add_lower(step, path, data, size, sizeof data - 1);
   }
   data[size] = '\0';
-  int target = open_target(step, root, "mount overlay on");
-  must(mount_new(target, "overlay", step.flags & kernel::kAttrMask, data), "mount overlay on", "mount", step.target.data);
-  sys::close(target);
-  for (__u32 i = 0; i < step.count; i++) sys::close(lower[i]);
+  sys::close(open_target(step, root, "mount overlay on"));
+  must(sys::fchdir(root), "mount overlay on", "fchdir", step.target.data);
+  const char* target = step.target.data;
+  while (*target == '/') target++;
+  long result = sys::call(__NR_mount, sys::arg("metactl"), sys::arg(target), sys::arg("overlay"),
+                          step.flags & kernel::kAttrMask, sys::arg(data));
+  must(result, "mount overlay on", "mount", step.target.data);
 }
 
 void mkdir_step(const Step& step, int directory) {
@@ -149,12 +170,16 @@ void carry_out(const Step& step, int root, const Plan& plan) {
   sys::close(directory);
 }
 
-long open_new_root_by_mount(int source, unsigned attributes) {
+int open_top() {
+  // `/` leads past what is mounted on it, to this process's root; `/..` leads to the top of the stack.
+  return static_cast<int>(
+      must(sys::openat(kernel::kAtFdcwd, "/..", O_PATH | O_DIRECTORY | O_CLOEXEC), "open", "openat", "/"));
+}
+
+int bind_root_by_mount(int source, unsigned attributes) {
   FdPath from(source);
-  long result = sys::call(__NR_mount, sys::arg(from.text), sys::arg("/"), 0, kernel::kMsBind, 0);
-  must(result, "bind", "mount", "/");
-  // `/` now leads past the bind to the root below it; `/..` leads to the top of the stack.
-  int root = static_cast<int>(must(sys::openat(kernel::kAtFdcwd, "/..", O_PATH | O_DIRECTORY | O_CLOEXEC), "open", "openat", "/"));
+  must(sys::call(__NR_mount, sys::arg(from.text), sys::arg("/"), 0, kernel::kMsBind, 0), "bind", "mount", "/");
+  int root = open_top();
   must(add_attributes(root, attributes), "bind", "mount", "/");
   return root;
 }

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MetactlError } from '../../util/error.ts';
+import type { TreeSource } from './encode-steps.ts';
 
 /** The native part as it is: raw descriptors and numbers. Every function throws a MetactlError. */
 export interface Addon {
@@ -31,6 +32,15 @@ export interface Addon {
   spawn(options: SpawnOptions): Spawned;
   /** An anonymous file that nobody can change any more. */
   sealedMemfd(name: string, bytes: Uint8Array, executable: boolean): number;
+  /** What tells one file, directory or mount from every other, for each path; zeroes where nothing is. */
+  fileIds(paths: readonly string[]): Uint8Array;
+  /**
+   * Sets numbers aside for handing descriptors to children. Once a process has hundreds of them open, launches then stay
+   * as fast as with few; so call it early, while low numbers are free.
+   */
+  reserveDescriptors(): void;
+  /** Whether this kernel has open_tree, move_mount and mount_setattr (Linux 5.12). */
+  hasMountApi(): boolean;
   /** pipe2(O_CLOEXEC). */
   pipe(nonblockingRead: boolean): { read: number; write: number };
 }
@@ -47,8 +57,13 @@ export interface SpawnOptions {
   readonly netns?: number;
   readonly tasks: readonly number[];
   readonly cgroup?: number;
-  /** New mount, PID, IPC, UTS and cgroup namespaces. */
-  readonly sandboxed: boolean;
+  /** New PID, IPC, UTS and cgroup namespaces. */
+  readonly isolated: boolean;
+  /** A new mount namespace: a copy of this process's, or of `stage` where that is given. */
+  readonly newMounts: boolean;
+  readonly stage?: number;
+  /** Host mounts to hand over; only together with `stage`. */
+  readonly trees?: readonly TreeSource[];
   /** A new, empty network namespace. */
   readonly newNetwork: boolean;
   /** Shown by `ps` behind `metactl-init`. */

@@ -19,13 +19,28 @@ interface FileSystem {
 const SEALED = { readOnly: true, noSuid: true, noDev: true, noExec: true } as const;
 const INERT = { noSuid: true, noDev: true, noExec: true } as const;
 
-/** Writes one step as native/plan.cc reads it. */
-export function writeStep(to: BinaryWriter, step: MountStep): void {
+/** A host mount to be cloned before metactl-init leaves the host's mount namespace. */
+export interface TreeSource {
+  readonly path: string;
+  readonly recursive: boolean;
+  /** MOUNT_ATTR_* */
+  readonly attributes: number;
+}
+
+const NO_TREE = 0xffff_ffff;
+
+/**
+ * Writes one step as native/plan.cc reads it. With `trees`, host binds are collected there, to be handed over as detached
+ * trees; without, metactl-init opens them itself.
+ */
+export function writeStep(to: BinaryWriter, step: MountStep, trees: TreeSource[] | undefined): void {
   switch (step.op) {
     case 'bind': {
       const how = (step.recursive ? BIND.recursive : 0) | (step.from === 'inside' ? BIND.inside : 0);
       begin(to, OP.bind, attributes(step) | how, step.target);
       to.text(step.source);
+      if (trees === undefined || step.from === 'inside') to.u32(NO_TREE);
+      else to.u32(trees.push({ path: step.source, recursive: step.recursive, attributes: attributes(step) }) - 1);
       break;
     }
     case 'remount':

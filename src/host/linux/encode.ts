@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { isAbsolute, posix, resolve } from 'node:path';
-import type { Identity, ProcessPlan, SandboxPlan } from '../../sandbox/plan.ts';
+import type { Identity, ProcessPlan, RootPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { MetactlError } from '../../util/error.ts';
 import { BinaryWriter } from './binary-writer.ts';
 import { capabilityMask } from './capabilities.ts';
-import { writeStep } from './encode-steps.ts';
+import { type TreeSource, writeStep } from './encode-steps.ts';
 
 // The layout is native/plan.h's; its version number must go up on both sides with every change.
 const MAGIC = 0x4c43544d;
-const VERSION = 1;
+const VERSION = 2;
 const SIZE_OFFSET = 8;
-const MODE = { run: 1, join: 2 } as const;
-const FLAG = { sandboxed: 1, loopback: 2, terminal: 4 } as const;
+const MODE = { run: 1, join: 2, stage: 3 } as const;
+const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8 } as const;
 
 /** RLIMIT_* (asm-generic/resource.h; x86_64 and aarch64 use it). */
 const RLIMITS =
@@ -28,52 +28,118 @@ export interface EncodeOptions {
   readonly loopback?: boolean;
 }
 
+/** A part of a root plan. */
+export type RootPart = Pick<RootPlan, 'steps' | 'masked' | 'readOnly'>;
+
+/** A plan for a metactl-init that starts in a prepared mount namespace, and the host mounts to be handed over with it. */
+export interface StagedPlan {
+  readonly bytes: Uint8Array;
+  readonly trees: readonly TreeSource[];
+}
+
+const NO_ROOT: RootPart = { steps: [], masked: [], readOnly: [] };
+
 /**
- * The plan as metactl-init reads it. Pure but for the random name of the session keyring; may be kept and used for every
- * start of the same plan.
+ * The plan as metactl-init reads it, for a start in a copy of the host's mount namespace. Pure but for the random name of
+ * the session keyring; may be kept and used for every start of the same plan.
  * @throws MetactlError (78) METACTL_BAD_TEXT, METACTL_UNKNOWN_CAPABILITY, METACTL_BAD_PLAN.
  */
 export function encodePlan(plan: SandboxPlan, options: EncodeOptions = {}): Uint8Array {
-  const flags =
-    (plan.sandboxed ? FLAG.sandboxed : 0) |
-    (options.loopback ? FLAG.loopback : 0) |
-    (options.terminal ? FLAG.terminal : 0);
-  return encode(MODE.run, flags, plan.app, plan.sandboxed ? plan.hostname : '', plan.process, plan.identity, (to) => {
-    const { steps, masked, readOnly } = plan.sandboxed ? plan.root : { steps: [], masked: [], readOnly: [] };
-    to.list(steps, (step) => writeStep(to, step));
-    to.list(masked, (path) => to.text(path));
-    to.list(readOnly, (path) => to.text(path));
-  });
+  return encodeRun(plan, plan.root, 0, options, undefined);
+}
+
+/**
+ * The same for a start in a stage: `empty` has nothing, so the whole root is built; otherwise `root` is what a stage's
+ * shared root lacks.
+ */
+export function encodeStaged(
+  plan: SandboxPlan,
+  root: RootPart,
+  empty: boolean,
+  options: EncodeOptions = {},
+): StagedPlan {
+  const trees: TreeSource[] = [];
+  const bytes = encodeRun(plan, root, empty ? 0 : FLAG.staged, options, trees);
+  return { bytes, trees };
 }
 
 /** A process that enters a running sandbox. */
 export function encodeJoin(process: ProcessPlan, identity: Identity, options: EncodeOptions = {}): Uint8Array {
-  return encode(MODE.join, options.terminal ? FLAG.terminal : 0, identity.user, '', process, identity, (to) => {
-    for (let i = 0; i < 3; i++) to.u32(0);
-  });
+  const flags = options.terminal ? FLAG.terminal : 0;
+  return encode(
+    { mode: MODE.join, flags, hostname: '', keyring: keyringName(identity.user), process, identity },
+    NO_ROOT,
+    undefined,
+  );
 }
 
-function encode(
-  mode: number,
-  flags: number,
-  app: string,
-  hostname: string,
-  process: ProcessPlan,
-  identity: Identity,
-  writeRoot: (to: BinaryWriter) => void,
+/** A stage: a mount namespace with this root, which launches then start from. Pure. */
+export function encodeStage(root: RootPart): StagedPlan {
+  const trees: TreeSource[] = [];
+  const head = { mode: MODE.stage, flags: 0, hostname: '', keyring: '', process: NO_PROCESS, identity: NOBODY };
+  return { bytes: encode(head, root, trees), trees };
+}
+
+const NOBODY: Identity = { user: '', uid: 65_534, gid: 65_534, groups: [], capabilities: [] };
+const NO_PROCESS: ProcessPlan = {
+  argv: ['/'],
+  env: {},
+  workingDirectory: '/',
+  umask: 0o077,
+  nice: 0,
+  oomScoreAdj: 0,
+  rlimits: {},
+  seccomp: 'none',
+  seccompProgram: new Uint8Array(),
+  noNewPrivs: true,
+};
+
+function encodeRun(
+  plan: SandboxPlan,
+  root: RootPart,
+  more: number,
+  options: EncodeOptions,
+  trees: TreeSource[] | undefined,
 ): Uint8Array {
+  const flags =
+    (plan.sandboxed ? FLAG.sandboxed : 0) |
+    (options.loopback ? FLAG.loopback : 0) |
+    (options.terminal ? FLAG.terminal : 0) |
+    more;
+  const hostname = plan.sandboxed ? plan.hostname : '';
+  const { process, identity } = plan;
+  const head = { mode: MODE.run, flags, hostname, keyring: keyringName(plan.app), process, identity };
+  return encode(head, plan.sandboxed ? root : NO_ROOT, trees);
+}
+
+/** With a random part, because a keyring of a known name is joined by everybody who asks for it. */
+function keyringName(name: string): string {
+  return `_ses.${name}.${randomBytes(8).toString('hex')}`;
+}
+
+interface Head {
+  readonly mode: number;
+  readonly flags: number;
+  readonly hostname: string;
+  readonly keyring: string;
+  readonly process: ProcessPlan;
+  readonly identity: Identity;
+}
+
+function encode(head: Head, root: RootPart, trees: TreeSource[] | undefined): Uint8Array {
   const to = new BinaryWriter();
   to.u32(MAGIC);
   to.u32(VERSION);
   to.u32(0);
-  to.u32(mode);
-  to.u32(flags);
-  to.text(hostname);
-  // A random part, because a keyring of a known name is joined by everybody who asks for it.
-  to.text(`_ses.${app}.${randomBytes(8).toString('hex')}`);
-  writeIdentity(to, identity);
-  writeProcess(to, process);
-  writeRoot(to);
+  to.u32(head.mode);
+  to.u32(head.flags);
+  to.text(head.hostname);
+  to.text(head.keyring);
+  writeIdentity(to, head.identity);
+  writeProcess(to, head.process);
+  to.list(root.steps, (step) => writeStep(to, step, trees));
+  to.list(root.masked, (path) => to.text(path));
+  to.list(root.readOnly, (path) => to.text(path));
   to.patch(SIZE_OFFSET, to.size);
   return to.finish();
 }

@@ -1,11 +1,11 @@
-import { closeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { StdioPlan } from '../host.ts';
-import { addon } from './addon.ts';
-import { encodePlan } from './encode.ts';
+import { encodedPlan, type StartKind } from './encoded-plans.ts';
 import { spawnInit } from './spawn.ts';
+import { hostSources } from './stage-split.ts';
+import { type AppStages, disableStages, emptyStage, makeEmptyStage } from './stages.ts';
 import type { LaunchedSandbox } from './watch.ts';
 
 /** Descriptors of what has been made for the daemon. They stay the caller's. */
@@ -17,6 +17,8 @@ export interface LaunchHandles {
   /** The daemon's cgroup v2 directory. */
   readonly cgroup?: number;
   readonly stdio: StdioPlan;
+  /** The app's stages (`openAppStages`), if it may be started more than once: makes every start but the first faster. */
+  readonly stages?: AppStages;
   /** Whether the daemon's cgroup saw an out-of-memory kill; asked when the sandbox has ended. */
   readonly oomKilled?: () => boolean;
 }
@@ -34,15 +36,50 @@ export interface LaunchHandles {
 export function launch(plan: SandboxPlan, handles: LaunchHandles): LaunchedSandbox {
   const ownNetwork = plan.sandboxed && handles.netns === undefined;
   if (ownNetwork && plan.network.mode !== 'none') throw noNetwork(plan);
-  const terminal = typeof handles.stdio.stdin === 'number' && isatty(handles.stdio.stdin);
-  return spawnInit({
+  const start = chooseStart(plan, handles);
+  try {
+    return launchFrom(plan, handles, start);
+  } catch (error) {
+    if (start.stage === undefined || (error as MetactlError).step !== 'enter prepared mounts') throw error;
+    disableStages();
+    return launchFrom(plan, handles, FROM_HOST);
+  }
+}
+
+interface Start {
+  readonly kind: StartKind;
+  /** Descriptor of the stage, unless the start is from the host's mounts. */
+  readonly stage: number | undefined;
+}
+
+const FROM_HOST: Start = { kind: 'host', stage: undefined };
+/** native/protocol.h: kMostTrees. */
+const MOST_TREES = 64;
+
+function chooseStart(plan: SandboxPlan, { netns, stages }: LaunchHandles): Start {
+  if (!plan.sandboxed) return FROM_HOST;
+  // Without a lasting network namespace there is no stage: its /sys shows that namespace's devices.
+  const app = netns === undefined ? undefined : stages?.ready(plan, netns);
+  if (app !== undefined) return { kind: 'app', stage: app };
+  const empty = emptyStage();
+  if (empty !== undefined && hostSources(plan.root.steps).length <= MOST_TREES) return { kind: 'empty', stage: empty };
+  return FROM_HOST;
+}
+
+function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: Start): LaunchedSandbox {
+  const { stdin } = handles.stdio;
+  const loopback = plan.sandboxed && handles.netns === undefined;
+  const { memfd, trees } = encodedPlan(plan, kind, { terminal: typeof stdin === 'number' && isatty(stdin), loopback });
+  const sandbox = spawnInit({
     native: {
-      plan: planMemfd(plan, { terminal, loopback: ownNetwork }),
+      plan: memfd,
       tasks: handles.tasks,
       ...(handles.cgroup === undefined ? {} : { cgroup: handles.cgroup }),
       ...(handles.netns === undefined || !plan.sandboxed ? {} : { netns: handles.netns }),
-      sandboxed: plan.sandboxed,
-      newNetwork: ownNetwork,
+      isolated: plan.sandboxed,
+      newMounts: plan.sandboxed,
+      ...(stage === undefined ? {} : { stage, trees }),
+      newNetwork: loopback,
       title: `${plan.app}/${plan.daemon}`,
     },
     stdio: handles.stdio,
@@ -51,6 +88,14 @@ export function launch(plan: SandboxPlan, handles: LaunchHandles): LaunchedSandb
     leftOut: plan.root.leftOut,
     oomKilled: handles.oomKilled ?? (() => false),
   });
+  // For the launches to come, once this one is out of the way. A start that fails needs none.
+  if (plan.sandboxed) sandbox.started.then(() => prepareStages(plan, handles)).catch(() => {});
+  return sandbox;
+}
+
+async function prepareStages(plan: SandboxPlan, { netns, stages }: LaunchHandles): Promise<void> {
+  if (netns !== undefined && stages !== undefined) await stages.prepare(plan, netns);
+  else await makeEmptyStage();
 }
 
 function noNetwork(plan: SandboxPlan): MetactlError {
@@ -59,26 +104,4 @@ function noNetwork(plan: SandboxPlan): MetactlError {
     step: 'enter network namespace',
     exitStatus: EXIT.sandbox,
   });
-}
-
-/** Encoded plans by plan, so that a restart encodes nothing. Closed when nobody has the plan any more. */
-const encoded = new WeakMap<SandboxPlan, Map<string, number>>();
-const closer = new FinalizationRegistry<Map<string, number>>((memfds) => {
-  for (const fd of memfds.values()) closeSync(fd);
-});
-
-function planMemfd(plan: SandboxPlan, options: { terminal: boolean; loopback: boolean }): number {
-  let memfds = encoded.get(plan);
-  if (memfds === undefined) {
-    memfds = new Map();
-    encoded.set(plan, memfds);
-    closer.register(plan, memfds);
-  }
-  const key = `${options.terminal} ${options.loopback}`;
-  let fd = memfds.get(key);
-  if (fd === undefined) {
-    fd = addon().sealedMemfd('metactl-plan', encodePlan(plan, options), false);
-    memfds.set(key, fd);
-  }
-  return fd;
 }

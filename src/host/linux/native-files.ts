@@ -28,6 +28,7 @@ export function nativeFiles(): NativeFiles {
 }
 
 function open(): NativeFiles {
+  addon().reserveDescriptors();
   const { read } = addon().pipe(false);
   return { init: openInit(), liveness: read, nothing: openSync('/dev/null', 'r+') };
 }

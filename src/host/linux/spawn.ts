@@ -1,7 +1,9 @@
 import { closeSync } from 'node:fs';
 import type { Identity, RootPlan } from '../../sandbox/plan.ts';
+import { EXIT, MetactlError } from '../../util/error.ts';
 import type { StdioPlan } from '../host.ts';
 import { addon, type SpawnOptions } from './addon.ts';
+import { launchError } from './launch-error.ts';
 import { nativeFiles, privateLiveness } from './native-files.ts';
 import { openStdio } from './stdio.ts';
 import { type LaunchedSandbox, watchSandbox } from './watch.ts';
@@ -11,7 +13,7 @@ export interface SpawnRequest {
   readonly native: Omit<SpawnOptions, 'init' | 'stdin' | 'stdout' | 'stderr' | 'liveness'>;
   readonly stdio: StdioPlan;
   /** Owner of the pipes, so that the app can open /dev/stdout and /dev/stderr. */
-  readonly owner: Identity;
+  readonly owner: Pick<Identity, 'uid' | 'gid'>;
   /**
    * SIGKILL to metactl-init would not end what it watches (or leave it to the host's init to reap): it gets a liveness
    * pipe of its own, whose end is the order to end everything.
@@ -19,6 +21,13 @@ export interface SpawnRequest {
   readonly endByLiveness: boolean;
   readonly leftOut: RootPlan['leftOut'];
   readonly oomKilled: () => boolean;
+}
+
+/** Failures before metactl-init's first instruction are told like those after it. */
+function describe(error: unknown, leftOut: SpawnRequest['leftOut']): unknown {
+  if (!(error instanceof MetactlError) || error.errno === undefined) return error;
+  const { errno, step = '', syscall = '', path = '' } = error;
+  return launchError({ errno, step, syscall, path, exitStatus: EXIT.sandbox }, leftOut);
 }
 
 /** Starts metactl-init and follows it. Everything opened here is closed again, also on failure. */
@@ -44,7 +53,7 @@ export function spawnInit(request: SpawnRequest): LaunchedSandbox {
   } catch (error) {
     liveness?.end();
     stdio.discard();
-    throw error;
+    throw describe(error, request.leftOut);
   } finally {
     if (liveness !== undefined) closeSync(liveness.read);
   }

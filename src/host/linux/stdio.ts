@@ -18,16 +18,20 @@ export interface OpenedStdio {
 }
 
 /** Opens what the plan asks for. Descriptors given as numbers stay the caller's. */
-export function openStdio(plan: StdioPlan, owner: Identity): OpenedStdio {
+export function openStdio(plan: StdioPlan, owner: Pick<Identity, 'uid' | 'gid'>): OpenedStdio {
+  let handedOver = false;
   const pipes = { stdout: pipeFor(plan.stdout, owner), stderr: pipeFor(plan.stderr, owner) };
   return {
     stdin: plan.stdin === 'null' ? nativeFiles().nothing : plan.stdin,
     stdout: pipes.stdout?.write ?? (plan.stdout as number),
     stderr: pipes.stderr?.write ?? (plan.stderr as number),
     streams() {
+      handedOver = true;
       return { stdout: readerOf(pipes.stdout), stderr: readerOf(pipes.stderr) };
     },
     discard() {
+      // Streams close their own; a second close would hide the error that led here.
+      if (handedOver) return;
       for (const pipe of [pipes.stdout, pipes.stderr]) {
         if (pipe === undefined) continue;
         closeSync(pipe.read);
@@ -42,7 +46,7 @@ interface PipeEnds {
   readonly write: number;
 }
 
-function pipeFor(plan: 'pipe' | number, owner: Identity): PipeEnds | undefined {
+function pipeFor(plan: 'pipe' | number, owner: Pick<Identity, 'uid' | 'gid'>): PipeEnds | undefined {
   if (plan !== 'pipe') return undefined;
   const pipe = addon().pipe(false);
   // So that the app can open /dev/stdout and /dev/stderr, which many do.

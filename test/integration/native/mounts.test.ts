@@ -18,7 +18,7 @@ import { addon } from '../../../src/host/linux/addon.ts';
 import { launch } from '../../../src/host/linux/launch.ts';
 import type { MountStep } from '../../../src/sandbox/plan.ts';
 import { rootSteps, sandboxPlan } from '../../fixtures/native/plan.ts';
-import { collect, PIPES, run, start } from '../../fixtures/native/run.ts';
+import { collect, failureOf, PIPES, run, start } from '../../fixtures/native/run.ts';
 
 let scratch: string;
 
@@ -72,9 +72,11 @@ describe('bind', () => {
     symlinkSync(join(scratch, 'outer'), join(scratch, 'link'));
     const plan = sandboxPlan(['true']);
     for (const source of [join(scratch, 'link'), join(scratch, 'link/inner')]) {
-      const sandbox = start({ ...plan, root: { ...plan.root, steps: [...rootSteps(), here, bind({ source })] } });
-      await expect(sandbox.started).rejects.toMatchObject({ code: 'ELOOP', step: 'bind', path: source });
-      await sandbox.ended;
+      const failure = await failureOf({
+        ...plan,
+        root: { ...plan.root, steps: [...rootSteps(), here, bind({ source })] },
+      });
+      expect(failure).toMatchObject({ code: 'ELOOP', step: 'bind', path: source });
     }
   });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { addon } from '../../../src/host/linux/addon.ts';
-import { encodeJoin, encodePlan } from '../../../src/host/linux/encode.ts';
+import { encodeJoin, encodePlan, encodeStage } from '../../../src/host/linux/encode.ts';
 import { nativeFiles } from '../../../src/host/linux/native-files.ts';
 import { readErrorRecord } from '../../../src/host/linux/records.ts';
 import { watchSandbox } from '../../../src/host/linux/watch.ts';
@@ -35,6 +35,7 @@ it('reads no plan beyond its end, whatever is in it', () => {
     encodePlan({ ...plan, root: { ...plan.root, steps: [...plan.root.steps, overlay] } }),
     encodePlan({ ...plan, sandboxed: false }),
     encodeJoin(processPlan(['true']), identity()),
+    encodeStage(plan.root).bytes,
   ];
   const files = plans.map((bytes, index) => {
     const path = join(scratch, `${index}.plan`);
@@ -68,7 +69,8 @@ it('makes metactl-init refuse a damaged plan', async () => {
       ...stdio,
       liveness,
       tasks: [],
-      sandboxed: true,
+      isolated: true,
+      newMounts: true,
       newNetwork: false,
       title: 'x',
     });

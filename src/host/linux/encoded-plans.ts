@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { closeSync, readFileSync } from 'node:fs';
+import type { SandboxPlan } from '../../sandbox/plan.ts';
+import { addon } from './addon.ts';
+import { type EncodeOptions, encodePlan, encodeStage, encodeStaged, type RootPart, type StagedPlan } from './encode.ts';
+import type { TreeSource } from './encode-steps.ts';
+import { parseMountinfo } from './facts.ts';
+import { expandRecursiveBinds } from './recursive-binds.ts';
+import { hostSources, type SplitRoot, splitRoot } from './stage-split.ts';
+
+/** Where metactl-init starts: in a copy of the host's mounts, of an empty stage, or of the app's own stage. */
+export type StartKind = 'host' | 'empty' | 'app';
+
+/** A plan in the kernel's hands: a sealed memfd, and the host mounts that go with it. */
+export interface EncodedPlan {
+  readonly memfd: number;
+  readonly trees: readonly TreeSource[];
+}
+
+/** What all launches of a plan's app may share. */
+export interface SharedRoot {
+  /** Equal for equal shared roots. */
+  readonly key: string;
+  readonly root: RootPart;
+  readonly staged: StagedPlan;
+  /** Host paths that it shows. */
+  readonly sources: readonly string[];
+}
+
+interface Cached {
+  readonly split: SplitRoot;
+  shared: SharedRoot | undefined;
+  readonly variants: Map<string, EncodedPlan>;
+}
+
+/** By plan, so that a restart encodes nothing. Closed when nobody has the plan any more. */
+const cache = new WeakMap<SandboxPlan, Cached>();
+const closer = new FinalizationRegistry<Map<string, EncodedPlan>>((variants) => {
+  for (const { memfd } of variants.values()) closeSync(memfd);
+});
+
+function cached(plan: SandboxPlan): Cached {
+  let entry = cache.get(plan);
+  if (entry === undefined) {
+    entry = { split: splitRoot(plan.root), shared: undefined, variants: new Map() };
+    cache.set(plan, entry);
+    closer.register(plan, entry.variants);
+  }
+  return entry;
+}
+
+export function sharedRootOf(plan: SandboxPlan): SharedRoot {
+  const entry = cached(plan);
+  if (entry.shared === undefined) {
+    const root = entry.split.shared;
+    const staged = encodeStage(root);
+    const key = createHash('sha256').update(staged.bytes).digest('base64');
+    entry.shared = { key, root, staged, sources: hostSources(root.steps) };
+  }
+  return entry.shared;
+}
+
+export function encodedPlan(plan: SandboxPlan, kind: StartKind, options: EncodeOptions): EncodedPlan {
+  const { split, variants } = cached(plan);
+  const key = `${kind} ${options.terminal} ${options.loopback}`;
+  let found = variants.get(key);
+  if (found === undefined) {
+    const { bytes, trees } = encodeFor(plan, kind, split, options);
+    found = { memfd: addon().sealedMemfd('metactl-plan', bytes, false), trees };
+    variants.set(key, found);
+  }
+  return found;
+}
+
+function encodeFor(plan: SandboxPlan, kind: StartKind, split: SplitRoot, options: EncodeOptions) {
+  if (kind === 'empty') return encodeStaged(plan, plan.root, true, options);
+  if (kind === 'app') return encodeStaged(plan, split.own, false, options);
+  return { bytes: encodePlan(addon().hasMountApi() ? plan : expanded(plan), options), trees: [] };
+}
+
+function expanded(plan: SandboxPlan): SandboxPlan {
+  const mounts = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+  return { ...plan, root: { ...plan.root, steps: expandRecursiveBinds(plan.root.steps, mounts) } };
+}

@@ -1,0 +1,48 @@
+import type { MountStep, RootPlan } from '../../sandbox/plan.ts';
+
+/** The steps and covers of a root in two parts: what all launches of an app may share, and what each needs for itself. */
+export interface SplitRoot {
+  readonly shared: Pick<RootPlan, 'steps' | 'masked' | 'readOnly'>;
+  readonly own: Pick<RootPlan, 'steps' | 'masked' | 'readOnly'>;
+}
+
+/**
+ * Splits a root for a mount namespace that is built once per app (launch.md, "What pays" 3). Order is kept, so the shared
+ * part ends where the first step comes that can't be shared; later ones may build on it. Not shared are, beside
+ * `shared: false`,
+ * - recursive binds: what is mounted below their source on the host may change between launches;
+ * - a tmpfs that stays writable: a launch must not find what an earlier one wrote.
+ * Pure.
+ */
+export function splitRoot(root: RootPlan): SplitRoot {
+  const sealed = new Set(
+    root.steps.filter((step) => step.op === 'remount' && step.readOnly).map((step) => step.target),
+  );
+  const end = root.steps.findIndex((step) => !canBeShared(step, sealed));
+  const count = end < 0 ? root.steps.length : end;
+  const own = root.steps.slice(count);
+  const isOwn = (path: string) => own.some((step) => isBelow(path, step.target));
+  return {
+    shared: {
+      steps: root.steps.slice(0, count),
+      masked: root.masked.filter((path) => !isOwn(path)),
+      readOnly: root.readOnly.filter((path) => !isOwn(path)),
+    },
+    own: { steps: own, masked: root.masked.filter(isOwn), readOnly: root.readOnly.filter(isOwn) },
+  };
+}
+
+function canBeShared(step: MountStep, sealed: ReadonlySet<string>): boolean {
+  if (!step.shared) return false;
+  if (step.op === 'bind') return !step.recursive;
+  return step.op !== 'tmpfs' || step.readOnly === true || sealed.has(step.target);
+}
+
+/** Host paths that the steps bind: the shared part is only good as long as the same things are there. Pure. */
+export function hostSources(steps: readonly MountStep[]): string[] {
+  return steps.flatMap((step) => (step.op === 'bind' && step.from !== 'inside' ? [step.source] : []));
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
+}
