@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
+import { objectName } from '../../util/paths.ts';
 import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } from '../host.ts';
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
 import { watchConflicts } from './conflict-watch.ts';
@@ -10,6 +11,7 @@ import { removeLive, writeLive } from './live.ts';
 import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
 import { endPredecessor } from './predecessor.ts';
+import { openAppStages, type StagesHold } from './stages.ts';
 import { makeTemporary, removeTemporary } from './temporary.ts';
 import { findUplink } from './uplink.ts';
 
@@ -71,6 +73,8 @@ class LinuxApp implements AppHandle {
   readonly #netns: number | undefined;
   readonly #cgroupFacts: CgroupFacts;
   readonly #stopWatching: () => void;
+  /** Prepared mount namespaces: a restart does not build the whole root again. */
+  readonly #stages: StagesHold;
   #running: Promise<unknown> | undefined;
   #cgroup: DaemonCgroup | undefined;
 
@@ -86,6 +90,7 @@ class LinuxApp implements AppHandle {
     this.#hold = hold;
     this.#netns = netns;
     this.#cgroupFacts = cgroupFacts;
+    this.#stages = openAppStages(objectName(request.paths, request.app));
   }
 
   async start(plan: SandboxPlan, io: StdioPlan): Promise<Sandbox> {
@@ -94,6 +99,7 @@ class LinuxApp implements AppHandle {
     const sandbox = launch(plan, {
       tasks: cgroup.tasks,
       stdio: io,
+      stages: this.#stages.stages,
       // Also without a limit of its own: a whole machine out of memory counts here too.
       oomKilled: () => cgroup.oomKills() > killsBefore,
       ...(this.#netns === undefined ? {} : { netns: this.#netns }),
@@ -115,6 +121,7 @@ class LinuxApp implements AppHandle {
   async close(): Promise<void> {
     await this.#running;
     this.#stopWatching();
+    this.#stages.release();
     await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
     await release(this.#request, this.#hold);
