@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { fixtures } from './fixtures.ts';
@@ -32,7 +32,11 @@ export interface ProbeApp {
   run(args?: readonly string[], options?: RunOptions): Promise<Outcome>;
   /** `metactl run`, left running; resolves when the probe has said `ready`. */
   start(args?: readonly string[], options?: RunOptions): Promise<Running>;
-  /** `metactl exec APP [OPTIONS] -- probe ARGUMENTS`. */
+  /** Stops all that `start` started. */
+  stop(): Promise<void>;
+  /** `metactl exec APP [OPTIONS] -- COMMAND`. */
+  enter(command: readonly string[], options?: readonly string[], run?: RunOptions): Promise<Outcome>;
+  /** The same for the probe. */
   exec(args: readonly string[], options?: readonly string[], run?: RunOptions): Promise<Outcome>;
   /** The same for `report PARTS`. */
   report(parts?: readonly string[], options?: readonly string[]): Promise<ProbeReport>;
@@ -64,7 +68,11 @@ export function makeProbeApp(scratch: Scratch, name: string, options: ProbeAppOp
       await one.waitFor(/ready/);
       return one;
     },
-    exec: (args, more = [], run) => runMetactl(['exec', name, ...more, '--', probe, ...args], all(run)),
+    async stop() {
+      await Promise.all(started.splice(0).map((one) => one.stop('SIGTERM', 5000)));
+    },
+    enter: (command, more = [], run) => runMetactl(['exec', name, ...more, '--', ...command], all(run)),
+    exec: (args, more, run) => app.enter([probe, ...args], more, run),
     report: async (parts = [], more = []) => parsed(await app.exec(['report', ...parts], more)),
     attack: async (args, more = []) => parsed(await app.exec(['attack', ...args], more)),
     init(daemon = 'main') {
@@ -82,22 +90,21 @@ export function makeProbeApp(scratch: Scratch, name: string, options: ProbeAppOp
     },
   };
   app.configure(options);
-  registry.set(app, started);
+  registry.add(app);
   return app;
 }
 
-const registry = new Map<ProbeApp, Running[]>();
+const registry = new Set<ProbeApp>();
 
 /** A scratch root whose apps are all stopped, and whose kernel objects are gone, once `remove` resolves. */
 export function makeProbeScratch(): { scratch: Scratch; remove: () => Promise<void> } {
   const scratch = makeScratch();
-  mkdirSync(join(scratch.root, 'etc/metactl/nodes'), { recursive: true, mode: 0o700 });
   return {
     scratch,
     async remove() {
-      for (const [app, started] of registry) {
+      for (const app of registry) {
         if (app.root !== scratch.root) continue;
-        await Promise.all(started.map((one) => one.stop('SIGKILL')));
+        await app.stop();
         registry.delete(app);
       }
       await runMetactl(['gc'], { root: scratch.root });
