@@ -105,10 +105,11 @@ class LinuxApp implements AppHandle {
       ...(this.#netns === undefined ? {} : { netns: this.#netns }),
       ...(cgroup.directory === undefined ? {} : { cgroup: cgroup.directory }),
     });
-    this.#recordLive(sandbox.pid, plan);
-    const ended = this.#finish(sandbox, cgroup);
+    // Nobody may enter before the sandbox is complete, so it is made known only then.
+    const started = sandbox.started.then(() => this.#recordLive(sandbox.pid, plan));
+    const ended = this.#finish(sandbox, started, cgroup);
     this.#running = ended;
-    return new LimitedSandbox(sandbox, cgroup, ended);
+    return new LimitedSandbox(sandbox, cgroup, started, ended);
   }
 
   /** Made at the first start and kept over restarts: making it costs as much as the launch itself. */
@@ -137,8 +138,9 @@ class LinuxApp implements AppHandle {
   }
 
   /** Waits for the end, then ends what a plain supervision could not reach. */
-  async #finish(sandbox: Sandbox, cgroup: DaemonCgroup): Promise<Ending> {
+  async #finish(sandbox: Sandbox, started: Promise<void>, cgroup: DaemonCgroup): Promise<Ending> {
     const ending = await sandbox.ended;
+    await started.catch(() => {});
     removeLive(this.#request.paths, this.#request.app, this.#request.daemon);
     cgroup.kill();
     return ending;
@@ -155,13 +157,13 @@ class LimitedSandbox implements Sandbox {
   readonly started: Promise<void>;
   readonly ended: Promise<Ending>;
 
-  constructor(sandbox: Sandbox, cgroup: DaemonCgroup, ended: Promise<Ending>) {
+  constructor(sandbox: Sandbox, cgroup: DaemonCgroup, started: Promise<void>, ended: Promise<Ending>) {
     this.#sandbox = sandbox;
     this.#cgroup = cgroup;
     this.pid = sandbox.pid;
     this.stdout = sandbox.stdout;
     this.stderr = sandbox.stderr;
-    this.started = sandbox.started;
+    this.started = started;
     this.ended = ended;
   }
 
