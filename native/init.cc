@@ -146,12 +146,13 @@ void run() {
   load_plan(plan);
   // Shares no process's namespaces, and the supervisor is to look at it.
   if (plan.mode == kModeStage) run_stage(plan);
-  // Before anything is shared with a sandbox: nobody in there may look into this process (CVE-2016-9962).
-  must(sys::prctl(PR_SET_DUMPABLE, 0), "protect from tracing", "prctl PR_SET_DUMPABLE");
 
   WatchKind kind = plan.mode == kModeJoin ? kWatchJoined : plan.has(kPlanSandboxed) ? kWatchNamespace : kWatchDescendants;
   int oom_score = has_own_proc(plan) ? -1 : open_oom_score();
   int children = kind == kWatchDescendants ? open_children() : -1;
+  // Before anything is shared with a sandbox: nobody in there may look into this process (CVE-2016-9962). Not earlier:
+  // without root it could not open its own files in /proc any more.
+  must(sys::prctl(PR_SET_DUMPABLE, 0), "protect from tracing", "prctl PR_SET_DUMPABLE");
   prepare(plan);
   if (oom_score < 0) oom_score = open_oom_score();
   take_daemons_oom_score(oom_score, plan.oom_score_adj);

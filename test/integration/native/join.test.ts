@@ -109,7 +109,8 @@ describe('join', () => {
       { stdin: terminal.slave, stdout: terminal.slave, stderr: terminal.slave },
     );
     terminal.closeSlave();
-    await process.started;
+    // Not earlier: the terminal echoes it.
+    await until(() => output.includes(`${UID}`));
     terminal.stream.write('hello\n');
     await once(terminal.stream, 'close').catch(() => {});
     expect(await process.ended).toMatchObject({ code: 0 });

@@ -1,5 +1,7 @@
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { makeInstallation } from '../../fixtures/native/compile.ts';
 import { sandboxPlan, UID } from '../../fixtures/native/plan.ts';
 import { printed, run, start, until } from '../../fixtures/native/run.ts';
 
@@ -23,6 +25,21 @@ describe('without a sandbox', () => {
     const namespaces = ['mnt', 'pid', 'net', 'uts'].map((name) => readlinkSync(`/proc/self/ns/${name}`));
     expect(output).toBe(`${UID}\n1024\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n${namespaces.join('\n')}\n`);
     expect(ending).toMatchObject({ code: 5, sandboxDied: false });
+  });
+
+  it('needs no root where nothing but the own user is asked for', () => {
+    const installation = makeInstallation();
+    try {
+      chmodSync(installation.directory, 0o755);
+      const script = 'id -u; ulimit -n; grep NoNewPrivs /proc/self/status; sleep 1000 & exit 6';
+      const as = ['--reuid', `${UID}`, '--regid', `${UID}`, '--clear-groups', process.execPath];
+      const output = execFileSync('setpriv', [...as, installation.bundle('supervisor.ts'), 'plain', script], {
+        encoding: 'utf8',
+      });
+      expect(output).toMatch(new RegExp(`^${UID}\\n256\\nNoNewPrivs:\\t1\\n\\{.*"code":6`));
+    } finally {
+      installation.remove();
+    }
   });
 
   it('ends what the daemon leaves behind', async () => {
