@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 
 #include <utility>
+#include <vector>
 
 #include "addon_support.h"
 #include "link.h"
@@ -141,6 +142,17 @@ Napi::Value listen_for_arp(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), listen_arp(link).release()); });
 }
 
+/// nfnetlink(messages) → answers, both Uint8Array
+Napi::Value exchange_nfnetlink(const Napi::CallbackInfo& info) {
+  if (!info[0].IsTypedArray()) bad_argument(info.Env(), "messages must be a Uint8Array");
+  auto messages = info[0].As<Napi::TypedArray>();
+  const auto* bytes = static_cast<const unsigned char*>(messages.ArrayBuffer().Data()) + messages.ByteOffset();
+  return guarded(info.Env(), [&] {
+    std::vector<unsigned char> answers = own_nfnetlink().exchange(bytes, messages.ByteLength());
+    return Napi::Buffer<unsigned char>::Copy(info.Env(), answers.data(), answers.size());
+  });
+}
+
 /// hasNftTable(name) → boolean
 Napi::Value nft_table(const Napi::CallbackInfo& info) {
   std::string name = string_arg(info, 0, "name");
@@ -163,6 +175,7 @@ void register_net(Napi::Env env, Napi::Object exports) {
   exports.Set("retireLink", Napi::Function::New(env, retire, "retireLink"));
   exports.Set("announce", Napi::Function::New(env, announce_address, "announce"));
   exports.Set("listenArp", Napi::Function::New(env, listen_for_arp, "listenArp"));
+  exports.Set("nfnetlink", Napi::Function::New(env, exchange_nfnetlink, "nfnetlink"));
   exports.Set("hasNftTable", Napi::Function::New(env, nft_table, "hasNftTable"));
 }
 

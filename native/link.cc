@@ -275,8 +275,12 @@ void delete_proxy_neighbour(Netlink& netlink, uint32_t address, int uplink) {
   netlink.talk("delete proxy neighbour", {}, request, ENOENT);
 }
 
-bool has_nft_table(const std::string& name) {
+Netlink& own_nfnetlink() {
   thread_local Netlink netlink(NETLINK_NETFILTER);
+  return netlink;
+}
+
+bool has_nft_table(const std::string& name) {
   Request request((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE, 0);
   nfgenmsg header = {};
   header.nfgen_family = NFPROTO_INET;
@@ -284,7 +288,7 @@ bool has_nft_table(const std::string& name) {
   request.header(header);
   request.attribute(NFTA_TABLE_NAME, name);
   Reply reply;
-  return netlink.ask(request, reply) == 0;
+  return own_nfnetlink().ask(request, reply) == 0;
 }
 
 }  // namespace metactl

@@ -53,6 +53,9 @@ void delete_proxy_neighbour(Netlink& netlink, uint32_t address, int uplink);
 /// Whether nftables has a table `name` of the family inet.
 bool has_nft_table(const std::string& name);
 
+/// The calling thread's socket to nfnetlink, made once.
+Netlink& own_nfnetlink();
+
 /// Tells everybody on the link's network that `address` is here now (a gratuitous ARP request). Nothing where the link
 /// has no Ethernet addresses.
 void announce(int index, uint32_t address);

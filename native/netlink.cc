@@ -89,14 +89,34 @@ Netlink::Netlink(int protocol) : socket_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CL
 
 void Netlink::send(Request& request) {
   request.message()->nlmsg_seq = ++sequence_;
+  send(request.message(), request.message()->nlmsg_len);
+}
+
+void Netlink::send(const void* messages, size_t size) {
   sockaddr_nl kernel = {};
   kernel.nl_family = AF_NETLINK;
   ssize_t sent;
   do {
-    sent = ::sendto(socket_.get(), request.message(), request.message()->nlmsg_len, 0,
-                    reinterpret_cast<sockaddr*>(&kernel), sizeof kernel);
+    sent = ::sendto(socket_.get(), messages, size, 0, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) fail("send netlink message", "sendto");
+}
+
+std::vector<unsigned char> Netlink::exchange(const void* messages, size_t size) {
+  send(messages, size);
+  std::vector<unsigned char> answers;
+  alignas(nlmsghdr) unsigned char buffer[32768];
+  for (;;) {
+    sockaddr_nl from = {};
+    socklen_t from_size = sizeof from;
+    ssize_t got = ::recvfrom(socket_.get(), buffer, sizeof buffer, MSG_TRUNC | MSG_DONTWAIT,
+                             reinterpret_cast<sockaddr*>(&from), &from_size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return answers;
+    if (got < 0) fail("receive netlink message", "recvfrom");
+    if (static_cast<size_t>(got) > sizeof buffer) fail("receive netlink message", "recvfrom", {}, EMSGSIZE);
+    if (from.nl_pid == 0) answers.insert(answers.end(), buffer, buffer + got);
+  }
 }
 
 void Netlink::receive(Reply& reply) {

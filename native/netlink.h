@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "fd.h"
 
@@ -67,9 +68,13 @@ class Netlink {
   int talk(const char* step, const std::string& about, Request& request, int harmless = 0);
   /// Sends a request that is answered by one object. @returns 0 or the kernel's errno.
   int ask(Request& request, Reply& reply);
+  /// Sends finished messages as they are. @returns the kernel's answers one behind the other; it gives them within the
+  /// send, and the rest of a long list within each receive, so nothing is waited for.
+  std::vector<unsigned char> exchange(const void* messages, size_t size);
 
  private:
   void send(Request& request);
+  void send(const void* messages, size_t size);
   /// Receives into `reply` until a message with our sequence number is there.
   void receive(Reply& reply);
 

@@ -30,6 +30,8 @@ declare module './addon.ts' {
     /** A non-blocking descriptor; each read gives one ARP packet of the link, without a link-layer header. */
     listenArp(link: number): number;
     hasNftTable(name: string): boolean;
+    /** Sends finished messages to nfnetlink. @returns the answers, one behind the other. */
+    nfnetlink(messages: Uint8Array): Uint8Array;
   }
 }
 

@@ -43,7 +43,7 @@ const proxyDelayOf = (uplink: string) => `net/ipv4/neigh/${uplink}/proxy_delay`;
 /** Makes sure that the base is there, for `uplink` if one is given. The usual case costs two look-ups and no process. */
 export async function ensureBase(paths: Paths, uplink: Uplink | undefined): Promise<void> {
   if (await withMachineLock(true, async () => isReady(paths, uplink))) return;
-  await withMachineLock(false, () => load(paths, uplink));
+  await withMachineLock(false, async () => load(paths, uplink));
 }
 
 function isReady(paths: Paths, uplink: Uplink | undefined): boolean {
@@ -53,23 +53,23 @@ function isReady(paths: Paths, uplink: Uplink | undefined): boolean {
   return uplink.forwarding && made.some((one) => one.kind === 'uplink' && one.name === uplink.name);
 }
 
-async function load(paths: Paths, uplink: Uplink | undefined): Promise<void> {
+function load(paths: Paths, uplink: Uplink | undefined): void {
   const table = tableName(paths);
   recordMade(paths, undefined, { kind: 'nft', table });
-  if (uplink !== undefined) await recordUplink(paths, uplink);
+  if (uplink !== undefined) recordUplink(paths, uplink);
   const claims = claimsOf(paths);
   // The rules first: an uplink never forwards without them.
-  await loadBaseTable(table, claims);
+  loadBaseTable(table, claims);
   for (const { key, value } of madeOf(paths, undefined, 'sysctl')) {
     if (readSysctl(key) !== value) writeSysctl(key, value);
   }
 }
 
 /** Records the uplink's sysctls as they were before any root's metactl changed them. */
-async function recordUplink(paths: Paths, uplink: Uplink): Promise<void> {
+function recordUplink(paths: Paths, uplink: Uplink): void {
   const { name, configured } = uplink;
   if (madeOf(paths, undefined, 'uplink').some((one) => one.name === name)) return;
-  const claim = (await readOtherClaims(tableName(paths))).find((one) => one.uplink === name);
+  const claim = readOtherClaims(tableName(paths)).find((one) => one.uplink === name);
   const forwarding = claim?.forwarding ?? readSysctl(forwardingOf(name)) ?? '0';
   const proxyDelay = claim?.proxyDelay ?? readSysctl(proxyDelayOf(name)) ?? '0';
   recordMade(
@@ -100,20 +100,20 @@ export async function releaseBase(paths: Paths): Promise<boolean> {
   return await withMachineLock(false, async () => {
     const made = readMade(paths, undefined);
     if (made.length === 0 || isBaseUsed(paths)) return false;
-    await unload(paths);
+    unload(paths);
     return true;
   });
 }
 
-async function unload(paths: Paths): Promise<void> {
+function unload(paths: Paths): void {
   const table = tableName(paths);
-  const claimed = new Set((await readOtherClaims(table)).map((claim) => claim.uplink));
+  const claimed = new Set(readOtherClaims(table).map((claim) => claim.uplink));
   const shared = new Set([...claimed].flatMap((name) => [forwardingOf(name), proxyDelayOf(name)]));
   for (const sysctl of madeOf(paths, undefined, 'sysctl')) {
     // The last root that uses an uplink puts it back.
     if (!shared.has(sysctl.key)) putBack(sysctl);
   }
-  await removeBaseTable(table);
+  removeBaseTable(table);
   forgetMade(paths, undefined, ...readMade(paths, undefined));
 }
 

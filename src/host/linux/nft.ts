@@ -1,6 +1,10 @@
-import { execFile } from 'node:child_process';
+import { constants as osConstants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 import { MetactlError } from '../../util/error.ts';
 import { LINK_PREFIX } from './network-name.ts';
+import { networkAddon } from './network-native.ts';
+import { type NftChainName, type Refusal, readChains, readOutcome } from './nft-answer.ts';
+import { type Expression, listChains, type NftTable, removeTable, replaceTable } from './nft-message.ts';
 
 /** An uplink as it was before metactl changed it. */
 export interface Claim {
@@ -10,6 +14,10 @@ export interface Claim {
   readonly proxyDelay: string;
 }
 
+/** What nft(8) calls raw: before connection tracking, so that a forged packet costs nothing. */
+const RAW = -300;
+const FILTER = 0;
+
 /**
  * The node's base table. Nothing in it depends on an app: links go by their prefix, and the address that belongs to a
  * link is told by the host route to it.
@@ -17,21 +25,28 @@ export interface Claim {
  * Whoever switched on the forwarding of an uplink made a router of it; packets from there go to metactl's apps only.
  * The empty chain `uplink-…` tells other roots' metactl what the uplink was like before, for they see it changed. Pure.
  */
-export function baseTable(table: string, claims: readonly Claim[]): string {
-  const links = `"${LINK_PREFIX}*"`;
-  const drops = claims
-    .filter((claim) => claim.forwarding === '0')
-    .map((claim) => `\t\tmeta nfproto ipv4 iifname "${claim.uplink}" oifname != ${links} drop\n`);
-  const chains = claims.map((claim) => `\tchain ${claimName(claim)} {\n\t}\n`);
-  return (
-    // Declared first, so that deleting it never fails: all of it is one transaction.
-    `table inet ${table} {\n}\ndelete table inet ${table}\n` +
-    `table inet ${table} {\n` +
-    `\tchain anti-spoof {\n\t\ttype filter hook prerouting priority raw; policy accept;\n` +
-    `\t\tiifname ${links} fib saddr . iif oif missing drop\n\t}\n` +
-    `\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n${drops.join('')}\t}\n` +
-    `${chains.join('')}}\n`
-  );
+export function baseTable(name: string, claims: readonly Claim[]): NftTable {
+  const links = `${LINK_PREFIX}*`;
+  const forged: Expression[] = [
+    { kind: 'iifname', is: true, name: links },
+    { kind: 'forged-source' },
+    { kind: 'drop' },
+  ];
+  const switchedOn = claims.filter((claim) => claim.forwarding === '0');
+  const elsewhere = switchedOn.map(({ uplink }): Expression[] => [
+    { kind: 'ipv4' },
+    { kind: 'iifname', is: true, name: uplink },
+    { kind: 'oifname', is: false, name: links },
+    { kind: 'drop' },
+  ]);
+  return {
+    name,
+    chains: [
+      { name: 'anti-spoof', base: { hook: 'prerouting', priority: RAW }, rules: [forged] },
+      { name: 'forward', base: { hook: 'forward', priority: FILTER }, rules: elsewhere },
+      ...claims.map((claim) => ({ name: claimName(claim), rules: [] })),
+    ],
+  };
 }
 
 /** `uplink-0-80-eth0`: forwarding, proxy_delay, device. Pure. */
@@ -47,55 +62,50 @@ export function parseClaim(chain: string): Claim | undefined {
   return { uplink, forwarding, proxyDelay };
 }
 
-/** Claims in the tables of other roots' nodes, from the text of `nft -j list chains`. Pure. */
-export function otherClaims(json: string, own: string): Claim[] {
-  const { nftables } = JSON.parse(json) as { nftables: { chain?: { family: string; table: string; name: string } }[] };
-  return nftables.flatMap(({ chain }) => {
-    if (chain === undefined || chain.family !== 'inet' || chain.table === own) return [];
-    return /^metactl(-[0-9a-f]{4})?$/.test(chain.table) ? (parseClaim(chain.name) ?? []) : [];
-  });
+/** Claims in the tables of other roots' nodes, from the names of all chains of the family inet. Pure. */
+export function otherClaims(chains: readonly NftChainName[], own: string): Claim[] {
+  return chains.flatMap(({ table, chain }) =>
+    table !== own && /^metactl(-[0-9a-f]{4})?$/.test(table) ? (parseClaim(chain) ?? []) : [],
+  );
 }
 
-export async function loadBaseTable(table: string, claims: readonly Claim[]): Promise<void> {
-  await nft(['-f', '-'], 'load the nft table', table, baseTable(table, claims));
+/** @throws MetactlError METACTL_NO_NFT where the kernel lacks what the table needs; METACTL_NFT for any other refusal. */
+export function loadBaseTable(name: string, claims: readonly Claim[]): void {
+  transact('load the nft table', name, replaceTable(baseTable(name, claims)));
 }
 
 /** Removes the table, if it is there. */
-export async function removeBaseTable(table: string): Promise<void> {
-  await nft(['-f', '-'], 'remove the nft table', table, `table inet ${table} {\n}\ndelete table inet ${table}\n`);
+export function removeBaseTable(name: string): void {
+  transact('remove the nft table', name, removeTable(name));
 }
 
-export async function readOtherClaims(table: string): Promise<Claim[]> {
-  return otherClaims(await nft(['-j', 'list', 'chains'], 'list nft chains', table), table);
+export function readOtherClaims(own: string): Claim[] {
+  const answers = networkAddon().nfnetlink(listChains());
+  const chains = readChains(answers);
+  if (chains === undefined) throw nftError('list nft chains', own, readOutcome(answers).refusal);
+  return otherClaims(chains, own);
 }
 
-/** Root runs it: a fixed search path, no shell, and nothing of the caller's environment. */
-const ENVIRONMENT = { PATH: '/usr/sbin:/sbin:/usr/bin:/bin', LC_ALL: 'C' };
+function transact(step: string, table: string, messages: Uint8Array): void {
+  const { refusal, acknowledged } = readOutcome(networkAddon().nfnetlink(messages));
+  if (refusal !== undefined || acknowledged === 0) throw nftError(step, table, refusal);
+}
 
-function nft(args: readonly string[], step: string, table: string, input = ''): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = { env: ENVIRONMENT, cwd: '/', timeout: 30_000, maxBuffer: 64 * 1024 * 1024 };
-    const child = execFile('nft', args, options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else reject(nftError(error, step, table, stderr));
-    });
-    // Where nft can't be started, or ends before it has read all, the callback above tells.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
+/** What the kernel says to a subsystem or an expression that it was built without. */
+const LACKING = new Set([osConstants.errno.EINVAL, osConstants.errno.EOPNOTSUPP, osConstants.errno.ENOENT]);
+
+function nftError(step: string, table: string, refusal: Refusal | undefined): MetactlError {
+  const errno = refusal?.errno ?? osConstants.errno.EPROTO;
+  const lacking = refusal !== undefined && LACKING.has(errno);
+  const words = refusal?.text ? ` (the kernel says: ${refusal.text})` : '';
+  return new MetactlError(`can't ${step} ${table}: ${getSystemErrorName(-errno)}${words}`, {
+    code: lacking ? 'METACTL_NO_NFT' : 'METACTL_NFT',
+    step,
+    path: table,
+    errno,
+    syscall: 'nfnetlink',
+    hint: lacking
+      ? 'the kernel needs nf_tables with the expression fib for the family inet (NF_TABLES_INET, NFT_FIB_INET)'
+      : 'look at `nft list ruleset` and at the kernel log',
   });
-}
-
-function nftError(error: Error, step: string, table: string, stderr: string): MetactlError {
-  const absent = (error as NodeJS.ErrnoException).code === 'ENOENT';
-  const said = stderr.trim().split('\n')[0] ?? '';
-  return new MetactlError(
-    absent ? "can't start nft: it isn't installed" : `can't ${step} ${table}: ${said || error.message}`,
-    {
-      code: absent ? 'METACTL_NO_NFT' : 'METACTL_NFT',
-      step,
-      path: table,
-      cause: error,
-      hint: absent ? 'install the package nftables' : 'look at `nft list ruleset` and at the kernel log',
-    },
-  );
 }

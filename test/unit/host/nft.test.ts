@@ -1,31 +1,36 @@
 import { describe, expect, it } from 'vitest';
-import { baseTable, claimName, otherClaims, parseClaim } from '../../../src/host/linux/nft.ts';
+import { baseTable, type Claim, claimName, otherClaims, parseClaim } from '../../../src/host/linux/nft.ts';
 
 const switchedOn = { uplink: 'eth0', forwarding: '0', proxyDelay: '80' };
 const router = { uplink: 'bond0.100', forwarding: '1', proxyDelay: '0' };
 
 describe('the base table', () => {
+  const rulesOf = (chain: string, ...claims: Claim[]) =>
+    baseTable('metactl', claims).chains.find(({ name }) => name === chain)?.rules;
+
   it('drops forged sources from every link of metactl', () => {
-    expect(baseTable('metactl', [])).toContain('iifname "mt-*" fib saddr . iif oif missing drop\n');
+    expect(rulesOf('anti-spoof')).toEqual([
+      [{ kind: 'iifname', is: true, name: 'mt-*' }, { kind: 'forged-source' }, { kind: 'drop' }],
+    ]);
   });
 
   it('drops what an uplink would forward elsewhere only where metactl switched its forwarding on, and only IPv4', () => {
-    const text = baseTable('metactl-ab12', [switchedOn, router]);
-    expect(text).toContain('\t\tmeta nfproto ipv4 iifname "eth0" oifname != "mt-*" drop\n');
-    expect(text).not.toContain('iifname "bond0.100"');
-    expect(baseTable('metactl', [])).not.toContain('oifname');
-  });
-
-  it('replaces itself in one transaction', () => {
-    expect(baseTable('metactl', [])).toMatch(
-      /^table inet metactl \{\n\}\ndelete table inet metactl\ntable inet metactl \{\n/,
-    );
+    expect(rulesOf('forward', switchedOn, router)).toEqual([
+      [
+        { kind: 'ipv4' },
+        { kind: 'iifname', is: true, name: 'eth0' },
+        { kind: 'oifname', is: false, name: 'mt-*' },
+        { kind: 'drop' },
+      ],
+    ]);
+    expect(rulesOf('forward')).toEqual([]);
   });
 
   it('tells other roots what each uplink was like before', () => {
-    const text = baseTable('metactl', [switchedOn, router]);
-    expect(text).toContain('\tchain uplink-0-80-eth0 {\n');
-    expect(text).toContain('\tchain uplink-1-0-bond0.100 {\n');
+    expect(baseTable('metactl', [switchedOn, router]).chains.slice(2)).toEqual([
+      { name: 'uplink-0-80-eth0', rules: [] },
+      { name: 'uplink-1-0-bond0.100', rules: [] },
+    ]);
   });
 });
 
@@ -36,17 +41,13 @@ describe('claims', () => {
   });
 
   it('are read from tables of other roots only', () => {
-    const chain = (table: string, name: string, family = 'inet') => ({ chain: { family, table, name, handle: 1 } });
-    const nftables = [
-      { metainfo: { version: '1.0.6' } },
-      chain('metactl', 'anti-spoof'),
-      chain('metactl', 'uplink-0-80-eth0'),
-      chain('metactl-ab12', 'uplink-1-0-bond0.100'),
-      chain('metactl-of-somebody', 'uplink-0-0-eth1'),
-      chain('metactl', 'uplink-0-0-eth2', 'ip'),
+    const chains = [
+      { table: 'metactl', chain: 'anti-spoof' },
+      { table: 'metactl', chain: 'uplink-0-80-eth0' },
+      { table: 'metactl-ab12', chain: 'uplink-1-0-bond0.100' },
+      { table: 'metactl-of-somebody', chain: 'uplink-0-0-eth1' },
     ];
-    const json = JSON.stringify({ nftables });
-    expect(otherClaims(json, 'metactl-ab12')).toEqual([switchedOn]);
-    expect(otherClaims(json, 'metactl')).toEqual([router]);
+    expect(otherClaims(chains, 'metactl-ab12')).toEqual([switchedOn]);
+    expect(otherClaims(chains, 'metactl')).toEqual([router]);
   });
 });

@@ -1,0 +1,74 @@
+import { execFileSync } from 'node:child_process';
+import { afterEach, describe, expect, it } from 'vitest';
+import { loadBaseTable, readOtherClaims, removeBaseTable } from '../../../src/host/linux/nft.ts';
+import { leakCheck } from '../../helpers/leak-check.ts';
+
+// The addon's socket lasts as long as the process: it is no left-over of a test.
+readOtherClaims('none');
+leakCheck();
+
+const OWN = 'metactl-fff0';
+const switchedOn = { uplink: 'eth0', forwarding: '0', proxyDelay: '80' };
+const router = { uplink: 'bond0.100', forwarding: '1', proxyDelay: '0' };
+
+const list = () => execFileSync('nft', ['-s', 'list', 'table', 'inet', OWN], { encoding: 'utf8' });
+
+afterEach(() => {
+  for (const name of [OWN, 'metactl-fff1']) removeBaseTable(name);
+});
+
+describe('the base table in the kernel', () => {
+  it('is what an administrator would have written for nft', () => {
+    loadBaseTable(OWN, [switchedOn, router]);
+    expect(list()).toBe(`table inet ${OWN} {
+	chain anti-spoof {
+		type filter hook prerouting priority raw; policy accept;
+		iifname "mt-*" fib saddr . iif oif missing drop
+	}
+
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		meta nfproto ipv4 iifname "eth0" oifname != "mt-*" drop
+	}
+
+	chain uplink-0-80-eth0 {
+	}
+
+	chain uplink-1-0-bond0.100 {
+	}
+}
+`);
+  });
+
+  it('replaces what there was, also what others put into it', () => {
+    loadBaseTable(OWN, [switchedOn]);
+    execFileSync('nft', ['add', 'rule', 'inet', OWN, 'forward', 'accept']);
+    loadBaseTable(OWN, []);
+    expect(list()).not.toMatch(/accept$|uplink/m);
+    expect(list().match(/ drop$/gm)).toHaveLength(1);
+  });
+
+  it('goes, and may be gone already', () => {
+    loadBaseTable(OWN, []);
+    removeBaseTable(OWN);
+    removeBaseTable(OWN);
+    expect(() => list()).toThrow('No such file or directory');
+  });
+
+  it('shows the claims of other roots, not our own', () => {
+    loadBaseTable(OWN, [switchedOn]);
+    loadBaseTable('metactl-fff1', [router]);
+    expect(readOtherClaims(OWN)).toEqual([router]);
+    expect(readOtherClaims('metactl-fff1')).toEqual([switchedOn]);
+  });
+
+  it('tells in the kernel’s words why it was refused', () => {
+    const name = 'x'.repeat(300);
+    expect(() => loadBaseTable(name, [])).toThrow(
+      expect.objectContaining({
+        code: 'METACTL_NFT',
+        message: `can't load the nft table ${name}: ERANGE (the kernel says: Attribute failed policy validation)`,
+      }),
+    );
+  });
+});
