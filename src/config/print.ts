@@ -5,7 +5,11 @@ import type { Item } from './scan.ts';
  * Pure.
  */
 export function printItems(items: readonly Item[]): string {
-  const lines = items.map((item) => (item.kind === 'header' ? `\n[${item.section}]` : `${item.key} = ${item.raw}`));
+  // After a space, a value that begins with # or ; would be a comment.
+  const space = (raw: string) => (/^[#;]/.test(raw) ? '' : ' ');
+  const lines = items.map((item) =>
+    item.kind === 'header' ? `\n[${item.section}]` : `${item.key} =${space(item.raw)}${item.raw}`,
+  );
   return `${lines.join('\n')}\n`.replace(/^\n/, '');
 }
 

@@ -105,6 +105,12 @@ describe('for any text', () => {
     );
   });
 
+  it('a value that looks like a comment is printed as a value', () => {
+    const { items } = scan('[s]\na=#b\nc=;d\n', 'f');
+    expect(printItems(items)).toBe('[s]\na =#b\nc =;d\n');
+    expect(places(scan(printItems(items), 'f').items)).toEqual(places(items));
+  });
+
   it('reading what was printed gives the same again', () => {
     fc.assert(
       fc.property(fc.oneof(file, noise), (text) => {
