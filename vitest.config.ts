@@ -9,7 +9,14 @@ export default defineConfig({
   test: {
     reporters: process.env.CI ? [new NoSkips(), 'default'] : ['default'],
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000 } },
+      {
+        test: {
+          name: 'unit',
+          setupFiles: ['test/helpers/property-seed.ts'],
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
       {
         test: {
           name: 'integration',
