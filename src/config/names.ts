@@ -11,6 +11,8 @@ const VERBS =
   'gc purge completion help version';
 /** Verbs announced for later: an app must not take their names, a daemon may (`web` is a common one). */
 const LATER_VERBS = 'rollout site nodes agent lb dns web';
+/** `/run/metactl/<app>/made.json` is the record of made objects; `exec-<pid>` is what `exec --fresh` calls itself. */
+const OWN_DAEMONS = /^(?:made|exec-\d+)$/;
 
 /**
  * What is wrong with an app's or daemon's name.
@@ -21,7 +23,8 @@ export function nameProblem(name: string, what: 'app' | 'daemon'): string | unde
     return `found the ${what} name ${quoted(name)}, expected a lower-case letter, then up to 30 of a–z, 0–9 and -, not ending in -`;
   }
   const verbs = what === 'app' ? `${VERBS} ${LATER_VERBS}` : VERBS;
-  if (name === 'all' || verbs.split(' ').includes(name)) {
+  const own = what === 'daemon' && OWN_DAEMONS.test(name);
+  if (name === 'all' || own || verbs.split(' ').includes(name)) {
     return `found the ${what} name ${quoted(name)}, which is reserved; expected any other name`;
   }
   return undefined;
