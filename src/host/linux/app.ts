@@ -112,7 +112,7 @@ class LinuxApp implements AppHandle {
     return new LimitedSandbox(sandbox, cgroup, started, ended);
   }
 
-  /** Made at the first start and kept over restarts: making it costs as much as the launch itself. */
+  /** Made at the first start and kept over restarts, unless it was killed: making it costs as much as the launch itself. */
   #cgroupFor(plan: SandboxPlan): DaemonCgroup {
     const { paths, app, daemon } = this.#request;
     this.#cgroup ??= makeDaemonCgroup(paths, app, daemon, plan.limits, this.#cgroupFacts, plan.bestEffort);
@@ -143,6 +143,10 @@ class LinuxApp implements AppHandle {
     await started.catch(() => {});
     removeLive(this.#request.paths, this.#request.app, this.#request.daemon);
     cgroup.kill();
+    if (cgroup.spent) {
+      if (this.#cgroup === cgroup) this.#cgroup = undefined;
+      await cgroup.remove();
+    }
     return ending;
   }
 }

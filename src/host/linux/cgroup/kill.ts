@@ -32,14 +32,20 @@ export const linuxProcesses: Processes = {
  * SIGKILL to everything in these directories (one cgroup as its hierarchies show it). `cgroup.kill` does it at once
  * (Linux 5.14, also in hybrid's `unified` tree); what it can't reach is signalled one by one, forks being forbidden first.
  * Only asks for it: the processes end some time later.
+ * @returns whether anything was inside. Then the directories are spent: forks may be forbidden in them, and since 6.14 Linux kills
+ *   what is cloned into a cgroup whose `cgroup.kill` was ever used (it compares the cgroup's count of kills with that of the
+ *   parent's cgroup; seen with 6.18).
  */
-export function killInside(kernel: CgroupKernel, directories: readonly string[], processes: Processes): void {
+export function killInside(kernel: CgroupKernel, directories: readonly string[], processes: Processes): boolean {
   const killed = new Set(directories.flatMap((directory) => killAtOnce(kernel, directory)));
+  let spent = killed.size > 0;
   for (const directory of directories) {
     if (readPids(kernel, directory).every((pid) => killed.has(pid))) continue;
+    spent = true;
     forbidForks(kernel, directories);
     for (let pass = 0; pass < PASSES; pass++) killOneByOne(kernel, directory, processes);
   }
+  return spent;
 }
 
 /** @returns the pids that were inside; none where the kernel has no `cgroup.kill`. */

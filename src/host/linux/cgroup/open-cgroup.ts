@@ -17,6 +17,8 @@ export interface DaemonCgroup {
   readonly warnings: readonly string[];
   /** SIGKILL to everything inside; returns before it has ended. */
   kill(): void;
+  /** Something inside was killed: nothing can be started in it any more, see `killInside`. */
+  readonly spent: boolean;
   /** Zeros once it is removed. */
   stats(): CgroupStats;
   /** Processes inside that the kernel killed for memory since it was made; still known after `remove`. */
@@ -47,6 +49,7 @@ export class OpenCgroup implements DaemonCgroup {
   readonly #backends: Backends;
   #open: number[] = [];
   #killed = false;
+  #spent = false;
   #lastOomKills = 0;
 
   constructor(leaves: readonly Leaf[], warnings: readonly string[], backends: Backends) {
@@ -75,7 +78,11 @@ export class OpenCgroup implements DaemonCgroup {
 
   kill(): void {
     this.#killed = true;
-    killInside(this.#backends.kernel, this.paths, this.#backends.processes);
+    if (killInside(this.#backends.kernel, this.paths, this.#backends.processes)) this.#spent = true;
+  }
+
+  get spent(): boolean {
+    return this.#spent;
   }
 
   stats(): CgroupStats {
