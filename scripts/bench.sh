@@ -15,4 +15,19 @@ bash scripts/build.sh --if-stale
 # As the command line is: bundled. One level below the root, as `dist` is, for the addon to be found.
 node_modules/.bin/esbuild test/bench/main.ts --bundle --platform=node --target=node20 --format=esm --external:netlink \
   --outfile=.cache/bench.mjs --log-level=warning
-exec node .cache/bench.mjs "$@"
+
+# Not below /tmp, which is another file system inside a sandbox.
+scratch=$(mktemp -d /srv/metactl-bench-XXXXXX)
+chmod 755 "$scratch"
+clean_up() {
+  node bin/metactl.cjs --root "$scratch" gc >/dev/null || true
+  ip link del mbench0 2>/dev/null || true
+  rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+status=0
+node .cache/bench.mjs --scratch "$scratch" "$@" || status=$?
+exit "$status"

@@ -1,5 +1,6 @@
 /**
  * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,apps,commands]`. Root; a quiet machine.
+ * scripts/bench.sh gives it a scratch root and removes what is left, also when it is stopped.
  * Exit status 1 if a gate fails. `--json`: `{ node, kernel, cpus, runs, measured, missing, gates }`, times in µs.
  */
 import { cpus, release } from 'node:os';
@@ -16,22 +17,23 @@ import { printTable } from './table.ts';
 
 const PARTS = ['launches', 'daemons', 'apps', 'commands'] as const;
 
-function options(): { json: boolean; runs: number; parts: readonly string[] } {
+function options(): { json: boolean; runs: number; parts: readonly string[]; scratch: string } {
   const { values } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
       runs: { type: 'string', default: '200' },
+      scratch: { type: 'string', default: '' },
       only: { type: 'string', default: PARTS.join(',') },
     },
   });
   const parts = values.only.split(',');
   const unknown = parts.find((part) => !(PARTS as readonly string[]).includes(part));
   const runs = Number(values.runs);
-  if (unknown !== undefined || !Number.isInteger(runs) || runs < 1) {
-    console.error('usage: bench [--json] [--runs N] [--only launches,daemons,apps,commands]');
+  if (unknown !== undefined || !Number.isInteger(runs) || runs < 1 || values.scratch === '') {
+    console.error('usage: bench --scratch DIR [--json] [--runs N] [--only launches,daemons,apps,commands]');
     process.exit(2);
   }
-  return { json: values.json, runs, parts };
+  return { json: values.json, runs, parts, scratch: values.scratch };
 }
 
 function progress(text: string): void {
@@ -58,13 +60,13 @@ async function measureLaunches(
   }
 }
 
-const { json, runs, parts } = options();
+const { json, runs, parts, scratch } = options();
 if (process.geteuid?.() !== 0) {
   console.error('bench: sandboxes need root');
   process.exit(77);
 }
 
-const site = makeSite();
+const site = makeSite(scratch);
 let measured: Measured = {};
 let missing: readonly Missing[] = [];
 try {

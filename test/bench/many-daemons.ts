@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { AppHandle, Sandbox } from '../../src/host/host.ts';
 import { equalBwrap } from './rivals.ts';
 import { type BenchSite, openDaemon, startFirst } from './site.ts';
 import { microseconds, now, percentile, type Summary, summarize } from './statistics.ts';
@@ -31,7 +32,8 @@ function childrenOf(pid: number): number[] {
 /** So many daemons of one app, its network there, against as many bwraps: all from this process, round by round. */
 export async function measureManyDaemons(site: BenchSite, count: number, rounds: number): Promise<ManyDaemons> {
   const prepared = await site.app('many', count, true);
-  const handles = [];
+  const handles: AppHandle[] = [];
+  const running = new Set<Sandbox>();
   const times = { metactl: [] as number[], bwrap: [] as number[] };
   let initPss = 0;
   let bwrapPss = 0;
@@ -39,7 +41,13 @@ export async function measureManyDaemons(site: BenchSite, count: number, rounds:
     for (const plan of prepared.plans) handles.push(await openDaemon(prepared, plan));
     for (let round = 0; round < rounds; round++) {
       const called = now();
-      const started = await Promise.all(handles.map((handle, i) => startFirst(handle, prepared.plans[i]!)));
+      const started = await Promise.all(
+        handles.map(async (handle, i) => {
+          const one = await startFirst(handle, prepared.plans[i]!);
+          running.add(one.sandbox);
+          return one;
+        }),
+      );
       times.metactl.push(lastFirst(called, await Promise.all(started.map(({ printed }) => printed))));
       initPss = percentile(
         started.map(({ sandbox }) => pss(sandbox.pid)),
@@ -47,11 +55,13 @@ export async function measureManyDaemons(site: BenchSite, count: number, rounds:
       );
       for (const { sandbox } of started) sandbox.kill();
       await Promise.all(started.map(({ sandbox }) => sandbox.ended));
+      running.clear();
       const rival = await manyBwraps(site, count);
       times.bwrap.push(rival.time);
       bwrapPss = rival.pss;
     }
   } finally {
+    for (const sandbox of running) sandbox.kill();
     for (const handle of handles) await handle.close();
   }
   return { count, metactl: summarize(times.metactl), bwrap: summarize(times.bwrap), initPss, bwrapPss };

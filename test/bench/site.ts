@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { AppHandle, Sandbox } from '../../src/host/host.ts';
 import type { SandboxPlan } from '../../src/sandbox/plan.ts';
 import { type Prepared, prepare } from '../../src/supervisor/prepare.ts';
 import { pathsFor } from '../../src/util/paths.ts';
 import { fixtures } from '../helpers/fixtures.ts';
-import { makeScratch } from '../helpers/scratch.ts';
 
 /** RFC 2544 sets 198.18.0.0/15 aside for benchmarks: no host routes it. */
 const POOL = '198.18.0.0/16';
@@ -23,30 +22,29 @@ export interface BenchSite {
   remove(): void;
 }
 
-export function makeSite(): BenchSite {
-  const scratch = makeScratch();
-  const directory = join(scratch.root, 'apps/first');
+/** @param root An empty directory, not below /tmp (another file system inside a sandbox); removed by its maker. */
+export function makeSite(root: string): BenchSite {
+  const directory = join(root, 'apps/first');
   const program = join(directory, 'first');
+  const write = (path: string, text: string): void => {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text, { mode: 0o600 });
+  };
   const remove = (): void => {
-    try {
-      execFileSync('ip', ['link', 'del', UPLINK], { stdio: 'ignore' });
-    } catch {
-      // It was not made.
-    }
-    scratch.remove();
+    execFileSync('ip', ['link', 'del', UPLINK], { stdio: 'ignore' });
   };
   try {
     mkdirSync(directory, { recursive: true });
     copyFileSync(fixtures().first, program);
     execFileSync('ip', ['link', 'add', UPLINK, 'type', 'veth', 'peer', 'name', `${UPLINK}p`]);
     for (const link of [UPLINK, `${UPLINK}p`]) execFileSync('ip', ['link', 'set', link, 'up']);
-    scratch.metactlConf(`[network]\npool = ${POOL}\nuplink = ${UPLINK}\n`);
+    write('etc/metactl/metactl.conf', `[network]\npool = ${POOL}\nuplink = ${UPLINK}\n`);
   } catch (error) {
     remove();
     throw error;
   }
   return {
-    root: scratch.root,
+    root,
     directory,
     program,
     remove,
@@ -54,8 +52,8 @@ export function makeSite(): BenchSite {
       const command = `command = ./first${hold ? ' hold' : ''}`;
       const limits = 'memory-max = 64m\ncpu-weight = 100\ntasks-max = 64';
       const sections = Array.from({ length: daemons }, (_, i) => `[daemon.d${i}]\n${command}\n${limits}\n`);
-      scratch.node(name, `[app]\ndirectory = ${directory}\n\n${sections.join('\n')}`);
-      return prepare(pathsFor(scratch.root), name, { daemon: undefined, sandbox: true, start: true });
+      write(`etc/metactl/nodes/${name}.conf`, `[app]\ndirectory = ${directory}\n\n${sections.join('\n')}`);
+      return prepare(pathsFor(root), name, { daemon: undefined, sandbox: true, start: true });
     },
   };
 }
