@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import { type Paths, pathsFor } from '../util/paths.ts';
 
@@ -20,6 +21,7 @@ export function contextOf(command: Command): Context {
     paths: pathsFor(options.root ?? process.env.METACTL_ROOT ?? '/'),
     json: options.json === true,
     debug: options.debug === true,
-    color: process.stdout.isTTY === true && !process.env.NO_COLOR,
+    // Not process.stdout: its making sets O_NONBLOCK on a pipe that `exec` is about to hand over.
+    color: isatty(1) && !process.env.NO_COLOR,
   };
 }

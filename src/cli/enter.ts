@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import type { Sandbox, StdioPlan } from '../host/host.ts';
 import { type Door, type Entry, findDoor } from '../supervisor/enter.ts';
 import { copyOutput } from '../supervisor/output.ts';
@@ -13,13 +14,14 @@ import { connectTerminal } from '../supervisor/terminal.ts';
  */
 export async function runEntry(prepared: Prepared, entry: Entry): Promise<number> {
   const door = await findDoor(prepared, entry);
-  if (process.stdin.isTTY && process.stdout.isTTY) return runOnTerminal(door);
-  const terminalOf = (stream: NodeJS.WriteStream) => stream.isTTY === true;
+  // Looked at without process.stdin and process.stdout: making those sets O_NONBLOCK on pipes, and a program that is handed
+  // such a pipe loses output or stops reading (EAGAIN).
+  if (isatty(0) && isatty(1)) return runOnTerminal(door);
   const io: StdioPlan = {
     // Our own terminal never goes in (TIOCSTI).
-    stdin: process.stdin.isTTY ? 'null' : 0,
-    stdout: terminalOf(process.stdout) ? 'pipe' : 1,
-    stderr: terminalOf(process.stderr) ? 'pipe' : 2,
+    stdin: isatty(0) ? 'null' : 0,
+    stdout: isatty(1) ? 'pipe' : 1,
+    stderr: isatty(2) ? 'pipe' : 2,
   };
   const { sandbox, release } = await door.enter(io);
   const copies = [

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { isatty } from 'node:tty';
 
 /** Signals that ask metactl itself to stop what it runs. */
 const STOPPING = ['SIGTERM', 'SIGINT'] as const;
@@ -18,7 +19,7 @@ export function onSignals(handle: (signal: number, stops: boolean) => void): () 
   };
   for (const name of STOPPING) listen(name, true);
   for (const name of FORWARDED) listen(name, false);
-  listen('SIGHUP', process.stdin.isTTY === true || process.stdout.isTTY === true);
+  listen('SIGHUP', isatty(0) || isatty(1));
   return () => {
     for (const [name, listener] of listeners) process.off(name, listener);
   };
