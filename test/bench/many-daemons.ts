@@ -16,6 +16,8 @@ export interface ManyDaemons {
   readonly bwrapPss: number;
 }
 
+const SIGTERM = 15;
+
 /** kB, from smaps_rollup (proc(5)); 0 for a process that is gone. */
 function pss(pid: number): number {
   try {
@@ -29,7 +31,10 @@ function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 }
 
-/** So many daemons of one app, its network there, against as many bwraps: all from this process, round by round. */
+/**
+ * So many daemons of one app, its network and cgroups there, against as many bwraps: all from this process, round by
+ * round. The first round is not measured.
+ */
 export async function measureManyDaemons(site: BenchSite, count: number, rounds: number): Promise<ManyDaemons> {
   const prepared = await site.app('many', count, true);
   const handles: AppHandle[] = [];
@@ -39,7 +44,7 @@ export async function measureManyDaemons(site: BenchSite, count: number, rounds:
   let bwrapPss = 0;
   try {
     for (const plan of prepared.plans) handles.push(await openDaemon(prepared, plan));
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round <= rounds; round++) {
       const called = now();
       const started = await Promise.all(
         handles.map(async (handle, i) => {
@@ -48,17 +53,20 @@ export async function measureManyDaemons(site: BenchSite, count: number, rounds:
           return one;
         }),
       );
-      times.metactl.push(lastFirst(called, await Promise.all(started.map(({ printed }) => printed))));
+      const time = lastFirst(called, await Promise.all(started.map(({ printed }) => printed)));
       initPss = percentile(
         started.map(({ sandbox }) => pss(sandbox.pid)),
         0.5,
       );
-      for (const { sandbox } of started) sandbox.kill();
+      // No `kill`: that would cost their cgroups too.
+      for (const { sandbox } of started) sandbox.signal(SIGTERM);
       await Promise.all(started.map(({ sandbox }) => sandbox.ended));
       running.clear();
       const rival = await manyBwraps(site, count);
-      times.bwrap.push(rival.time);
       bwrapPss = rival.pss;
+      if (round === 0) continue;
+      times.metactl.push(time);
+      times.bwrap.push(rival.time);
     }
   } finally {
     for (const sandbox of running) sandbox.kill();
