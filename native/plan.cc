@@ -215,6 +215,7 @@ bool read_plan(const char* data, unsigned long size, Plan& plan, const char** pr
   if (!reader.ok() || (plan.mode < kModeRun || plan.mode > kModeStage)) return false;
   plan.hostname = reader.text();
   plan.keyring = reader.text();
+  plan.first_pid = reader.u32();
   *problem = "bad process";
   read_process(reader, plan);
   if (!reader.ok()) return false;

@@ -8,7 +8,7 @@ namespace metactl {
 
 constexpr __u32 kPlanMagic = 0x4c43544d;  // "MTCL"
 /// Raised with every change of the layout: an addon and a metactl-init of two builds must not meet.
-constexpr __u32 kPlanVersion = 2;
+constexpr __u32 kPlanVersion = 3;
 constexpr unsigned long kPlanLimit = 64ul << 20;
 
 enum PlanMode : __u32 {
@@ -111,6 +111,8 @@ struct Plan {
   __u32 flags;
   Text hostname;
   Text keyring;
+  /// Pid of the first process in a PID namespace of its own; 0: the kernel's choice.
+  __u32 first_pid;
   __u32 uid;
   __u32 gid;
   List groups;

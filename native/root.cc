@@ -2,6 +2,7 @@
 
 #include <linux/fcntl.h>
 
+#include "first_pid.h"
 #include "kernel.h"
 #include "mount.h"
 #include "path.h"
@@ -105,6 +106,8 @@ void build_root(const Plan& plan) {
   if (plan.steps.count == 0) fail({"build root", nullptr, "plan", -kernel::kEinval, "/"});
   int root = staged ? open_here() : make_new_root(read_step(steps));
   for (__u32 i = staged ? 0 : 1; i < plan.steps.count; i++) carry_out(read_step(steps), root, plan);
+  // Before /proc/sys becomes read-only.
+  set_next_pid(root, plan.first_pid);
   if (plan.masked.count > 0) {
     int null_device = open_null(root);
     Reader masked = plan.reader(plan.masked);

@@ -9,7 +9,7 @@ bash scripts/build-native.sh
 mkdir -p build/asan
 "${CXX:-g++}" -std=c++17 -Wall -Wextra -Werror -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
   -fno-sanitize-recover=all -o build/asan/metactl-init \
-  native/{start,init,credentials,daemon,guard,join,loopback,mount,path,plan,report,root,steps,wait_loop}.cc \
+  native/{start,init,credentials,daemon,first_pid,guard,join,loopback,mount,path,plan,report,root,steps,wait_loop}.cc \
   test/fixtures/native/asan_options.cc
 
 node node_modules/vitest/vitest.mjs run --config vitest.asan.config.ts "$@"

@@ -34,7 +34,10 @@ export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean):
   const lines = [`${plan.app}/${plan.daemon}${plan.sandboxed ? '' : ' (no sandbox)'}`];
   const add = (label: string, value: string) => lines.push(`  ${label.padEnd(12)}${escapeText(value)}`);
   const { identity, process, network } = plan;
-  if (plan.sandboxed) add('namespaces', 'mount pid ipc uts cgroup network');
+  if (plan.sandboxed) {
+    add('namespaces', 'mount pid ipc uts cgroup network');
+    add('pid', `${plan.firstPid ?? 2}, and counting from there`);
+  }
   if (network.mode === 'routed') {
     add('network', `${network.netns}, ${network.address}/32 on veth0, host end ${network.hostLink}`);
   } else if (plan.sandboxed) add('network', 'none: loopback only');

@@ -9,6 +9,7 @@ import { isBelow } from './host-directories.ts';
 import { planIdentity } from './identity.ts';
 import { planLimits } from './limits.ts';
 import { mountRequests } from './mount-requests.ts';
+import { firstPid } from './pids.ts';
 import type { Identity, NetworkPlan, SandboxPlan } from './plan.ts';
 import { planProcess } from './process.ts';
 import { planRoot } from './root.ts';
@@ -61,6 +62,7 @@ export function buildPlan(input: PlanInput): SandboxPlan {
     daemon,
     sandboxed,
     hostname: config.app,
+    ...(sandboxed ? firstPid(config.daemons.indexOf(daemon)) : {}),
     network: planNetwork(paths, config, lease, input.hostLink),
     root: sandboxed ? rootPlan(input, users) : { steps: [], masked: [], readOnly: [], leftOut: [] },
     identity,

@@ -9,6 +9,11 @@ export interface SandboxPlan {
   /** False for `[sandbox] enabled = no`: supervision and limits only; then `root`, `hostname` and `network` are not acted on. */
   readonly sandboxed: boolean;
   readonly hostname: string;
+  /**
+   * The daemon's pid in its PID namespace; later processes get pids above it. Absent: 2. Differs between an app's
+   * sandboxes because programs name files after their pid in the /tmp that these share. Where the kernel can't, it is 2.
+   */
+  readonly firstPid?: number;
   readonly network: NetworkPlan;
   readonly root: RootPlan;
   readonly identity: Identity;

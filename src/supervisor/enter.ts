@@ -1,4 +1,5 @@
 import type { Sandbox, StdioPlan, Terminal, TerminalSize } from '../host/host.ts';
+import { freshFirstPid } from '../sandbox/pids.ts';
 import type { Identity, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { appRequest } from './app-request.ts';
@@ -96,7 +97,8 @@ async function enterFresh(prepared: Prepared, entry: Entry, io: StdioPlan, hasBa
   const template = prepared.plans[0]!;
   const { process: entered, identity } = planEntry(template, entry, hasBash);
   // Its own name for lock, cgroup and live state; the pid makes it unique among those that run.
-  const plan: SandboxPlan = { ...template, daemon: `exec-${process.pid}`, process: entered, identity };
+  const own = { daemon: `exec-${process.pid}`, firstPid: freshFirstPid(process.pid) };
+  const plan: SandboxPlan = { ...template, ...own, process: entered, identity };
   const owner = { uid: template.identity.uid, gid: template.identity.gid };
   const app = await prepared.host.openApp({ ...appRequest(prepared, plan), owner });
   try {

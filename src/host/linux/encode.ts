@@ -8,7 +8,7 @@ import { type TreeSource, writeStep } from './encode-steps.ts';
 
 // The layout is native/plan.h's; its version number must go up on both sides with every change.
 const MAGIC = 0x4c43544d;
-const VERSION = 2;
+const VERSION = 3;
 const SIZE_OFFSET = 8;
 const MODE = { run: 1, join: 2, stage: 3 } as const;
 const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8 } as const;
@@ -67,7 +67,7 @@ export function encodeStaged(
 export function encodeJoin(process: ProcessPlan, identity: Identity, options: EncodeOptions = {}): Uint8Array {
   const flags = options.terminal ? FLAG.terminal : 0;
   return encode(
-    { mode: MODE.join, flags, hostname: '', keyring: keyringName(identity.user), process, identity },
+    { mode: MODE.join, flags, hostname: '', keyring: keyringName(identity.user), firstPid: 0, process, identity },
     NO_ROOT,
     undefined,
   );
@@ -76,7 +76,15 @@ export function encodeJoin(process: ProcessPlan, identity: Identity, options: En
 /** A stage: a mount namespace with this root, which launches then start from. Pure. */
 export function encodeStage(root: RootPart): StagedPlan {
   const trees: TreeSource[] = [];
-  const head = { mode: MODE.stage, flags: 0, hostname: '', keyring: '', process: NO_PROCESS, identity: NOBODY };
+  const head = {
+    mode: MODE.stage,
+    flags: 0,
+    hostname: '',
+    keyring: '',
+    firstPid: 0,
+    process: NO_PROCESS,
+    identity: NOBODY,
+  };
   return { bytes: encode(head, root, trees), trees };
 }
 
@@ -108,7 +116,8 @@ function encodeRun(
     more;
   const hostname = plan.sandboxed ? plan.hostname : '';
   const { process, identity } = plan;
-  const head = { mode: MODE.run, flags, hostname, keyring: keyringName(plan.app), process, identity };
+  const firstPid = plan.sandboxed ? (plan.firstPid ?? 0) : 0;
+  const head = { mode: MODE.run, flags, hostname, keyring: keyringName(plan.app), firstPid, process, identity };
   return encode(head, plan.sandboxed ? root : NO_ROOT, trees);
 }
 
@@ -122,6 +131,7 @@ interface Head {
   readonly flags: number;
   readonly hostname: string;
   readonly keyring: string;
+  readonly firstPid: number;
   readonly process: ProcessPlan;
   readonly identity: Identity;
 }
@@ -135,6 +145,7 @@ function encode(head: Head, root: RootPart, trees: TreeSource[] | undefined): Ui
   to.u32(head.flags);
   to.text(head.hostname);
   to.text(head.keyring);
+  to.u32(head.firstPid);
   writeIdentity(to, head.identity);
   writeProcess(to, head.process);
   to.list(root.steps, (step) => writeStep(to, step, trees));

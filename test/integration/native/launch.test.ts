@@ -34,6 +34,14 @@ describe('launch', () => {
     expect(output).toBe(`someapp\ninside\n1:3 666\n1777 ${UID}\n`);
   });
 
+  it('counts pids from where the plan says, and lets nobody inside change that', async () => {
+    const script = 'echo $$; sh -c "echo \\$\\$"; echo 7 >/proc/sys/kernel/ns_last_pid || echo refused';
+    expect((await run(sh(script))).output).toMatch(/^2\n3\n.*Read-only file system\nrefused\n$/);
+    expect((await run(sh(script, { firstPid: 1002 }))).output).toMatch(/^1002\n1003\n/);
+    // Beyond the kernel's largest: its own choice.
+    expect((await run(sh(script, { firstPid: 0xffff_ffff }))).output).toMatch(/^2\n3\n/);
+  });
+
   it('leaves nothing writable but what is meant to be', async () => {
     const { output } = await run(
       sh(

@@ -33,6 +33,14 @@ describe('the plan of a start', () => {
     expect(needsLeasedUid(fakeConfig({ 'daemon.x': { user: 'www-data' } }))).toBe(false);
   });
 
+  it('counts pids from another number for every daemon but the first', () => {
+    const sections = { 'daemon.web': {}, 'daemon.job': {} };
+    expect(plan(sections)).not.toHaveProperty('firstPid');
+    expect(plan(sections, { daemon: 'job' }).firstPid).toBe(1002);
+    // Without a PID namespace there is nothing to count.
+    expect(plan({ ...sections, sandbox: { enabled: false } }, { daemon: 'job' })).not.toHaveProperty('firstPid');
+  });
+
   it('runs as a configured user and group', () => {
     const { identity } = plan({ 'daemon.web': { user: 'www-data', 'supplementary-groups': ['www-data'] } });
     expect(identity).toMatchObject({ user: 'www-data', uid: 33, gid: 33, groups: [33] });
