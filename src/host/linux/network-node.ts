@@ -4,7 +4,7 @@ import { lockFile } from './flock.ts';
 import { tableName } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
 import { type Claim, loadBaseTable, readOtherClaims, removeBaseTable } from './nft.ts';
-import { forgetMade, type MadeOf, madeOf, readMade, recordMade } from './record.ts';
+import { forgetMade, type MadeObject, type MadeOf, madeOf, ofKind, readMade, recordMade } from './record.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 import type { Uplink } from './uplink.ts';
 
@@ -55,37 +55,31 @@ function isReady(paths: Paths, uplink: Uplink | undefined): boolean {
 
 function load(paths: Paths, uplink: Uplink | undefined): void {
   const table = tableName(paths);
-  recordMade(paths, undefined, { kind: 'nft', table });
-  if (uplink !== undefined) recordUplink(paths, uplink);
-  const claims = claimsOf(paths);
+  const changes = uplink === undefined ? [] : changesOf(table, uplink, readMade(paths, undefined));
+  const made = recordMade(paths, undefined, { kind: 'nft', table }, ...changes);
   // The rules first: an uplink never forwards without them.
-  loadBaseTable(table, claims);
-  for (const { key, value } of madeOf(paths, undefined, 'sysctl')) {
-    if (readSysctl(key) !== value) writeSysctl(key, value);
-  }
+  loadBaseTable(table, claimsOf(made));
+  for (const { key, value } of ofKind(made, 'sysctl')) if (readSysctl(key) !== value) writeSysctl(key, value);
 }
 
-/** Records the uplink's sysctls as they were before any root's metactl changed them. */
-function recordUplink(paths: Paths, uplink: Uplink): void {
-  const { name, configured } = uplink;
-  if (madeOf(paths, undefined, 'uplink').some((one) => one.name === name)) return;
-  const claim = readOtherClaims(tableName(paths)).find((one) => one.uplink === name);
+/** What to record for a new uplink: its sysctls as they were before any root's metactl changed them. */
+function changesOf(table: string, { name, configured }: Uplink, made: readonly MadeObject[]): MadeObject[] {
+  if (ofKind(made, 'uplink').some((one) => one.name === name)) return [];
+  const claim = readOtherClaims(table).find((one) => one.uplink === name);
   const forwarding = claim?.forwarding ?? readSysctl(forwardingOf(name)) ?? '0';
   const proxyDelay = claim?.proxyDelay ?? readSysctl(proxyDelayOf(name)) ?? '0';
-  recordMade(
-    paths,
-    undefined,
+  return [
     { kind: 'sysctl', key: forwardingOf(name), old: forwarding, value: '1' },
     { kind: 'sysctl', key: proxyDelayOf(name), old: proxyDelay, value: '0' },
     { kind: 'uplink', name, configured },
-  );
+  ];
 }
 
-/** Pure but for reading the record. */
-function claimsOf(paths: Paths): Claim[] {
-  const sysctls = madeOf(paths, undefined, 'sysctl');
+/** Pure. */
+function claimsOf(made: readonly MadeObject[]): Claim[] {
+  const sysctls = ofKind(made, 'sysctl');
   const old = (key: string) => sysctls.find((one) => one.key === key)?.old ?? '0';
-  return madeOf(paths, undefined, 'uplink').map(({ name }) => ({
+  return ofKind(made, 'uplink').map(({ name }) => ({
     uplink: name,
     forwarding: old(forwardingOf(name)),
     proxyDelay: old(proxyDelayOf(name)),
@@ -100,26 +94,39 @@ export async function releaseBase(paths: Paths): Promise<boolean> {
   return await withMachineLock(false, async () => {
     const made = readMade(paths, undefined);
     if (made.length === 0 || isBaseUsed(paths)) return false;
-    unload(paths);
+    unload(paths, made);
     return true;
   });
 }
 
-function unload(paths: Paths): void {
+function unload(paths: Paths, made: readonly MadeObject[]): void {
   const table = tableName(paths);
   const claimed = new Set(readOtherClaims(table).map((claim) => claim.uplink));
   const shared = new Set([...claimed].flatMap((name) => [forwardingOf(name), proxyDelayOf(name)]));
-  for (const sysctl of madeOf(paths, undefined, 'sysctl')) {
+  for (const sysctl of ofKind(made, 'sysctl')) {
     // The last root that uses an uplink puts it back.
     if (!shared.has(sysctl.key)) putBack(sysctl);
   }
   removeBaseTable(table);
-  forgetMade(paths, undefined, ...readMade(paths, undefined));
+  forgetMade(paths, undefined, ...made);
 }
 
-/** Only what is still as metactl set it: an administrator's later change stays. A device that is gone has nothing. */
-function putBack({ key, old, value }: MadeOf<'sysctl'>): void {
-  if (old !== value && readSysctl(key) === value) writeSysctl(key, old);
+function putBack(sysctl: MadeOf<'sysctl'>): void {
+  const now = readSysctl(sysctl.key);
+  if (isOursToPutBack(sysctl, now, readSysctl('net/ipv4/ip_forward'))) writeSysctl(sysctl.key, sysctl.old);
+}
+
+/**
+ * Only what is still as metactl set it: an administrator's later change stays, and a device that is gone has nothing.
+ * Forwarding that has been switched on for the whole machine meanwhile (Docker does that) is somebody else's by now. Pure.
+ */
+export function isOursToPutBack(
+  { key, old, value }: MadeOf<'sysctl'>,
+  now: string | undefined,
+  globalForwarding: string | undefined,
+): boolean {
+  if (old === value || now !== value) return false;
+  return !(key.endsWith('/forwarding') && globalForwarding === '1');
 }
 
 /** Whether any app of this root but the excepted ones has a network on record. Stops at the first. */

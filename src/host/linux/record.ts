@@ -59,14 +59,25 @@ export function readMade(paths: Paths, owner: Owner): readonly MadeObject[] {
 
 /** The recorded objects of one kind. */
 export function madeOf<Kind extends MadeObject['kind']>(paths: Paths, owner: Owner, kind: Kind): MadeOf<Kind>[] {
-  return readMade(paths, owner).filter((object): object is MadeOf<Kind> => object.kind === kind);
+  return ofKind(readMade(paths, owner), kind);
 }
 
-/** Records objects before they are made. Call it under the owner's lock. Nothing is written if they all are recorded. */
-export function recordMade(paths: Paths, owner: Owner, ...objects: readonly MadeObject[]): void {
+/** Pure. */
+export function ofKind<Kind extends MadeObject['kind']>(objects: readonly MadeObject[], kind: Kind): MadeOf<Kind>[] {
+  return objects.filter((object): object is MadeOf<Kind> => object.kind === kind);
+}
+
+/**
+ * Records objects before they are made. Call it under the owner's lock. Nothing is written if they all are recorded.
+ * @returns all that is recorded now.
+ */
+export function recordMade(paths: Paths, owner: Owner, ...objects: readonly MadeObject[]): readonly MadeObject[] {
   const known = readMade(paths, owner);
   const fresh = objects.filter((object) => !known.some((one) => isSame(one, object)));
-  if (fresh.length > 0) write(paths, owner, [...known, ...fresh]);
+  if (fresh.length === 0) return known;
+  const all = [...known, ...fresh];
+  write(paths, owner, all);
+  return all;
 }
 
 /** Takes objects out of the record after they are gone; the file goes with the last. Under the owner's lock. */
