@@ -35,10 +35,10 @@ function isZombie(pid: number): boolean {
 describe('join', () => {
   it('runs in all namespaces of the sandbox, with the same rights', async () => {
     const script =
-      'hostname; id -u; cat /etc/hostname; ps -e -o comm=; grep -E "^(Cap|NoNew|Groups)" /proc/self/status; cat /proc/self/oom_score_adj';
+      'hostname; id -u; cat /etc/hostname; stat -L -c %d /proc/self/fd/0 /dev/null | uniq | wc -l; ps -e -o comm=; grep -E "^(Cap|NoNew|Groups)" /proc/self/status; cat /proc/self/oom_score_adj';
     const { output, ending } = await collect(enter(['sh', '-c', `${script}; exit 9`]));
     expect(ending).toMatchObject({ code: 9, sandboxDied: false });
-    expect(output).toMatch(/^someapp\n94711\ninside\nmetactl-init\nsleep\nsh\nps\n/);
+    expect(output).toMatch(/^someapp\n94711\ninside\n1\nmetactl-init\nsleep\nsh\nps\n/);
     expect(output).toMatch(/Groups:\s*\n(Cap(Inh|Prm|Eff|Bnd|Amb):\s+0{16}\n){5}NoNewPrivs:\s+1\n0\n$/);
     for (const name of ['mnt', 'pid', 'ipc', 'uts', 'net', 'cgroup']) {
       const own = readlinkSync(`/proc/self/ns/${name}`);

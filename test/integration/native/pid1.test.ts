@@ -37,15 +37,19 @@ describe('PID 1', () => {
     await sandbox.ended;
   });
 
-  it('cannot be killed, read or traced from inside, even by uid 0', async () => {
-    const script =
-      'kill -9 1; kill -15 1; for f in maps environ mem exe fd/4 root/etc/passwd; do head -c1 /proc/1/$f 2>&1 >/dev/null | grep -o denied; done; echo alive';
-    const { output, ending } = await run(
-      sandboxPlan(['sh', '-c', `trap "" TERM; ${script}`], { identity: identity({ uid: 0, gid: 0 }) }),
-    );
-    expect(output).toBe(`${'denied\n'.repeat(6)}alive\n`);
-    expect(ending.code).toBe(0);
-  });
+  // With CAP_KILL it has every right that PID 1 has: then only its not being dumpable protects it.
+  it.each([[[]], [['KILL']]])(
+    'cannot be killed, read or traced from inside, even by uid 0 with %j',
+    async (capabilities) => {
+      const script =
+        'kill -9 1; kill -15 1; for f in maps environ mem exe fd/4 root/etc/passwd; do head -c1 /proc/1/$f 2>&1 >/dev/null | grep -o denied; done; echo alive';
+      const { output, ending } = await run(
+        sandboxPlan(['sh', '-c', `trap "" TERM; ${script}`], { identity: identity({ uid: 0, gid: 0, capabilities }) }),
+      );
+      expect(output).toBe(`${'denied\n'.repeat(6)}alive\n`);
+      expect(ending.code).toBe(0);
+    },
+  );
 
   it('has given up its rights before the first instruction of the daemon', async () => {
     for (let i = 0; i < 20; i++) {

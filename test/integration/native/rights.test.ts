@@ -53,6 +53,12 @@ describe('the daemon', () => {
     expect(output).toBe(`CapPrm:\t${'0'.repeat(16)}\nCapEff:\t${'0'.repeat(16)}\nCapBnd:\t${'0'.repeat(16)}\n`);
   });
 
+  it('can’t write kernel settings as uid 0 either', async () => {
+    const script = 'echo x 2>&1 >/proc/sys/kernel/domainname; grep -c " /proc/sys ro," /proc/self/mountinfo';
+    const { output } = await run(sandboxPlan(['sh', '-c', script], { identity: identity({ uid: 0, gid: 0 }) }));
+    expect(output).toMatch(/Read-only file system\n1\n$/);
+  });
+
   it('has a session keyring of its own', async () => {
     const { output } = await run({
       ...sandboxPlan(['sh', '-c', 'cat /proc/keys']),
