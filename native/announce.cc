@@ -1,5 +1,5 @@
-// ARP on the uplink: a gratuitous request, so that caches of other servers forget where an address was before, and a
-// socket that hears who else claims one.
+// ARP on the uplink: a gratuitous request, so that caches of other servers forget where an address was before, the
+// question who has one, and a socket that hears who claims one.
 #include <arpa/inet.h>
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
@@ -35,28 +35,27 @@ static_assert(sizeof(ArpPacket) == 28, "RFC 826");
 /// it receives nothing.
 int packet_socket() {
   static Fd socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket) fail("announce the address", "socket");
+  if (!socket) fail("send an ARP request", "socket");
   return socket.get();
 }
 
-}  // namespace
-
-void announce(int index, uint32_t address) {
+/// An ARP request from the link's own hardware address to everybody. Nothing where the link has no Ethernet addresses.
+void ask_everybody(int index, uint32_t sender, uint32_t target) {
   int socket = packet_socket();
   ifreq link = {};
   link.ifr_ifindex = index;
-  if (::ioctl(socket, SIOCGIFNAME, &link) != 0) fail("announce the address", "ioctl");
-  if (::ioctl(socket, SIOCGIFHWADDR, &link) != 0) fail("announce the address", "ioctl", link.ifr_name);
+  if (::ioctl(socket, SIOCGIFNAME, &link) != 0) fail("send an ARP request", "ioctl");
+  if (::ioctl(socket, SIOCGIFHWADDR, &link) != 0) fail("send an ARP request", "ioctl", link.ifr_name);
   if (link.ifr_hwaddr.sa_family != ARPHRD_ETHER) return;
   ArpPacket packet = {};
   packet.hardware_type = htons(ARPHRD_ETHER);
   packet.protocol = htons(ETH_P_IP);
   packet.hardware_size = ETH_ALEN;
-  packet.address_size = sizeof address;
+  packet.address_size = sizeof target;
   packet.operation = htons(ARPOP_REQUEST);
   std::memcpy(packet.sender_hardware, link.ifr_hwaddr.sa_data, ETH_ALEN);
-  packet.sender = address;
-  packet.target = address;
+  packet.sender = sender;
+  packet.target = target;
   sockaddr_ll everybody = {};
   everybody.sll_family = AF_PACKET;
   everybody.sll_protocol = htons(ETH_P_ARP);
@@ -64,9 +63,15 @@ void announce(int index, uint32_t address) {
   everybody.sll_halen = ETH_ALEN;
   std::memset(everybody.sll_addr, 0xff, ETH_ALEN);
   if (::sendto(socket, &packet, sizeof packet, 0, reinterpret_cast<sockaddr*>(&everybody), sizeof everybody) < 0) {
-    fail("announce the address", "sendto", link.ifr_name);
+    fail("send an ARP request", "sendto", link.ifr_name);
   }
 }
+
+}  // namespace
+
+void announce(int index, uint32_t address) { ask_everybody(index, address, address); }
+
+void probe(int index, uint32_t address) { ask_everybody(index, 0, address); }
 
 Fd listen_arp(int index) {
   Fd socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

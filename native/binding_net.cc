@@ -136,6 +136,13 @@ void announce_address(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { announce(link, address); });
 }
 
+/// probe(link, address)
+void probe_address(const Napi::CallbackInfo& info) {
+  int link = int_arg(info, 0, "link");
+  uint32_t address = address_arg(info, 1);
+  guarded(info.Env(), [&] { probe(link, address); });
+}
+
 /// listenArp(link) → fd
 Napi::Value listen_for_arp(const Napi::CallbackInfo& info) {
   int link = int_arg(info, 0, "link");
@@ -174,6 +181,7 @@ void register_net(Napi::Env env, Napi::Object exports) {
   exports.Set("deleteLink", Napi::Function::New(env, remove_link, "deleteLink"));
   exports.Set("retireLink", Napi::Function::New(env, retire, "retireLink"));
   exports.Set("announce", Napi::Function::New(env, announce_address, "announce"));
+  exports.Set("probe", Napi::Function::New(env, probe_address, "probe"));
   exports.Set("listenArp", Napi::Function::New(env, listen_for_arp, "listenArp"));
   exports.Set("nfnetlink", Napi::Function::New(env, exchange_nfnetlink, "nfnetlink"));
   exports.Set("hasNftTable", Napi::Function::New(env, nft_table, "hasNftTable"));

@@ -60,6 +60,10 @@ Netlink& own_nfnetlink();
 /// has no Ethernet addresses.
 void announce(int index, uint32_t address);
 
+/// Asks everybody on the link's network who has `address`, as one who has none (an ARP probe, RFC 5227): no cache learns
+/// anything from it.
+void probe(int index, uint32_t address);
+
 /// A non-blocking socket from which each ARP packet of the link can be read (RFC 826, without a link-layer header).
 Fd listen_arp(int index);
 

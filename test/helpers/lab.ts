@@ -33,6 +33,9 @@ export async function makeLab(): Promise<Lab> {
   try {
     ip('netns', 'add', OTHER);
     ip('link', 'add', UPLINK, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', OTHER);
+    // No IPv6: its route would come a second later, when duplicate address detection is over, in the midst of a test.
+    ip('link', 'set', UPLINK, 'addrgenmode', 'none');
+    ip('-n', OTHER, 'link', 'set', 'eth0', 'addrgenmode', 'none');
     ip('addr', 'add', `${HOST_ADDRESS}/24`, 'dev', UPLINK);
     ip('-n', OTHER, 'addr', 'add', `${OTHER_ADDRESS}/24`, 'dev', 'eth0');
     ip('-n', OTHER, 'link', 'set', 'lo', 'up');

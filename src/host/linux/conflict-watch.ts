@@ -1,4 +1,4 @@
-import { closeSync, readFileSync, readSync } from 'node:fs';
+import { close, readFileSync, readSync } from 'node:fs';
 import { formatAddress } from '../../util/ip.ts';
 import { addon } from './addon.ts';
 import { networkAddon } from './network-native.ts';
@@ -43,7 +43,8 @@ export function watchConflicts(uplink: Uplink, address: string, onConflict: (har
   poll.setAlive(false);
   return () => {
     poll.close();
-    closeSync(fd);
+    // Not here: closing a packet socket waits for an RCU grace period, some 20 ms.
+    close(fd, () => {});
   };
 }
 

@@ -6,7 +6,7 @@ import { formatAddress, parseAddress } from '../../util/ip.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { Lease, LeaseRequest } from '../host.ts';
 import { type AppLease, changeLeases, type Leases, readLeases } from './lease-file.ts';
-import { firstFree, type HostAddresses, isInPool, type Pool, parseRoutes, poolOf } from './pool.ts';
+import { firstFree, type HostAddresses, isInPool, isOnLink, type Pool, parseRoutes, poolOf } from './pool.ts';
 import { firstFreeUid } from './uids.ts';
 
 /**
@@ -16,13 +16,14 @@ import { firstFreeUid } from './uids.ts';
  */
 export async function lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease> {
   if (!request.wantAddress && !request.wantUid) return { address: undefined, uid: undefined };
-  const pool = poolOf(paths, node, readHostAddresses());
+  const host = readHostAddresses();
+  const pool = poolOf(paths, node, host);
   const before = readLeases(paths);
   const planned = allocate(before, node, request, pool, new Set());
   if (!request.take || isSame(before.apps[request.app], planned)) return result(request, planned);
   let taken = planned;
   await changeLeases(paths, async (leases) => {
-    taken = await allocateProbed(leases, node, request, pool);
+    taken = await allocateProbed(leases, node, request, probing(paths, node, pool, host));
     if (isSame(leases.apps[request.app], taken)) return leases;
     return { version: 1, apps: { ...leases.apps, [request.app]: taken } };
   });
@@ -58,26 +59,62 @@ function allocate(
   return { ...(address === undefined ? {} : { address }), ...(uid === undefined ? {} : { uid }) };
 }
 
+/** More in a row are no accident: the pool is a network that other machines use. */
+const MOST_CONFLICTS = 8;
+
 /**
  * A new address is probed once, before it is written down: a machine that was given it by hand must not lose its
  * traffic. Later conflicts are noticed by listening, not here.
  */
-async function allocateProbed(leases: Leases, node: NodeConfig, request: LeaseRequest, pool: Pool): Promise<AppLease> {
+async function allocateProbed(
+  leases: Leases,
+  node: NodeConfig,
+  request: LeaseRequest,
+  host: Probing,
+): Promise<AppLease> {
   const refused = new Set<number>();
   for (;;) {
-    const entry = allocate(leases, node, request, pool, refused);
-    const { answersArp } = await import('./arp-probe.ts');
+    const entry = allocate(leases, node, request, host.pool, refused);
     const isNew = entry.address !== undefined && entry.address !== leases.apps[request.app]?.address;
-    if (!isNew || node.pool.length === 0 || !(await answersArp(entry.address!))) return entry;
+    const owner = isNew ? await host.ownerOf(entry.address!) : undefined;
+    if (owner === undefined) return entry;
     if (request.address !== undefined) {
-      throw addressError(
-        'CONFLICT',
-        request.address,
-        'is used by another machine on the network: it answered an ARP probe',
-      );
+      throw addressError('CONFLICT', request.address, `is used by another machine: ${owner} answered an ARP probe`);
     }
     refused.add(parseAddress(entry.address!)!);
+    if (refused.size >= MOST_CONFLICTS) throw crowdedError(host.pool, request.app, [...refused]);
   }
+}
+
+interface Probing {
+  readonly pool: Pool;
+  /** Hardware address of another machine that has the address. */
+  ownerOf(address: string): Promise<string | undefined>;
+}
+
+/** Only where the pool is on the uplink's own network: elsewhere a router that answers for others would be asked. */
+function probing(paths: Paths, node: NodeConfig, pool: Pool, { routes }: HostAddresses): Probing {
+  return {
+    pool,
+    async ownerOf(address) {
+      if (node.pool.length === 0) return undefined;
+      const { findUplink } = await import('./uplink.ts');
+      const uplink = findUplink(paths, node);
+      if (!isOnLink(routes, uplink.name, parseAddress(address)!)) return undefined;
+      return (await import('./arp-probe.ts')).whoHas(uplink, address);
+    },
+  };
+}
+
+function crowdedError(pool: Pool, app: string, refused: readonly number[]): MetactlError {
+  const range = `${formatAddress(refused[0]!)} to ${formatAddress(refused.at(-1)!)}`;
+  return new MetactlError(`other machines use the pool ${pool.text}: none of ${range} is free for ${app}`, {
+    code: 'METACTL_ADDRESS_CONFLICT',
+    step: 'lease an address',
+    path: pool.text,
+    hint: 'set [network] pool in metactl.conf to addresses that are set aside for this node',
+    exitStatus: EXIT.configuration,
+  });
 }
 
 function chooseAddress(

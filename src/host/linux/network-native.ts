@@ -27,6 +27,8 @@ declare module './addon.ts' {
     retireLink(index: number, name: string): void;
     /** A gratuitous ARP request on an Ethernet link. */
     announce(link: number, address: string): void;
+    /** An ARP probe on an Ethernet link (RFC 5227). */
+    probe(link: number, address: string): void;
     /** A non-blocking descriptor; each read gives one ARP packet of the link, without a link-layer header. */
     listenArp(link: number): number;
     hasNftTable(name: string): boolean;

@@ -73,6 +73,17 @@ export function poolOf(paths: Paths, node: NodeConfig, host: HostAddresses): Poo
   };
 }
 
+/** Whether hosts with this address would be on the device's own network, not behind a gateway. Pure. */
+export function isOnLink(routes: readonly HostRoute[], device: string, address: number): boolean {
+  return routes.some(
+    (route) =>
+      route.device === device &&
+      route.gateway === 0 &&
+      isNoDefault(route.destination) &&
+      contains(route.destination, address),
+  );
+}
+
 /** The default route covers everything and says nothing about what is in use. */
 function isNoDefault(range: AddressRange): boolean {
   return range.last - range.first < 2 ** 32 - 1;

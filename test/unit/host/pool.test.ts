@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NodeConfig } from '../../../src/config/types.ts';
-import { isResolved } from '../../../src/host/linux/arp-probe.ts';
 import {
   defaultPool,
   firstFree,
   type HostAddresses,
   isInPool,
+  isOnLink,
   parseRoutes,
   poolOf,
 } from '../../../src/host/linux/pool.ts';
@@ -109,12 +109,17 @@ describe('the pool', () => {
   });
 });
 
-describe('the ARP table', () => {
-  const table = `IP address       HW type     Flags       HW address            Mask     Device
-10.7.0.9         0x1         0x2         02:fc:00:00:00:05     *        eth0
-10.7.0.10        0x1         0x0         00:00:00:00:00:00     *        eth0
-`;
-  it('knows who answered', () => {
-    expect(['10.7.0.9', '10.7.0.10', '10.7.0.1'].map((ip) => isResolved(table, ip))).toEqual([true, false, false]);
+describe('an address is on the link', () => {
+  const isThere = (device: string, text: string) => isOnLink(host.routes, device, address(text));
+
+  it('where a route without a gateway leads to it by this device', () => {
+    expect(isThere('eth0', '192.0.2.200')).toBe(true);
+    expect(isThere('eth1', '192.0.2.200')).toBe(false);
+    expect(isThere('eth0', '198.51.100.1')).toBe(false);
+  });
+
+  it('not because of the default route, even one without a gateway', () => {
+    const routes = parseRoutes(ROUTES.replace('010200C0', '00000000'));
+    expect(isOnLink(routes, 'eth0', address('198.51.100.1'))).toBe(false);
   });
 });
