@@ -17,7 +17,7 @@ node_modules/.bin/esbuild test/bench/main.ts --bundle --platform=node --target=n
   --outfile=.cache/bench.mjs --log-level=warning
 
 # Not below /tmp, which is another file system inside a sandbox.
-scratch=$(mktemp -d /srv/metactl-bench-XXXXXX)
+scratch=$(mktemp -d -p /srv)
 chmod 755 "$scratch"
 clean_up() {
   node bin/metactl.cjs --root "$scratch" gc >/dev/null || true

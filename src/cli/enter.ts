@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Sandbox, StdioPlan } from '../host/host.ts';
 import { type Door, type Entry, findDoor } from '../supervisor/enter.ts';
@@ -6,6 +7,19 @@ import type { Prepared } from '../supervisor/prepare.ts';
 import { exitStatusOf } from '../supervisor/restart-policy.ts';
 import { onSignals } from '../supervisor/signals.ts';
 import { connectTerminal } from '../supervisor/terminal.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+
+/** `metactl exec app -- ls </` would give the app a way into the host's files. @throws MetactlError (2) */
+function refuseDirectories(): void {
+  for (const fd of [0, 1, 2]) {
+    if (!fstatSync(fd).isDirectory()) continue;
+    throw new MetactlError('a directory of the host is open as standard input or output', {
+      code: 'METACTL_USAGE',
+      hint: 'redirect from and to files',
+      exitStatus: EXIT.usage,
+    });
+  }
+}
 
 /**
  * Runs an entry with this process's standard streams and waits for its end.
@@ -13,6 +27,7 @@ import { connectTerminal } from '../supervisor/terminal.ts';
  * @returns the exit status to pass on.
  */
 export async function runEntry(prepared: Prepared, entry: Entry): Promise<number> {
+  refuseDirectories();
   const door = await findDoor(prepared, entry);
   // Looked at without process.stdin and process.stdout: making those sets O_NONBLOCK on pipes, and a program that is handed
   // such a pipe loses output or stops reading (EAGAIN).
@@ -38,7 +53,7 @@ async function runOnTerminal(door: Door): Promise<number> {
   });
   try {
     const { slave } = terminal;
-    const { sandbox, release } = await door.enter({ stdin: slave, stdout: slave, stderr: slave });
+    const { sandbox, release } = await door.enter({ stdin: slave, stdout: slave, stderr: isatty(2) ? slave : 2 });
     terminal.closeSlave();
     return await finish(sandbox, release, disconnect);
   } catch (error) {

@@ -39,9 +39,29 @@ async function registerVerbs(program: Command, verb: string | undefined): Promis
   for (const [name, { summary }] of Object.entries(VERBS)) program.command(name).description(summary);
 }
 
+/**
+ * A reader of our output that goes away (`| head`), or a full disk. What runs daemons goes on without their output; other
+ * verbs have nothing left to do and end quietly, or say what is wrong where somebody still listens.
+ */
+function survivePipes(verb: string | undefined): void {
+  // These hand our own descriptors over: merely looking at process.stdout would make a pipe non-blocking for everybody.
+  if (verb === 'exec' || verb === 'shell') return;
+  const runs = verb === 'run';
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (runs) return;
+      if (stream === process.stdout && error.code !== 'EPIPE') {
+        process.stderr.write(`metactl: can't write the output: ${error.code}\n`);
+      }
+      process.exit(EXIT.error);
+    });
+  }
+}
+
 /** Runs one command line. Sets `process.exitCode`; verbs set it too where they pass on a status. */
 export async function main(argv: readonly string[]): Promise<void> {
   const verb = verbOf(argv);
+  survivePipes(verb);
   const program = newProgram();
   try {
     if (verb === 'help') {
@@ -57,6 +77,9 @@ export async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
       return;
     }
-    process.exitCode = report(error, { verb, json: argv.includes('--json'), debug: argv.includes('--debug') });
+    // What follows -- belongs to the command that exec runs.
+    const dashes = argv.indexOf('--');
+    const ours = dashes < 0 ? argv : argv.slice(0, dashes);
+    process.exitCode = report(error, { verb, json: ours.includes('--json'), debug: ours.includes('--debug') });
   }
 }

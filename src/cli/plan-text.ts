@@ -8,8 +8,9 @@ import { quoteWord } from '../util/words.ts';
 /** A plan as `--json` prints it: the seccomp program is summed up, secrets are masked unless revealed. Pure. */
 export function planJson(plan: SandboxPlan, config: AppConfig, reveal: boolean): Record<string, unknown> {
   const { seccompProgram, ...process } = plan.process;
-  const env = Object.entries(process.env).map(([key, value]) => [key, masked(config, plan.daemon, key, value, reveal)]);
-  const argv = process.argv.map((word) => (reveal ? word : maskText(word)));
+  const mask = masker(config, reveal);
+  const env = Object.entries(process.env).map(([key, value]) => [key, mask(value)]);
+  const argv = process.argv.map(mask);
   return {
     ...plan,
     process: {
@@ -22,18 +23,31 @@ export function planJson(plan: SandboxPlan, config: AppConfig, reveal: boolean):
   };
 }
 
-/** A secret by its key's name, or by its shape (a password in a URL). */
-function masked(config: AppConfig, daemon: string, key: string, value: string, reveal: boolean): string {
-  if (reveal) return value;
-  const setting = config.setting(`env.${daemon}`, key) ?? config.setting('env', key);
-  return setting?.secret === true && maskText(value) === value ? MASK : maskText(value);
+/** Shorter texts stand in too many places to be told apart from what is no secret. */
+const SHORTEST_SECRET = 4;
+
+/**
+ * Hides secrets in what a plan shows: every text that the configuration knows as one, wherever interpolation has carried
+ * it, and passwords in URLs. Pure.
+ */
+function masker(config: AppConfig, reveal: boolean): (text: string) => string {
+  if (reveal) return (text) => text;
+  const secrets = config
+    .sections()
+    .flatMap((section) => [...config.section(section)])
+    .filter((setting) => setting.secret && setting.text.length >= SHORTEST_SECRET)
+    // A URL hides its password only.
+    .flatMap((setting) => (maskText(setting.text) === setting.text ? [setting.text] : []))
+    .sort((a, b) => b.length - a.length);
+  return (text) => maskText(secrets.reduce((shown, secret) => shown.replaceAll(secret, MASK), text));
 }
 
 /** A plan for people: one line an effect, in the order in which they happen. Pure. */
 export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean): string {
   const lines = [`${plan.app}/${plan.daemon}${plan.sandboxed ? '' : ' (no sandbox)'}`];
-  const add = (label: string, value: string) => lines.push(`  ${label.padEnd(12)}${escapeText(value)}`);
+  const add = (label: string, value: string) => lines.push(`  ${label.padEnd(13)}${escapeText(value)}`);
   const { identity, process, network } = plan;
+  const mask = masker(config, reveal);
   if (plan.sandboxed) {
     add('namespaces', 'mount pid ipc uts cgroup network');
     add('pid', `${plan.firstPid ?? 2}, and counting from there`);
@@ -59,10 +73,10 @@ export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean):
   for (const path of plan.root.readOnly) add('read-only', path);
   for (const { path, fsType, source } of plan.root.leftOut) add('left out', `${path} (${fsType} ${source})`);
   for (const [key, value] of Object.entries(process.env)) {
-    add('env', `${key}=${masked(config, plan.daemon, key, value, reveal)}`);
+    add('env', `${key}=${mask(value)}`);
   }
   add('cwd', process.workingDirectory);
-  add('command', process.argv.map((word) => quoteWord(reveal ? word : maskText(word))).join(' '));
+  add('command', process.argv.map((word) => quoteWord(mask(word))).join(' '));
   return `${lines.join('\n')}\n`;
 }
 

@@ -15,8 +15,27 @@ export function exitStatusOf(error: unknown, verb: string | undefined): number {
   return status === EXIT.error && verb !== undefined && PASSING_VERBS.has(verb) ? EXIT.sandbox : status;
 }
 
+/** A failed system call of Node's own that no step of ours has put into words. */
+function isSystemError(error: unknown): error is Error & { code: string; syscall: string; path?: string } {
+  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
+  return !(error instanceof MetactlError) && typeof code === 'string' && typeof syscall === 'string';
+}
+
+const SYSTEM_HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space is left there: make some',
+  EROFS: 'the file system is read-only',
+  EACCES: 'run it as root',
+  EPERM: 'run it as root',
+  EMFILE: 'too many files are open: raise limit-nofile of the shell or service that runs metactl',
+};
+
 /** The lines a person reads: what failed, where, why, what to do. Pure. */
 export function errorText(error: unknown, debug: boolean): string {
+  if (isSystemError(error)) {
+    const at = error.path === undefined ? '' : ` ${error.path}`;
+    const hint = SYSTEM_HINTS[error.code] ?? 'look at the permissions there, and at the kernel log';
+    return `metactl: can't ${error.syscall}${at}: ${error.code}\n  hint: ${hint}\n${debug ? `${error.stack}\n` : ''}`;
+  }
   if (!(error instanceof MetactlError)) {
     const text = error instanceof Error ? error.message : String(error);
     const stack = debug && error instanceof Error ? `\n${error.stack}` : '';

@@ -1,6 +1,27 @@
 import { EXIT, MetactlError } from '../util/error.ts';
 import { HIDDEN, isBelow } from './host-directories.ts';
 
+/** Made anew in every sandbox: the host's own must not come in by a link. Directories below /tmp are apps in the making. */
+const TEMPORARY = '/tmp';
+const FRESH = ['/run', '/dev', '/proc', '/sys', TEMPORARY];
+/** Covered or mounted in parts: as an app directory they would bring back what the covers hide. */
+const SYSTEM = [
+  '/',
+  '/bin',
+  '/boot',
+  '/etc',
+  '/home',
+  '/lib',
+  '/opt',
+  '/root',
+  '/sbin',
+  '/srv',
+  '/usr',
+  '/var',
+  '/var/lib',
+  '/var/tmp',
+];
+
 export interface AppDirectoryInput {
   /** As the configuration says it, absolute. */
   readonly told: string;
@@ -23,6 +44,10 @@ export function checkAppDirectory(input: AppDirectoryInput): void {
   const release = isBelow(real, home) && real !== home && !isBelow(real, stateDirectory);
   const own = covered.find((path) => isBelow(path, real) || (isBelow(real, path) && !release));
   if (own !== undefined) refuse(input, isBelow(own, real) ? `holds ${own}` : `is in ${own}`, "which is metactl's own");
+  const kernel = FRESH.find((path) => isBelow(real, path) && !(isBelow(real, TEMPORARY) && real !== TEMPORARY));
+  if (kernel !== undefined) refuse(input, `is in ${kernel}`, 'which every sandbox has of its own');
+  const system = SYSTEM.find((path) => real === path);
+  if (system !== undefined) refuse(input, 'is a directory of the operating system', 'not of an app');
   const hidden = HIDDEN.find((path) => isBelow(real, path) && !isBelow(told, path));
   if (hidden !== undefined && !release) refuse(input, `is in ${hidden}`, 'which no app may see');
 }

@@ -16,7 +16,9 @@ export interface MountRequest {
 }
 
 /** Places that the sandbox makes itself; a mount over them would undo it. */
-const OWN = ['/', '/proc', '/sys', '/dev', '/run', '/tmp'];
+const OWN = ['/', '/run', '/tmp', '/etc', '/var'];
+/** Below these too everything is the sandbox's. */
+const KERNEL_TREES = ['/proc', '/sys', '/dev'];
 
 /**
  * Adds the configured mounts, outer paths first.
@@ -33,7 +35,7 @@ export function addMounts(
 ): void {
   const ordered = [...mounts].sort((a, b) => a.target.length - b.target.length);
   for (const mount of ordered) {
-    if (OWN.includes(mount.target)) {
+    if (OWN.includes(mount.target) || KERNEL_TREES.some((tree) => isBelow(mount.target, tree))) {
       throw new MetactlError(`${mount.origin}: \`${mount.target}\` belongs to the sandbox and can't be mounted over`, {
         code: 'METACTL_MOUNT_POINT',
         path: mount.target,

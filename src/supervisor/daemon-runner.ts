@@ -95,6 +95,9 @@ export class DaemonRunner {
       onEvent({ type: 'ended', ending, status, failed: isFailure(ending, restart) });
       return { status, ending, uptime: performance.now() - startedAt };
     } catch (error) {
+      // Whatever failed after the spawn: nothing of it may go on unseen beside the next one.
+      this.#sandbox?.kill();
+      await this.#sandbox?.ended;
       if (first) throw error;
       onEvent({ type: 'start-failed', error: error as Error });
       return { status: 125, ending: NEVER_STARTED, uptime: 0 };

@@ -88,7 +88,17 @@ export async function findDoor(prepared: Prepared, entry: Entry): Promise<Door> 
   const { process, identity } = planEntry(plan, entry, hasBash);
   return {
     openTerminal: (size) => running.openTerminal(size),
-    enter: async (io) => ({ sandbox: running.join(process, identity, io), release: async () => running.close() }),
+    async enter(io) {
+      const sandbox = running.join(process, identity, io);
+      // Its PID 1 is dead but not yet collected: nobody can enter any more.
+      const started = sandbox.started.catch((error: unknown) => {
+        throw (error as { code?: string }).code === 'ESRCH' ? notRunning(config.app, [running.daemon]) : error;
+      });
+      const { pid, stdout, stderr, ended } = sandbox;
+      const signal = (number: number) => sandbox.signal(number);
+      const kill = () => sandbox.kill();
+      return { sandbox: { pid, stdout, stderr, started, ended, signal, kill }, release: async () => running.close() };
+    },
     close: () => running.close(),
   };
 }

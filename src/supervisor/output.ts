@@ -22,12 +22,10 @@ export async function copyOutput(from: Readable, to: Writable, options: OutputOp
     if (to.destroyed || to.write(data)) return;
     await new Promise<void>((resolve) => {
       const done = () => {
-        to.off('drain', done);
-        to.off('close', done);
+        for (const event of ['drain', 'close', 'error']) to.off(event, done);
         resolve();
       };
-      to.once('drain', done);
-      to.once('close', done);
+      for (const event of ['drain', 'close', 'error']) to.once(event, done);
     });
   };
   const line = (bytes: Buffer) => {

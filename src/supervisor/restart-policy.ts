@@ -38,6 +38,9 @@ export function isFailure(ending: Ending, settings: RestartSettings): boolean {
   return ending.signal === undefined || !CLEAN_SIGNALS.includes(ending.signal);
 }
 
+/** Milliseconds: whatever is configured, a daemon that fails at once must not eat a CPU. */
+const SHORTEST_DELAY = 10;
+
 /**
  * What to do after an ending. Pure.
  *
@@ -59,7 +62,7 @@ export function decide(
   if (!wanted || isListed(ending, settings.restartPreventExitStatus)) return { action: 'end', failed };
   if (uptime >= settings.restartResetSec) return { action: 'restart', delay: 0 };
   const delay = Math.min(settings.restartSec * 2 ** Math.min(failures, 30), settings.restartMaxDelaySec);
-  return { action: 'restart', delay: Math.max(1, Math.round(delay * (1 - random / 4))) };
+  return { action: 'restart', delay: Math.max(SHORTEST_DELAY, Math.round(delay * (1 - random / 4))) };
 }
 
 /** The status a shell would report: the code, or 128 + signal; 125 where the sandbox itself died. Pure. */

@@ -106,7 +106,7 @@ class LinuxApp implements AppHandle {
       ...(cgroup.directory === undefined ? {} : { cgroup: cgroup.directory }),
     });
     // Nobody may enter before the sandbox is complete, so it is made known only then.
-    const started = sandbox.started.then(() => this.#recordLive(sandbox.pid, plan));
+    const started = sandbox.started.then(() => this.#makeKnown(sandbox.pid, plan));
     const ended = this.#finish(sandbox, started, cgroup);
     this.#running = ended;
     return new LimitedSandbox(sandbox, cgroup, started, ended);
@@ -126,6 +126,18 @@ class LinuxApp implements AppHandle {
     await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
     await release(this.#request, this.#hold);
+  }
+
+  /** The live state is a hint for others: what can't be written must not end a daemon that runs, nor start another. */
+  #makeKnown(pid: number, plan: SandboxPlan): void {
+    try {
+      this.#recordLive(pid, plan);
+    } catch (error) {
+      const { code = 'EIO' } = error as NodeJS.ErrnoException;
+      this.#request.onWarning?.(
+        `can't write the live state of ${plan.app}/${plan.daemon} in ${this.#request.paths.run}: ${code}; exec and shell won't find it`,
+      );
+    }
   }
 
   #recordLive(pid: number, plan: SandboxPlan): void {

@@ -3,7 +3,7 @@ import type { Paths } from '../../util/paths.ts';
 import type { GcItem } from '../gc-item.ts';
 import { detectCgroups, listAppCgroups } from './cgroup/index.ts';
 import { type Finding, findAppGarbage, findDaemonGarbage } from './gc-app.ts';
-import { livingDaemons, withAppLock } from './lock.ts';
+import { livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
 import { appOfAlias } from './network-name.ts';
 import { isBaseUsed, releaseBase } from './network-node.ts';
 import { madeOf } from './record.ts';
@@ -29,6 +29,7 @@ export async function collectGarbage(paths: Paths, { dryRun = false }: { dryRun?
         const living = livingDaemons(paths, app);
         const findings = living.length === 0 ? findAppGarbage(paths, app, own) : findDaemonGarbage(paths, app, living);
         for (const finding of findings) await collector.take(finding);
+        if (living.length === 0 && !dryRun) removeRunDirectory(paths, app);
       }),
     );
   }

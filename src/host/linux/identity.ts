@@ -17,13 +17,23 @@ export function readIdentity(pid: number): ProcessIdentity | undefined {
     // The command's name, in parentheses, may itself hold spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const startTime = fields[19];
-    const pidNamespace = /^pid:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/ns/pid`))?.[1];
+    const pidNamespace = pidNamespaceOf(pid);
     if (startTime === undefined || pidNamespace === undefined) return undefined;
     return { pid, startTime, pidNamespace, bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() };
   } catch (error) {
     const { code } = error as { code?: string };
     // ESRCH: it ended between open and read.
     if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+}
+
+/** '' where it may not be known: PID 1 is non-dumpable, and without root that hides its namespaces. */
+function pidNamespaceOf(pid: number): string | undefined {
+  try {
+    return /^pid:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/ns/pid`))?.[1];
+  } catch (error) {
+    if ((error as { code?: string }).code === 'EACCES') return '';
     throw error;
   }
 }

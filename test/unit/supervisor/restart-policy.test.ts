@@ -51,7 +51,7 @@ describe('restart policy', () => {
 
   it('never spins, whatever the settings and the jitter', () => {
     const decision = decide(ending({ code: 1 }), { ...SETTINGS, restartSec: 0 }, 3, 0, 0.99);
-    expect(decision).toEqual({ action: 'restart', delay: 1 });
+    expect(decision).toEqual({ action: 'restart', delay: 10 });
   });
 
   it('shortens a delay by a quarter at most', () => {
