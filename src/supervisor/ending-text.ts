@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import type { Ending } from '../host/host.ts';
 import type { CgroupLimits } from '../sandbox/plan.ts';
+import { diedOfMemory } from './restart-policy.ts';
 
 /** `SIGKILL` for 9. Pure. */
 export function signalName(signal: number): string {
@@ -10,10 +11,14 @@ export function signalName(signal: number): string {
 
 /** How a daemon ended, in words: `was killed by the kernel: out of memory (memory-max 32m)`. Pure. */
 export function describeEnding(ending: Ending, limits: CgroupLimits): string {
-  if (ending.oomKilled) {
-    const limit = limits.memoryMax === undefined ? '' : ` (memory-max ${megabytes(limits.memoryMax)})`;
-    return `was killed by the kernel: out of memory${limit}`;
-  }
+  if (!ending.oomKilled) return describeOrdinary(ending);
+  const limit = limits.memoryMax === undefined ? '' : ` (memory-max ${megabytes(limits.memoryMax)})`;
+  if (diedOfMemory(ending)) return `was killed by the kernel: out of memory${limit}`;
+  // Not the daemon itself, though it may have ended because of it: a shell passes 137 on.
+  return `${describeOrdinary(ending)}; the kernel had killed a process of it: out of memory${limit}`;
+}
+
+function describeOrdinary(ending: Ending): string {
   if (ending.sandboxDied) return 'ended with its sandbox: PID 1 of the sandbox was killed';
   if (ending.signal !== undefined) {
     return `died of ${signalName(ending.signal)}${ending.coreDumped ? ' (core dumped)' : ''}`;

@@ -30,9 +30,19 @@ export function isListed(ending: Ending, list: readonly string[]): boolean {
   );
 }
 
+const SIGKILL = 9;
+
+/**
+ * True if the daemon itself was killed for memory. The kernel counts the kills of all processes in the daemon's cgroup: one
+ * that survived the death of a child, and ended otherwise later, did not die of it. Pure.
+ */
+export function diedOfMemory(ending: Ending): boolean {
+  return ending.oomKilled && (ending.signal === SIGKILL || ending.sandboxDied);
+}
+
 /** True if the daemon failed, as systemd's Restart=on-failure understands it. Pure. */
 export function isFailure(ending: Ending, settings: RestartSettings): boolean {
-  if (ending.oomKilled || ending.sandboxDied || ending.coreDumped) return true;
+  if (diedOfMemory(ending) || ending.sandboxDied || ending.coreDumped) return true;
   if (isListed(ending, settings.successExitStatus)) return false;
   if (ending.code !== undefined) return ending.code !== 0;
   return ending.signal === undefined || !CLEAN_SIGNALS.includes(ending.signal);

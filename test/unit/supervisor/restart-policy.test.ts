@@ -29,7 +29,10 @@ describe('restart policy', () => {
     [{ signal: 15 }, false],
     [{ signal: 9 }, true],
     [{ signal: 11, coreDumped: true }, true],
-    [{ signal: 15, oomKilled: true }, true],
+    [{ signal: 9, oomKilled: true }, true],
+    // A child was killed, and the daemon got over it.
+    [{ signal: 15, oomKilled: true }, false],
+    [{ code: 0, oomKilled: true }, false],
     [{ sandboxDied: true }, true],
   ])('%j is a failure: %s', (end, failed) => {
     expect(isFailure(ending(end), SETTINGS)).toBe(failed);
@@ -39,6 +42,7 @@ describe('restart policy', () => {
     const settings = { ...SETTINGS, successExitStatus: ['3', 'SIGKILL'] };
     expect(isFailure(ending({ code: 3 }), settings)).toBe(false);
     expect(isFailure(ending({ signal: 9 }), settings)).toBe(false);
+    expect(isFailure(ending({ signal: 9, oomKilled: true }), settings)).toBe(true);
     expect(isFailure(ending({ code: 4 }), settings)).toBe(true);
   });
 
