@@ -63,8 +63,8 @@ const six: JettyDialect = {
         ...request.arguments,
       ],
       files: [
-        { path: webapps, content: serverFile('org.mortbay.jetty', request.contexts) },
-        { path: `${request.logs}/` },
+        { kind: 'file', path: webapps, content: serverFile('org.mortbay.jetty', request.contexts) },
+        { kind: 'directory', path: request.logs },
       ],
     };
   },
@@ -97,8 +97,8 @@ const seven: JettyDialect = {
         ...request.arguments,
       ],
       files: [
-        { path: webapps, content: serverFile('org.eclipse.jetty', request.contexts) },
-        { path: `${request.logs}/` },
+        { kind: 'file', path: webapps, content: serverFile('org.eclipse.jetty', request.contexts) },
+        { kind: 'directory', path: request.logs },
       ],
     };
   },
@@ -186,18 +186,28 @@ function moduleCommand(request: JettyRequest, traits: ModuleTraits): JettyComman
 /**
  * `work` in its base is where Jetty unpacks WARs and compiles pages. Without it that is /tmp: memory, of which the app's
  * daemons share one piece, and where a Jetty that was killed leaves what it unpacked for as long as the app runs.
+ * `logs` is where its modules write theirs (`requestlog`), which must outlive the base.
  */
-function madeDirectories({ made }: JettyRequest, own: boolean): readonly PreparedFile[] {
-  return (own ? ['webapps', 'work'] : ['webapps']).map((name) => ({ path: `${join(made, name)}/` }));
+function madeDirectories({ made, logs }: JettyRequest, own: boolean): readonly PreparedFile[] {
+  const webapps = { kind: 'directory', path: join(made, 'webapps') } as const;
+  if (!own) return [webapps];
+  return [
+    webapps,
+    { kind: 'directory', path: join(made, 'work') },
+    { kind: 'directory', path: logs },
+    { kind: 'link', path: join(made, 'logs'), to: logs },
+  ];
 }
 
 /** `root.xml` for `/`, `wiki.xml` for `/wiki`, `a-b.xml` for `/a/b`: the path itself is said inside. */
 function contextFiles(webapps: string, contexts: readonly WebContext[], traits: ModuleTraits): readonly PreparedFile[] {
   return contexts.flatMap((context) => {
     const name = context.contextPath === '/' ? 'root' : context.contextPath.slice(1).replaceAll('/', '-');
-    const xml = { path: join(webapps, `${name}.xml`), content: contextFile(traits.contextClass, context) };
+    const content = contextFile(traits.contextClass, context);
+    const xml = { kind: 'file', path: join(webapps, `${name}.xml`), content } as const;
     if (traits.properties.length === 0) return [xml];
-    return [{ path: join(webapps, `${name}.properties`), content: `${traits.properties.join('\n')}\n` }, xml];
+    const properties = `${traits.properties.join('\n')}\n`;
+    return [{ kind: 'file', path: join(webapps, `${name}.properties`), content: properties }, xml];
   });
 }
 

@@ -12,28 +12,37 @@ const SCRIPT = [
   'base=$1; shift',
   'rm -rf -- "$base"',
   'while [ "$1" != -- ]; do',
-  'case $1 in */) mkdir -p -- "$1"; shift;; *) mkdir -p -- "${1%/*}"; printf %s "$2" >"$1"; shift 2;; esac',
+  'case $1 in',
+  'directory) mkdir -p -- "$2"; shift 2;;',
+  'file) mkdir -p -- "${2%/*}"; printf %s "$3" >"$2"; shift 3;;',
+  'link) mkdir -p -- "${2%/*}"; ln -s -- "$3" "$2"; shift 3;;',
+  '*) exit 2;;',
+  'esac',
   'done',
   'shift',
   'exec "$@"',
 ].join('\n');
 
-export interface PreparedFile {
-  /** Absolute; a trailing slash asks for a directory. */
-  readonly path: string;
-  /** Not used for directories. */
-  readonly content?: string;
-}
+/** Paths are absolute. A file's directory is made too. */
+export type PreparedFile =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string; readonly content: string }
+  | { readonly kind: 'link'; readonly path: string; readonly to: string };
 
 /**
  * The command line that first empties `base`, makes `files` and then becomes `argv`. Pure.
- * `argv[0]` is then looked up in PATH by the shell; paths must not be `--`.
+ * `argv[0]` is then looked up in PATH by the shell.
  */
 export function withPreparedFiles(
   base: string,
   files: readonly PreparedFile[],
   argv: readonly string[],
 ): readonly string[] {
-  const made = files.flatMap(({ path, content }) => (path.endsWith('/') ? [path] : [path, content ?? '']));
-  return ['/bin/sh', '-c', SCRIPT, 'metactl', base, ...made, '--', ...argv];
+  return ['/bin/sh', '-c', SCRIPT, 'metactl', base, ...files.flatMap(words), '--', ...argv];
+}
+
+function words(file: PreparedFile): readonly string[] {
+  const head = [file.kind, file.path];
+  if (file.kind === 'file') return [...head, file.content];
+  return file.kind === 'link' ? [...head, file.to] : head;
 }

@@ -1,6 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -88,7 +97,7 @@ describe('the Java platforms, run by hand', () => {
     expect(root.text).toMatch(/^hello from myapp webapp user=nobody host=\S+ context=\/ heap=6\dm\n$/);
     const housekeeping = await fetchWhenUp(`http://127.0.0.1:${port}/housekeeping`, output);
     expect(housekeeping).toEqual({ status: 200, text: 'housekeeping done\n' });
-    expect(readdirSync(join(state, 'jetty/webapp'))).toEqual(['webapps', 'work']);
+    expect(readdirSync(join(state, 'jetty/webapp'))).toEqual(['logs', 'webapps', 'work']);
     child!.kill('SIGTERM');
     // 143: the JVM ends by itself after SIGTERM. That it is not the shell's proves that the pid is java's own.
     expect(await once(child!, 'exit')).toEqual([143, null]);
@@ -108,7 +117,18 @@ describe('the Java platforms, run by hand', () => {
     const output = start('jetty9', 'webapp', keys);
     expect((await fetchWhenUp(`http://127.0.0.1:${port}/shop/`, output)).text).toContain(' context=/shop/ ');
     expect((await fetchWhenUp(`http://127.0.0.1:${port}/`, output)).status).toBe(404);
-    expect(readdirSync(join(state, 'jetty/webapp'))).toEqual(['webapps', 'work']);
+    expect(readdirSync(join(state, 'jetty/webapp'))).toEqual(['logs', 'webapps', 'work']);
+  });
+
+  it('jetty9 writes the logs of its modules into the log directory, which outlives its base', async () => {
+    installJavaApp(app);
+    const port = await freePort();
+    const options = ['http', 'deploy', 'annotations', 'requestlog'];
+    const output = start('jetty9', 'webapp', { 'http.port': port, 'jetty.options': options });
+    await fetchWhenUp(`http://127.0.0.1:${port}/housekeeping`, output);
+    const logs = join(state, 'log');
+    const text = () => readdirSync(logs).map((name) => readFileSync(join(logs, name), 'utf8'));
+    await expect.poll(text).toEqual([expect.stringContaining('GET /housekeeping')]);
   });
 
   it("jetty9 serves a web application from the app's own base directory too", async () => {

@@ -27,14 +27,9 @@ function unwrap({ argv }: CommandLine) {
   const end = rest.indexOf('--');
   const files: Record<string, string> = {};
   for (let index = 0; index < end; ) {
-    const path = rest[index]!;
-    if (path.endsWith('/')) {
-      files[path] = '';
-      index += 1;
-    } else {
-      files[path] = rest[index + 1]!;
-      index += 2;
-    }
+    const [kind, path, content] = rest.slice(index) as [string, string, string];
+    files[kind === 'directory' ? `${path}/` : path] = kind === 'link' ? `-> ${content}` : content;
+    index += kind === 'directory' ? 2 : 3;
   }
   return { base, files, program: rest.slice(end + 1) };
 }
@@ -134,7 +129,9 @@ describe.each(['jetty9', 'jetty10', 'jetty11'])('platform %s', (name) => {
       'jetty.http.port=80',
       'jetty.deploy.scanInterval=0',
     ]);
-    expect(Object.keys(files)).toEqual([`${MADE}/webapps/`, `${MADE}/work/`, `${MADE}/webapps/root.xml`]);
+    const directories = [`${MADE}/webapps/`, `${MADE}/work/`, `${STATE}/log/`];
+    expect(Object.keys(files)).toEqual([...directories, `${MADE}/logs`, `${MADE}/webapps/root.xml`]);
+    expect(files[`${MADE}/logs`]).toBe(`-> ${STATE}/log`);
     expect(files[`${MADE}/webapps/root.xml`]).toContain('<Configure class="org.eclipse.jetty.webapp.WebAppContext">');
   });
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -20,11 +20,17 @@ describe('files that a daemon makes for itself', () => {
     const base = join(scratch, 'base');
     const content = '$(touch pwned) `x` "\' \\n %s --\n-- \n\n';
     const odd = join(base, "a b/$HOME;'x'.xml");
-    const files = [{ path: odd, content }, { path: `${join(base, 'logs')}/` }, { path: join(base, 'empty') }];
+    const files = [
+      { kind: 'file', path: odd, content },
+      { kind: 'directory', path: join(base, 'made') },
+      { kind: 'file', path: join(base, 'empty'), content: '' },
+      { kind: 'link', path: join(base, 'deep/logs'), to: scratch },
+    ] as const;
     const { status, stdout, stderr } = run(withPreparedFiles(base, files, ['printf', '<%s>', '--', 'a b', '']));
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '<--><a b><>', stderr: '' });
     expect(readFileSync(odd, 'utf8')).toBe(content);
-    expect(existsSync(join(base, 'logs'))).toBe(true);
+    expect(existsSync(join(base, 'made'))).toBe(true);
+    expect(readlinkSync(join(base, 'deep/logs'))).toBe(scratch);
     expect(readFileSync(join(base, 'empty'), 'utf8')).toBe('');
   });
 
@@ -32,7 +38,9 @@ describe('files that a daemon makes for itself', () => {
     const base = join(scratch, 'base');
     mkdirSync(join(base, 'start.d'), { recursive: true });
     writeFileSync(join(base, 'start.d/evil.ini'), '');
-    expect(run(withPreparedFiles(base, [{ path: join(base, 'x'), content: 'y' }], ['true'])).status).toBe(0);
+    expect(run(withPreparedFiles(base, [{ kind: 'file', path: join(base, 'x'), content: 'y' }], ['true'])).status).toBe(
+      0,
+    );
     expect(existsSync(join(base, 'start.d'))).toBe(false);
     expect(readFileSync(join(base, 'x'), 'utf8')).toBe('y');
   });
@@ -46,7 +54,9 @@ describe('files that a daemon makes for itself', () => {
   it('does not start the program where the directory cannot be made', () => {
     writeFileSync(join(scratch, 'file'), '');
     const base = join(scratch, 'file/base');
-    const { status, stdout, stderr } = run(withPreparedFiles(base, [{ path: `${base}/` }], ['echo', 'started']));
+    const { status, stdout, stderr } = run(
+      withPreparedFiles(base, [{ kind: 'directory', path: base }], ['echo', 'started']),
+    );
     expect(status).not.toBe(0);
     expect(stdout).toBe('');
     expect(stderr).toContain(join(scratch, 'file'));
