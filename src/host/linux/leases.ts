@@ -7,7 +7,7 @@ import type { Paths } from '../../util/paths.ts';
 import type { Lease, LeaseRequest } from '../host.ts';
 import { type AppLease, changeLeases, type Leases, readLeases } from './lease-file.ts';
 import { firstFree, type HostAddresses, isInPool, isOnLink, type Pool, parseRoutes, poolOf } from './pool.ts';
-import { firstFreeUid } from './uids.ts';
+import { firstFreeUid, uidSlice } from './uids.ts';
 
 /**
  * The app's address and uid: what it already has, else new ones. See Host.lease.
@@ -19,11 +19,12 @@ export async function lease(paths: Paths, node: NodeConfig, request: LeaseReques
   const host = readHostAddresses();
   const pool = poolOf(paths, node, host);
   const before = readLeases(paths);
-  const planned = allocate(before, node, request, pool, new Set());
+  const sliced = { ...node, uidRange: uidSlice(node.uidRange, paths.nodeId) };
+  const planned = allocate(before, sliced, request, pool, new Set());
   if (!request.take || isSame(before.apps[request.app], planned)) return result(request, planned);
   let taken = planned;
   await changeLeases(paths, async (leases) => {
-    taken = await allocateProbed(leases, node, request, probing(paths, node, pool, host));
+    taken = await allocateProbed(leases, sliced, request, probing(paths, node, pool, host));
     if (isSame(leases.apps[request.app], taken)) return leases;
     return { version: 1, apps: { ...leases.apps, [request.app]: taken } };
   });

@@ -2,6 +2,23 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { MetactlError } from '../../util/error.ts';
 
+/** Ids of a moved root's slice. */
+const SLICE = 100;
+
+/**
+ * The part of uid-range that a root leases from: the lower half for `/`, a slice of 100 of the upper half for a moved root,
+ * by its id. Two roots know nothing of each other's leases, and files of one app must not belong to another's user. A range
+ * too small to be parted is used whole. Pure.
+ */
+export function uidSlice([first, last]: readonly [number, number], nodeId: string): readonly [number, number] {
+  const middle = first + Math.floor((last - first + 1) / 2);
+  const slices = Math.floor((last - middle + 1) / SLICE);
+  if (slices < 2) return [first, last];
+  if (nodeId === '') return [first, middle - 1];
+  const start = middle + (Number.parseInt(nodeId, 16) % slices) * SLICE;
+  return [start, start + SLICE - 1];
+}
+
 /**
  * The lowest uid of the range that no app has leased, that names nobody (NSS: LDAP users are users too) and that no
  * running process has: a process of a removed user would get at the app's files.

@@ -122,7 +122,7 @@ describe('metactl shell', () => {
     expect(text).toContain('33 77');
     expect(text).toMatch(/\[1\]\S*\s+Running/);
     expect(text).not.toContain('no job control');
-    expect(text).toMatch(/\b7\d{4}\r/);
+    expect(text).toMatch(/\b[89]\d{4}\r/);
     expect(status).toBe(3);
   });
 

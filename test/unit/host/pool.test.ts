@@ -10,6 +10,7 @@ import {
   parseRoutes,
   poolOf,
 } from '../../../src/host/linux/pool.ts';
+import { uidSlice } from '../../../src/host/linux/uids.ts';
 import { contains, formatAddress, parseAddress, parseRange } from '../../../src/util/ip.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 
@@ -121,5 +122,24 @@ describe('an address is on the link', () => {
   it('not because of the default route, even one without a gateway', () => {
     const routes = parseRoutes(ROUTES.replace('010200C0', '00000000'));
     expect(isOnLink(routes, 'eth0', address('198.51.100.1'))).toBe(false);
+  });
+});
+
+describe('user ids', () => {
+  const range = [70000, 99999] as const;
+  it('are from the lower half for /, from a slice of the upper for every moved root', () => {
+    expect(uidSlice(range, '')).toEqual([70000, 84999]);
+    expect(uidSlice(range, '0000')).toEqual([85000, 85099]);
+    expect(uidSlice(range, '0001')).toEqual([85100, 85199]);
+    fc.assert(
+      fc.property(fc.nat(0xffff), (id) => {
+        const [first, last] = uidSlice(range, id.toString(16).padStart(4, '0'));
+        return first >= 85000 && last <= 99999 && last - first === 99;
+      }),
+    );
+  });
+
+  it('are all of a range that is too small to be parted', () => {
+    expect(uidSlice([500, 700], 'abcd')).toEqual([500, 700]);
   });
 });
