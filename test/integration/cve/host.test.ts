@@ -1,0 +1,191 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fixtures } from '../../helpers/fixtures.ts';
+import { leakCheck } from '../../helpers/leak-check.ts';
+import { makeProbeApp, makeProbeScratch, outside, type ProbeApp } from '../../helpers/probe-app.ts';
+import { REPOSITORY, runMetactl } from '../../helpers/run-metactl.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+
+leakCheck();
+
+let scratch: Scratch;
+let remove: () => Promise<void>;
+let app: ProbeApp;
+const children: ChildProcess[] = [];
+
+beforeEach(() => {
+  ({ scratch, remove } = makeProbeScratch());
+  app = makeProbeApp(scratch, 'shop');
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
+  }
+  await remove();
+});
+
+const BIN = join(REPOSITORY, 'bin/metactl.cjs');
+const LEGACY_TIOCSTI = '/proc/sys/dev/tty/legacy_tiocsti';
+
+/**
+ * Types into a terminal of `script`, where `program` runs first and then a shell that reads one line.
+ * @returns all that the terminal showed; the line stands in `outer got <…>`.
+ */
+async function onTerminal(program: string, keys: string): Promise<string> {
+  const after = 'printf "outer waits\\n"; IFS= read -r line; printf "outer got <%s>\\n" "$line"';
+  const child = spawn('script', ['-qefc', `${program}; ${after}`, '/dev/null'], {
+    env: { PATH: '/usr/bin:/bin', METACTL_ROOT: app.root, TERM: 'dumb', SHELL: '/bin/sh' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let shown = '';
+  let waiting = false;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+    if (waiting || !shown.includes('outer waits')) return;
+    waiting = true;
+    child.stdin.write('typed\n');
+  });
+  child.stdin.write(keys);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  await new Promise((resolve) => child.once('close', resolve));
+  clearTimeout(timer);
+  return shown;
+}
+
+/** Lets TIOCSTI work as it did before Linux 6.2, for as long as `body` runs. */
+async function withTiocsti(body: () => Promise<void>): Promise<void> {
+  let before: string | undefined;
+  try {
+    before = readFileSync(LEGACY_TIOCSTI, 'utf8');
+    writeFileSync(LEGACY_TIOCSTI, '1');
+  } catch (error) {
+    // Older kernels have no such switch, and TIOCSTI.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  try {
+    await body();
+  } finally {
+    if (before !== undefined) writeFileSync(LEGACY_TIOCSTI, before);
+  }
+}
+
+const abstractSockets = () =>
+  readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .flatMap((line) => /\s(@.*)$/.exec(line)?.[1] ?? []);
+
+describe('the host', () => {
+  it('CVE-2017-5226, CVE-2019-10063: no keys are pushed into the terminal of whoever opens a shell', async () => {
+    await withTiocsti(async () => {
+      // On the terminal itself the attack works.
+      const victim = await onTerminal(`${fixtures().probe} attack tiocsti`, '');
+      expect(victim).toContain('"result":"ok"');
+      expect(victim).toMatch(/outer got <x+typed>/);
+
+      const shell = `${process.execPath} ${BIN} shell shop`;
+      const keys = `${app.probe} attack tiocsti\nexit\n`;
+      await app.start();
+      const filtered = await onTerminal(shell, keys);
+      expect(filtered).toMatch(/"result":"EPERM","highBits":"EPERM","tioclinux":"E(PERM|NOTTY|INVAL)","tty":1/);
+      expect(filtered).toContain('outer got <typed>');
+      await app.stop();
+
+      // Without the filter the keys end up in the new terminal, and go no further.
+      app.configure({ node: '[sandbox]\nseccomp = none\n' });
+      await app.start();
+      const unfiltered = await onTerminal(shell, keys);
+      expect(unfiltered).toContain('"result":"ok"');
+      expect(unfiltered).toContain('outer got <typed>');
+    });
+  });
+
+  it('CVE-2017-5226, CVE-2019-10063: exec hands no terminal of the caller’s over', async () => {
+    await app.start();
+    const shown = await onTerminal(
+      `${process.execPath} ${BIN} exec shop -- ${app.probe} report process </dev/null`,
+      '',
+    );
+    const report = JSON.parse(shown.split('\n').find((line) => line.startsWith('{'))!);
+    const ttys = Object.values(report.descriptors).filter((target) => /^\/dev\/(pts|tty)/.test(String(target)));
+    expect(ttys).toEqual([]);
+  });
+
+  it('CVE-2020-15257: metactl listens on no abstract socket, and the host’s can’t be reached', async () => {
+    const before = abstractSockets();
+    const name = `metactl-test-${process.pid}`;
+    await app.start();
+    expect(abstractSockets().filter((socket) => !before.includes(socket))).toEqual([]);
+    const listener = spawn(fixtures().probe, ['attack', 'abstract-listen', name], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    children.push(listener);
+    await once(listener.stdout, 'data');
+    expect(await outside('attack', 'abstract', name)).toMatchObject({ result: 'ok' });
+    expect(await app.attack(['abstract', name])).toMatchObject({ result: 'ECONNREFUSED' });
+    expect(await app.attack(['abstract', name], ['--as-root'])).toMatchObject({ result: 'ECONNREFUSED' });
+    // Sockets of metactl's own lie in a directory of root's.
+    const run = join(app.root, 'run/metactl');
+    for (const path of [run, join(run, 'shop')]) expect(statSync(path).mode & 0o077).toBe(0);
+    for (const file of readdirSync(run, { withFileTypes: true, recursive: true })) {
+      if (file.isSocket()) expect(statSync(join(file.parentPath, file.name)).mode & 0o777).toBe(0o600);
+    }
+  });
+
+  it('CVE-2017-5985: the package has no set-id program, so nobody but root makes networks', async () => {
+    const packed = JSON.parse(
+      execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+        cwd: REPOSITORY,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }),
+    );
+    const files: { path: string; mode: number }[] = packed[0].files;
+    expect(files.map(({ path }) => path)).toContain('build/Release/metactl-init');
+    expect(files.filter(({ mode }) => (mode & 0o6000) !== 0)).toEqual([]);
+    for (const path of ['build/Release/metactl-init', 'build/Release/metactl.node', 'bin/metactl.cjs']) {
+      expect(statSync(join(REPOSITORY, path)).mode & 0o6000).toBe(0);
+    }
+    const nobody = { root: app.root, uid: 65534, gid: 65534 };
+    for (const verb of [
+      ['run', 'shop'],
+      ['exec', 'shop', '--', 'id'],
+      ['shell', 'shop'],
+    ]) {
+      expect(await runMetactl(verb, nobody), verb.join(' ')).toMatchObject({ status: 77, stdout: '' });
+    }
+  });
+
+  it.each([
+    '0',
+    '00',
+    '+0',
+    '-1',
+    '4294967295',
+    '4294967296',
+    '0x0',
+    '0:0',
+    'root',
+    'root:root',
+    'nobody:0',
+    'ROOT',
+    ':',
+  ])('CVE-2026-30892: `user = %s` never falls through to another user', async (user) => {
+    app.configure({ daemon: `user = ${user}`, daemons: { main: 'report process' } });
+    expect(await app.run()).toMatchObject({ status: 78, stdout: '' });
+  });
+
+  it('CVE-2026-30892: a user is whom it names, in every id; exec takes none', async () => {
+    app.configure({ daemon: 'user = nobody', daemons: { main: 'report process' } });
+    const { uid, gid } = JSON.parse((await app.run()).stdout);
+    expect({ uid, gid }).toEqual({ uid: [65534, 65534, 65534], gid: [65534, 65534, 65534] });
+    app.configure({});
+    await app.start();
+    for (const option of ['-u', '--user']) {
+      const outcome = await runMetactl(['exec', 'shop', option, 'root', '--', app.probe, 'report'], { root: app.root });
+      expect(outcome).toMatchObject({ status: 2, stdout: '' });
+    }
+  });
+});
