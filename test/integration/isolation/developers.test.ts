@@ -14,7 +14,7 @@ let app: ProbeApp;
 
 beforeEach(() => {
   ({ scratch, remove } = makeProbeScratch());
-  app = makeProbeApp(scratch, 'shop', { daemons: { main: 'hold started' } });
+  app = makeProbeApp(scratch, 'shop', { daemons: { main: 'burn 1' } });
 });
 afterEach(() => remove());
 
@@ -52,7 +52,7 @@ describe('a .metactl written by a developer', () => {
     ['lines for systemd', '[systemd.Service]\nUser = root'],
     ['a hook outside the sandbox', '[hooks]\non-stop = /bin/true'],
   ])('can’t ask for %s', async (_, text) => {
-    app.configure({ daemons: { main: 'hold started' }, application: `${text}\n` });
+    app.configure({ daemons: { main: 'burn 1' }, application: `${text}\n` });
     const outcome = await app.run();
     expectNothingStarted(outcome);
     expect(outcome.stderr).toContain(`${app.directory}/.metactl:`);
@@ -60,7 +60,7 @@ describe('a .metactl written by a developer', () => {
 
   it('can’t smuggle a value into a key of the administrator’s', async () => {
     app.configure({
-      daemons: { main: 'hold started' },
+      daemons: { main: 'burn 1' },
       daemon: 'user = %(RUN_AS)',
       node: '[env]\n',
       application: '[env]\nRUN_AS = root\n',
@@ -107,7 +107,7 @@ describe('links in directories that the app or its developers write', () => {
     const path = treasure();
     symlinkSync(path, join(app.state, 'data'));
     app.configure({
-      daemons: { main: 'hold started' },
+      daemons: { main: 'burn 1' },
       application: `[sandbox.mounts]\n${app.state}/data = ${kind}\n`,
     });
     const { status, stdout, stderr } = await app.run();
@@ -118,7 +118,7 @@ describe('links in directories that the app or its developers write', () => {
   it('nor over a link in its release: /etc stays /etc', async () => {
     symlinkSync('/etc', join(app.directory, 'cache'));
     app.configure({
-      daemons: { main: 'hold started' },
+      daemons: { main: 'burn 1' },
       application: `[sandbox.mounts]\n${app.directory}/cache = tmpfs\n`,
     });
     const { status, stdout, stderr } = await app.run();
@@ -129,7 +129,7 @@ describe('links in directories that the app or its developers write', () => {
   it('nor does the administrator by a path in there', async () => {
     await startOnce();
     symlinkSync(treasure(), join(app.state, 'data'));
-    app.configure({ daemons: { main: 'hold started' }, node: `[sandbox.mounts]\n/srv = rw:from:${app.state}/data\n` });
+    app.configure({ daemons: { main: 'burn 1' }, node: `[sandbox.mounts]\n/srv = rw:from:${app.state}/data\n` });
     expect(await app.run()).toMatchObject({ status: 78, stdout: '' });
   });
 
@@ -138,7 +138,7 @@ describe('links in directories that the app or its developers write', () => {
     const path = treasure();
     rmSync(app.state, { recursive: true });
     symlinkSync(path, app.state);
-    app.configure({ daemons: { main: 'hold started' } });
+    app.configure({ daemons: { main: 'burn 1' } });
     const { status, stdout, stderr } = await app.run();
     expect({ status, stdout }).toEqual({ status: 125, stdout: '' });
     expect(stderr).toContain(`${app.state} is no directory`);
@@ -171,7 +171,7 @@ describe('links in directories that the app or its developers write', () => {
     symlinkSync(target(app.root), link);
     scratch.node(
       'shop',
-      `[app]\ndirectory = ${link}\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = ${other.probe} hold started\n`,
+      `[app]\ndirectory = ${link}\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = ${other.probe} burn 1\n`,
     );
     const { status, stdout, stderr } = await app.run();
     expect({ status, stdout }).toEqual({ status: 78, stdout: '' });
