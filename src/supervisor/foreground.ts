@@ -59,7 +59,16 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     return results.find((status) => status !== 0) ?? 0;
   } finally {
     release();
-    for (const handle of handles.reverse()) await handle.close();
+    for (const handle of handles.reverse()) await closeHandle(handle, io);
+  }
+}
+
+/** What can't be taken away must not hide how the daemons ended, nor why they didn't start. */
+async function closeHandle(handle: AppHandle, io: ForegroundIo): Promise<void> {
+  try {
+    await handle.close();
+  } catch (error) {
+    io.log(`warning: ${(error as Error).message}; metactl gc takes away what is left`);
   }
 }
 
