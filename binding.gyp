@@ -26,6 +26,7 @@
               "native/path.cc",
               "native/poll.cc",
               "native/process.cc",
+              "native/procfs.cc",
               "native/spawn.cc",
               "native/spawn_child.cc"
             ],

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "link.h"
+#include "procfs.h"
 #include "sys_error.h"
 
 namespace metactl {
@@ -18,9 +19,9 @@ namespace {
 /// lo is the first link of every network namespace (LOOPBACK_IFINDEX of the kernel).
 constexpr int LOOPBACK = 1;
 
-/// /proc/sys/net shows the namespace of the thread that opens it.
+/// `path` is below /proc; its sys/net shows the namespace of the thread that opens it.
 void write_sysctl(const char* path, const char* value) {
-  Fd file(::open(path, O_WRONLY | O_CLOEXEC));
+  Fd file(::openat(own_procfs(), path, O_WRONLY | O_CLOEXEC));
   if (!file) fail("configure network namespace", "open", path);
   if (::write(file.get(), value, std::strlen(value)) < 0) fail("configure network namespace", "write", path);
 }
@@ -55,7 +56,7 @@ void add_default_route(Netlink& inside, int index) {
 
 void configure_inside(Netlink& inside, uint32_t address) {
   // The only sysctl here that netlink can't set.
-  write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+  write_sysctl("sys/net/ipv4/ip_unprivileged_port_start", "0");
   int index = find_link(inside, INSIDE_LINK).index;
   if (index == 0) fail("configure network namespace", "netlink", INSIDE_LINK, ENODEV);
   set_up(inside, LOOPBACK);
