@@ -7,7 +7,7 @@ import type { Paths } from '../../util/paths.ts';
 import type { Lease, LeaseRequest } from '../host.ts';
 import { type AppLease, changeLeases, type Leases, readLeases } from './lease-file.ts';
 import { firstFree, type HostAddresses, isInPool, isOnLink, type Pool, parseRoutes, poolOf } from './pool.ts';
-import { firstFreeUid, uidSlice } from './uids.ts';
+import { firstFreeUid, type UidRanges, uidSlices } from './uids.ts';
 
 /**
  * The app's address and uid: what it already has, else new ones. See Host.lease.
@@ -19,12 +19,12 @@ export async function lease(paths: Paths, node: NodeConfig, request: LeaseReques
   const host = readHostAddresses();
   const pool = poolOf(paths, node, host);
   const before = readLeases(paths);
-  const sliced = { ...node, uidRange: uidSlice(node.uidRange, paths.nodeId) };
-  const planned = allocate(before, sliced, request, pool, new Set());
+  const uids = uidSlices(node.uidRange, paths.nodeId);
+  const planned = allocate(before, uids, request, pool, new Set());
   if (!request.take || isSame(before.apps[request.app], planned)) return result(request, planned);
   let taken = planned;
   await changeLeases(paths, async (leases) => {
-    taken = await allocateProbed(leases, sliced, request, probing(paths, node, pool, host));
+    taken = await allocateProbed(leases, uids, request, probing(paths, node, pool, host));
     if (isSame(leases.apps[request.app], taken)) return leases;
     return { version: 1, apps: { ...leases.apps, [request.app]: taken } };
   });
@@ -49,14 +49,14 @@ function isSame(a: AppLease | undefined, b: AppLease): boolean {
 /** What the app's entry will be. Pure but for the look at which uids are in use. */
 function allocate(
   leases: Leases,
-  node: NodeConfig,
+  uids: UidRanges,
   request: LeaseRequest,
   pool: Pool,
   refused: ReadonlySet<number>,
 ): AppLease {
   const own = Object.hasOwn(leases.apps, request.app) ? (leases.apps[request.app] ?? {}) : {};
   const address = request.wantAddress ? chooseAddress(leases, request, pool, own.address, refused) : own.address;
-  const uid = request.wantUid ? (own.uid ?? firstFreeUid(node.uidRange, uidsOf(leases))) : own.uid;
+  const uid = request.wantUid ? (own.uid ?? firstFreeUid(uids, uidsOf(leases))) : own.uid;
   return { ...(address === undefined ? {} : { address }), ...(uid === undefined ? {} : { uid }) };
 }
 
@@ -69,13 +69,13 @@ const MOST_CONFLICTS = 8;
  */
 async function allocateProbed(
   leases: Leases,
-  node: NodeConfig,
+  uids: UidRanges,
   request: LeaseRequest,
   host: Probing,
 ): Promise<AppLease> {
   const refused = new Set<number>();
   for (;;) {
-    const entry = allocate(leases, node, request, host.pool, refused);
+    const entry = allocate(leases, uids, request, host.pool, refused);
     const isNew = entry.address !== undefined && entry.address !== leases.apps[request.app]?.address;
     const owner = isNew ? await host.ownerOf(entry.address!) : undefined;
     if (owner === undefined) return entry;

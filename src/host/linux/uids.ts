@@ -5,31 +5,43 @@ import { MetactlError } from '../../util/error.ts';
 /** Ids of a moved root's slice. */
 const SLICE = 100;
 
+/** Inclusive. */
+type UidRange = readonly [number, number];
+/** In the order in which they are used up. */
+export type UidRanges = readonly UidRange[];
+
 /**
- * The part of uid-range that a root leases from: the lower half for `/`, a slice of 100 of the upper half for a moved root,
- * by its id. Two roots know nothing of each other's leases, and files of one app must not belong to another's user. A range
- * too small to be parted is used whole. Pure.
+ * The parts of uid-range that a root leases from, in this order: the lower half for `/`; for a moved root a slice of 100 of
+ * the upper half, by its id, and only when that is full the rest of the half. Two roots know nothing of each other's leases, and
+ * files of one app must not belong to another's user. A range too small to be parted is used whole. Pure.
  */
-export function uidSlice([first, last]: readonly [number, number], nodeId: string): readonly [number, number] {
+export function uidSlices([first, last]: UidRange, nodeId: string): UidRanges {
   const middle = first + Math.floor((last - first + 1) / 2);
   const slices = Math.floor((last - middle + 1) / SLICE);
-  if (slices < 2) return [first, last];
-  if (nodeId === '') return [first, middle - 1];
+  if (slices < 2) return [[first, last]];
+  if (nodeId === '') return [[first, middle - 1]];
   const start = middle + (Number.parseInt(nodeId, 16) % slices) * SLICE;
-  return [start, start + SLICE - 1];
+  return [
+    [start, start + SLICE - 1],
+    [start + SLICE, last],
+    [middle, start - 1],
+  ];
 }
 
 /**
- * The lowest uid of the range that no app has leased, that names nobody (NSS: LDAP users are users too) and that no
+ * The first uid of the ranges that no app has leased, that names nobody (NSS: LDAP users are users too) and that no
  * running process has: a process of a removed user would get at the app's files.
  * @throws MetactlError METACTL_UIDS_EXHAUSTED.
  */
-export function firstFreeUid([first, last]: readonly [number, number], leased: ReadonlySet<number>): number {
+export function firstFreeUid(ranges: UidRanges, leased: ReadonlySet<number>): number {
   const used = new Set([...leased, ...fileIds('/etc/passwd', 2), ...fileIds('/etc/group', 2), ...runningUids()]);
-  for (let uid = first; uid <= last; uid++) {
-    if (!used.has(uid) && !isNamed('passwd', uid) && !isNamed('group', uid)) return uid;
+  for (const [first, last] of ranges) {
+    for (let uid = first; uid <= last; uid++) {
+      if (!used.has(uid) && !isNamed('passwd', uid) && !isNamed('group', uid)) return uid;
+    }
   }
-  throw new MetactlError(`no user id is free in ${first}-${last}`, {
+  const text = ranges.filter(([first, last]) => first <= last).map((range) => range.join('-'));
+  throw new MetactlError(`no user id is free in ${text.join(' ')}`, {
     code: 'METACTL_UIDS_EXHAUSTED',
     step: 'lease a user id',
     hint: 'make [node] uid-range in metactl.conf larger, or purge apps that are gone',

@@ -10,7 +10,7 @@ import {
   parseRoutes,
   poolOf,
 } from '../../../src/host/linux/pool.ts';
-import { uidSlice } from '../../../src/host/linux/uids.ts';
+import { firstFreeUid, uidSlices } from '../../../src/host/linux/uids.ts';
 import { contains, formatAddress, parseAddress, parseRange } from '../../../src/util/ip.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 
@@ -127,19 +127,38 @@ describe('an address is on the link', () => {
 
 describe('user ids', () => {
   const range = [70000, 99999] as const;
+
   it('are from the lower half for /, from a slice of the upper for every moved root', () => {
-    expect(uidSlice(range, '')).toEqual([70000, 84999]);
-    expect(uidSlice(range, '0000')).toEqual([85000, 85099]);
-    expect(uidSlice(range, '0001')).toEqual([85100, 85199]);
+    expect(uidSlices(range, '')).toEqual([[70000, 84999]]);
+    expect(uidSlices(range, '0000')[0]).toEqual([85000, 85099]);
+    expect(uidSlices(range, '0001')[0]).toEqual([85100, 85199]);
+  });
+
+  it('go on in the rest of the upper half when a slice is full', () => {
     fc.assert(
       fc.property(fc.nat(0xffff), (id) => {
-        const [first, last] = uidSlice(range, id.toString(16).padStart(4, '0'));
-        return first >= 85000 && last <= 99999 && last - first === 99;
+        const ranges = uidSlices(range, id.toString(16).padStart(4, '0'));
+        const all = ranges.flatMap(([first, last]) =>
+          Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i),
+        );
+        return all.length === 15_000 && new Set(all).size === 15_000 && Math.min(...all) === 85_000;
       }),
     );
   });
 
   it('are all of a range that is too small to be parted', () => {
-    expect(uidSlice([500, 700], 'abcd')).toEqual([500, 700]);
+    expect(uidSlices([500, 700], 'abcd')).toEqual([[500, 700]]);
+  });
+
+  it('run out with a message that names what was tried', () => {
+    expect(() =>
+      firstFreeUid(
+        [
+          [0, 0],
+          [5, 4],
+        ],
+        new Set(),
+      ),
+    ).toThrow('no user id is free in 0-0');
   });
 });
