@@ -10,6 +10,8 @@ import { fixtures } from '../helpers/fixtures.ts';
 /** RFC 2544 sets 198.18.0.0/15 aside for benchmarks: no host routes it. */
 const POOL = '198.18.0.0/16';
 const UPLINK = 'mbench0';
+/** A moved root has a hundred of its own, which is too few for 300 apps. */
+const UIDS = '99000-99999';
 
 /** A node of its own for the bench: a scratch root, an uplink that leads nowhere, and apps that run `first`. */
 export interface BenchSite {
@@ -38,7 +40,7 @@ export function makeSite(root: string): BenchSite {
     copyFileSync(fixtures().first, program);
     execFileSync('ip', ['link', 'add', UPLINK, 'type', 'veth', 'peer', 'name', `${UPLINK}p`]);
     for (const link of [UPLINK, `${UPLINK}p`]) execFileSync('ip', ['link', 'set', link, 'up']);
-    write('etc/metactl/metactl.conf', `[network]\npool = ${POOL}\nuplink = ${UPLINK}\n`);
+    write('etc/metactl/metactl.conf', `[node]\nuid-range = ${UIDS}\n\n[network]\npool = ${POOL}\nuplink = ${UPLINK}\n`);
   } catch (error) {
     remove();
     throw error;
