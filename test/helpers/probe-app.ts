@@ -32,6 +32,8 @@ export interface ProbeApp {
   run(args?: readonly string[], options?: RunOptions): Promise<Outcome>;
   /** `metactl run`, left running; resolves when the probe has said `ready`. */
   start(args?: readonly string[], options?: RunOptions): Promise<Running>;
+  /** The same without waiting for anything. */
+  launch(args?: readonly string[], options?: RunOptions): Running;
   /** Stops all that `start` started. */
   stop(): Promise<void>;
   /** `metactl exec APP [OPTIONS] -- COMMAND`. */
@@ -62,10 +64,14 @@ export function makeProbeApp(scratch: Scratch, name: string, options: ProbeAppOp
     state: join(root, 'var/lib/metactl/apps', name, 'state'),
     probe,
     run: (args = [], run) => runMetactl(['run', name, ...args], all(run)),
-    async start(args = [], run) {
+    async start(args, run) {
+      const one = app.launch(args, run);
+      await one.waitFor(/ready/);
+      return one;
+    },
+    launch(args = [], run) {
       const one = startMetactl(['run', name, ...args], all(run));
       started.push(one);
-      await one.waitFor(/ready/);
       return one;
     },
     async stop() {

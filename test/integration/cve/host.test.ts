@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixtures } from '../../helpers/fixtures.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
+import { onTerminal } from '../../helpers/on-terminal.ts';
 import { makeProbeApp, makeProbeScratch, outside, type ProbeApp } from '../../helpers/probe-app.ts';
 import { REPOSITORY, runMetactl } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
@@ -29,31 +30,6 @@ afterEach(async () => {
 
 const BIN = join(REPOSITORY, 'bin/metactl.cjs');
 const LEGACY_TIOCSTI = '/proc/sys/dev/tty/legacy_tiocsti';
-
-/**
- * Types into a terminal of `script`, where `program` runs first and then a shell that reads one line.
- * @returns all that the terminal showed; the line stands in `outer got <…>`.
- */
-async function onTerminal(program: string, keys: string): Promise<string> {
-  const after = 'printf "outer waits\\n"; IFS= read -r line; printf "outer got <%s>\\n" "$line"';
-  const child = spawn('script', ['-qefc', `${program}; ${after}`, '/dev/null'], {
-    env: { PATH: '/usr/bin:/bin', METACTL_ROOT: app.root, TERM: 'dumb', SHELL: '/bin/sh' },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  let shown = '';
-  let waiting = false;
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    shown += text;
-    if (waiting || !shown.includes('outer waits')) return;
-    waiting = true;
-    child.stdin.write('typed\n');
-  });
-  child.stdin.write(keys);
-  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
-  await new Promise((resolve) => child.once('close', resolve));
-  clearTimeout(timer);
-  return shown;
-}
 
 /** Lets TIOCSTI work as it did before Linux 6.2, for as long as `body` runs. */
 async function withTiocsti(body: () => Promise<void>): Promise<void> {
@@ -81,14 +57,15 @@ describe('the host', () => {
   it('CVE-2017-5226, CVE-2019-10063: no keys are pushed into the terminal of whoever opens a shell', async () => {
     await withTiocsti(async () => {
       // On the terminal itself the attack works.
-      const victim = await onTerminal(`${fixtures().probe} attack tiocsti`, '');
+      const victim = await onTerminal({ root: app.root, program: `${fixtures().probe} attack tiocsti` });
       expect(victim).toContain('"result":"ok"');
       expect(victim).toMatch(/outer got <x+typed>/);
 
       const shell = `${process.execPath} ${BIN} shell shop`;
-      const keys = `${app.probe} attack tiocsti\nexit\n`;
+      const keys = { after: /[$#] $/, text: `${app.probe} attack tiocsti\nexit\n` };
+      const session = { root: app.root, program: shell, keys };
       await app.start();
-      const filtered = await onTerminal(shell, keys);
+      const filtered = await onTerminal(session);
       expect(filtered).toMatch(/"result":"EPERM","highBits":"EPERM","tioclinux":"E(PERM|NOTTY|INVAL)","tty":1/);
       expect(filtered).toContain('outer got <typed>');
       await app.stop();
@@ -96,7 +73,7 @@ describe('the host', () => {
       // Without the filter the keys end up in the new terminal, and go no further.
       app.configure({ node: '[sandbox]\nseccomp = none\n' });
       await app.start();
-      const unfiltered = await onTerminal(shell, keys);
+      const unfiltered = await onTerminal(session);
       expect(unfiltered).toContain('"result":"ok"');
       expect(unfiltered).toContain('outer got <typed>');
     });
@@ -104,10 +81,8 @@ describe('the host', () => {
 
   it('CVE-2017-5226, CVE-2019-10063: exec hands no terminal of the caller’s over', async () => {
     await app.start();
-    const shown = await onTerminal(
-      `${process.execPath} ${BIN} exec shop -- ${app.probe} report process </dev/null`,
-      '',
-    );
+    const program = `${process.execPath} ${BIN} exec shop -- ${app.probe} report process </dev/null`;
+    const shown = await onTerminal({ root: app.root, program });
     const report = JSON.parse(shown.split('\n').find((line) => line.startsWith('{'))!);
     const ttys = Object.values(report.descriptors).filter((target) => /^\/dev\/(pts|tty)/.test(String(target)));
     expect(ttys).toEqual([]);

@@ -1,9 +1,11 @@
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
+import { onTerminal } from '../../helpers/on-terminal.ts';
 import type { ProbeReport } from '../../helpers/probe.ts';
 import { makeProbeApp, makeProbeScratch, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
+import { REPOSITORY } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
 
 leakCheck();
@@ -181,15 +183,25 @@ describe('exec --as-root', () => {
     expect(await app.exec(['exit', '0'])).toMatchObject({ status: 0 });
   });
 
-  it('reads no start-up file of the app', async () => {
+  it('reads no start-up file of the app, as a shell either', async () => {
     await app.start();
     const marker = join(app.state, 'executed');
-    for (const name of ['.profile', '.bashrc', '.bash_profile']) {
+    for (const name of ['.profile', '.bashrc', '.bash_profile', '.shrc']) {
       writeFileSync(join(app.state, name), `touch ${marker}\n`);
     }
-    const { stdout } = await app.exec(['report', 'process'], ['--as-root']);
-    expect(stdout).toContain('"uid":[0,0,0]');
-    expect(() => readFileSync(marker)).toThrow('ENOENT');
+    const metactl = `${process.execPath} ${join(REPOSITORY, 'bin/metactl.cjs')}`;
+    // The app's own shell does read them: it is the app's user.
+    for (const [options, executed] of [
+      ['', true],
+      ['--as-root', false],
+    ] as const) {
+      const program = `ENV=${app.state}/.shrc BASH_ENV=${app.state}/.shrc ${metactl} shell shop ${options}`;
+      const keys = { after: /[$#] $/, text: 'echo "<$(id -u)>"\nexit\n' };
+      const shown = await onTerminal({ root: app.root, program, keys });
+      expect(shown).toMatch(options === '' ? /<[7-9]\d{4}>/ : /<0>/);
+      expect(existsSync(marker)).toBe(executed);
+      rmSync(marker, { force: true });
+    }
   });
 });
 
@@ -200,8 +212,8 @@ describe('exec --fresh', () => {
     const { mounts: _, ...rest } = facts(fresh);
     const { mounts: __, ...expected } = facts(daemon);
     expect(rest).toEqual(expected);
-    expect(fresh).toMatchObject({ pid: 2, ppid: 1 });
-    expect(fresh.processes.map(({ pid }) => pid)).toEqual([1, 2]);
+    expect(fresh).toMatchObject({ ppid: 1, sid: fresh.pid, pgid: fresh.pid });
+    expect(fresh.processes.map(({ pid }) => pid)).toEqual([1, fresh.pid]);
     const shared = Object.entries(fresh.namespaces).filter(([name, inode]) => inode === daemon.namespaces[name]);
     expect(shared.map(([name]) => name).sort()).toEqual(['time', 'user']);
   });
