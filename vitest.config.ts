@@ -23,6 +23,8 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
+          // Times and races of a shared machine; a fault fails three times. By hand there is no second try.
+          retry: process.env.CI ? 2 : 0,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
