@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, readFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { fixtures } from './fixtures.ts';
@@ -82,6 +82,8 @@ export function makeProbeApp(scratch: Scratch, name: string, options: ProbeAppOp
     report: async (parts = [], more = []) => parsed(await app.exec(['report', ...parts], more)),
     attack: async (args, more = []) => parsed(await app.exec(['attack', ...args], more)),
     init(daemon = 'main') {
+      // The daemon's first words may be read before its supervisor has made it known.
+      for (let i = 0; i < 400 && !existsSync(join(root, 'run/metactl', name, `${daemon}.json`)); i++) pause(5);
       const live = JSON.parse(readFileSync(join(root, 'run/metactl', name, `${daemon}.json`), 'utf8'));
       return live.pid;
     },
@@ -133,4 +135,9 @@ export function outside<T = AttackReport>(...args: string[]): Promise<T> {
       error === null ? resolve(JSON.parse(stdout) as T) : reject(error),
     );
   });
+}
+
+/** Blocks for some milliseconds. */
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
