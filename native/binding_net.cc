@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -28,12 +29,22 @@ Napi::Value make(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), make_netns(path).release()); });
 }
 
-/// makeNetwork(path, hostLink, address) → fd
-Napi::Value make_with_link(const Napi::CallbackInfo& info) {
+/// startNetwork(path, hostLink, address) → job
+Napi::Value start_network(const Napi::CallbackInfo& info) {
   std::string path = string_arg(info, 0, "path");
   std::string link = string_arg(info, 1, "hostLink");
   uint32_t address = address_arg(info, 2);
-  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), make_network(path, link, address).release()); });
+  return guarded(info.Env(), [&] {
+    auto job = std::make_unique<NetworkJob>(path, link, address);
+    return Napi::External<NetworkJob>::New(info.Env(), job.release(), [](Napi::Env, NetworkJob* gone) { delete gone; });
+  });
+}
+
+/// finishNetwork(job) → fd
+Napi::Value finish_network(const Napi::CallbackInfo& info) {
+  if (!info[0].IsExternal()) bad_argument(info.Env(), "finishNetwork needs what startNetwork gave");
+  NetworkJob* job = info[0].As<Napi::External<NetworkJob>>().Data();
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), job->finish().release()); });
 }
 
 /// repairNetwork(netns, hostLink, address)
@@ -170,7 +181,8 @@ Napi::Value nft_table(const Napi::CallbackInfo& info) {
 
 void register_net(Napi::Env env, Napi::Object exports) {
   exports.Set("makeNetns", Napi::Function::New(env, make, "makeNetns"));
-  exports.Set("makeNetwork", Napi::Function::New(env, make_with_link, "makeNetwork"));
+  exports.Set("startNetwork", Napi::Function::New(env, start_network, "startNetwork"));
+  exports.Set("finishNetwork", Napi::Function::New(env, finish_network, "finishNetwork"));
   exports.Set("repairNetwork", Napi::Function::New(env, repair, "repairNetwork"));
   exports.Set("openNetns", Napi::Function::New(env, open_pinned, "openNetns"));
   exports.Set("prepareNetnsDirectory", Napi::Function::New(env, prepare_directory, "prepareNetnsDirectory"));

@@ -47,18 +47,17 @@ Fd make_netns(const std::string& path) {
   return made;
 }
 
-Fd make_network(const std::string& path, const std::string& host_link, uint32_t address) {
-  Fd target = open_path(path, 0);
-  // A socket stays in the namespace where it was made, whichever thread uses it.
-  Netlink& host = own_netlink();
-  Fd made;
-  on_own_thread([&] {
-    made = unshare_and_pin(target, path);
-    add_veth(host, host_link, made.get());
-    Netlink inside(NETLINK_ROUTE);
-    configure_inside(inside, address);
-  });
-  return made;
+NetworkJob::NetworkJob(const std::string& path, const std::string& host_link, uint32_t address)
+    : target_(open_path(path, 0)), thread_([this, path, host_link, address] {
+        made_ = unshare_and_pin(target_, path);
+        add_veth(host_, host_link, made_.get());
+        Netlink inside(NETLINK_ROUTE);
+        configure_inside(inside, address);
+      }) {}
+
+Fd NetworkJob::finish() {
+  thread_.finish();
+  return static_cast<Fd&&>(made_);
 }
 
 void repair_network(int netns, const std::string& host_link, uint32_t address) {

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "fd.h"
+#include "netlink.h"
+#include "own_thread.h"
 
 namespace metactl {
 
@@ -12,8 +14,22 @@ namespace metactl {
 Fd make_netns(const std::string& path);
 
 /// As `make_netns`, with a veth pair: `host_link` on this side (left down), `veth0` with `address`/32 (network byte
-/// order) inside, all of the inside configured and up. @returns its descriptor.
-Fd make_network(const std::string& path, const std::string& host_link, uint32_t address);
+/// order) inside, all of the inside configured and up. The kernel needs a millisecond for it, during which the caller may
+/// do something else.
+class NetworkJob {
+ public:
+  NetworkJob(const std::string& path, const std::string& host_link, uint32_t address);
+  /// Waits for it. @returns the namespace's descriptor. Once.
+  Fd finish();
+
+ private:
+  Fd target_;
+  /// Its own: the caller may use the thread's meanwhile. A socket stays in the namespace where it was made.
+  Netlink host_{NETLINK_ROUTE};
+  Fd made_;
+  // Last: it uses the others, and is joined before they go.
+  OwnThread thread_;
+};
 
 /// Makes what is missing of the above in a namespace that is there already, the veth pair included.
 void repair_network(int netns, const std::string& host_link, uint32_t address);

@@ -53,6 +53,8 @@ export interface AppRequest {
   readonly logDirectory: string;
   /** Bytes of the app's shared /tmp; undefined for an app without a sandbox. */
   readonly temporarySize: number | undefined;
+  /** What the daemon's cgroup is made with by `openApp`; absent: it is made by the first `start`. */
+  readonly limits?: Pick<SandboxPlan, 'limits' | 'bestEffort'>;
   /** Told, while the handle is held, what the administrator should know: another machine uses the app's address. */
   readonly onWarning?: (text: string) => void;
 }

@@ -20,6 +20,7 @@ export function appRequest(
     owner: { uid: plan.identity.uid, gid: plan.identity.gid },
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
+    limits: { limits: plan.limits, bestEffort: plan.bestEffort },
     temporarySize: plan.sandboxed ? (config.number('sandbox', 'tmp-size') ?? DEFAULT_TMP_SIZE) : undefined,
     ...(onWarning === undefined ? {} : { onWarning }),
   };

@@ -72,6 +72,7 @@ export function openDaemon(prepared: Prepared, plan: SandboxPlan): Promise<AppHa
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
     temporarySize: 16 << 20,
+    limits: { limits: plan.limits, bestEffort: plan.bestEffort },
   });
 }
 

@@ -26,19 +26,34 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   makeStateDirectory(paths, app, request.owner);
   let hold: DaemonHold | undefined;
   let netns: number | undefined;
+  let cgroup: DaemonCgroup | undefined;
   try {
     await withAppLock(paths, app, async () => {
       hold = holdDaemon(paths, app, daemon);
       await endPredecessor(paths, app, daemon);
       if (process.geteuid?.() === 0) await removeDaemonCgroup(paths, app, daemon, cgroupFacts);
-      if (request.temporarySize !== undefined) makeTemporary(paths, app, request.temporarySize);
-      if (network.mode === 'routed') netns = (await makeAppNetwork(paths, node, app, network)).netns;
+      const rest = () => {
+        if (request.temporarySize !== undefined) makeTemporary(paths, app, request.temporarySize);
+        if (request.limits !== undefined) cgroup = makeCgroup(request, request.limits, cgroupFacts);
+      };
+      // The kernel takes longest for the network: the rest is made meanwhile.
+      if (network.mode === 'routed') netns = (await makeAppNetwork(paths, node, app, network, rest)).netns;
+      else rest();
     });
   } catch (error) {
+    await cgroup?.remove();
     if (hold !== undefined) await release(request, hold);
     throw error;
   }
-  return new LinuxApp(request, hold!, netns, cgroupFacts, watchAddress(request));
+  return new LinuxApp(request, hold!, netns, cgroup, cgroupFacts, watchAddress(request));
+}
+
+function makeCgroup(
+  { paths, app, daemon }: AppRequest,
+  { limits, bestEffort }: Pick<SandboxPlan, 'limits' | 'bestEffort'>,
+  facts: CgroupFacts,
+): DaemonCgroup {
+  return makeDaemonCgroup(paths, app, daemon, limits, facts, bestEffort);
 }
 
 /** Only addresses on the uplink's network can be claimed by another machine there. */
@@ -82,6 +97,7 @@ class LinuxApp implements AppHandle {
     request: AppRequest,
     hold: DaemonHold,
     netns: number | undefined,
+    cgroup: DaemonCgroup | undefined,
     cgroupFacts: CgroupFacts,
     stopWatching: () => void,
   ) {
@@ -89,6 +105,7 @@ class LinuxApp implements AppHandle {
     this.#request = request;
     this.#hold = hold;
     this.#netns = netns;
+    this.#cgroup = cgroup;
     this.#cgroupFacts = cgroupFacts;
     this.#stages = openAppStages(objectName(request.paths, request.app));
   }
@@ -114,8 +131,7 @@ class LinuxApp implements AppHandle {
 
   /** Made at the first start and kept over restarts, unless it was killed: making it costs as much as the launch itself. */
   #cgroupFor(plan: SandboxPlan): DaemonCgroup {
-    const { paths, app, daemon } = this.#request;
-    this.#cgroup ??= makeDaemonCgroup(paths, app, daemon, plan.limits, this.#cgroupFacts, plan.bestEffort);
+    this.#cgroup ??= makeCgroup(this.#request, plan, this.#cgroupFacts);
     return this.#cgroup;
   }
 

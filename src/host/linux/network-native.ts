@@ -1,13 +1,17 @@
 import { type Addon, addon } from './addon.ts';
 
+declare const pending: unique symbol;
+
 /** The addon's part for networks. Addresses are dotted IPv4; link indices are 0 for "none". Throws MetactlError. */
 declare module './addon.ts' {
   interface Addon {
     /**
      * makeNetns with all of an app's inside: the veth pair (host end left down), `veth0` up with `address`/32, the default route
-     * through it, lo up. @returns the namespace's descriptor.
+     * through it, lo up. It goes on beside the caller until `finishNetwork`.
      */
-    makeNetwork(path: string, hostLink: string, address: string): number;
+    startNetwork(path: string, hostLink: string, address: string): PendingNetwork;
+    /** Waits for it; once. @returns the namespace's descriptor. @throws MetactlError what failed. */
+    finishNetwork(pending: PendingNetwork): number;
     /** Makes what is missing of that in a namespace that is there. */
     repairNetwork(netns: number, hostLink: string, address: string): void;
     /** @returns a descriptor, or undefined where nothing is pinned on `path`. */
@@ -35,6 +39,11 @@ declare module './addon.ts' {
     /** Sends finished messages to nfnetlink. @returns the answers, one behind the other. */
     nfnetlink(messages: Uint8Array): Uint8Array;
   }
+}
+
+/** A network that is being made. */
+export interface PendingNetwork {
+  readonly [pending]: true;
 }
 
 export interface Link {

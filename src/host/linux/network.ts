@@ -8,7 +8,7 @@ import type { Paths } from '../../util/paths.ts';
 import { addon } from './addon.ts';
 import { livingDaemons } from './lock.ts';
 import { linkAlias, retiredLinkName } from './network-name.ts';
-import { networkAddon } from './network-native.ts';
+import { networkAddon, type PendingNetwork } from './network-native.ts';
 import { ensureBase, releaseBase } from './network-node.ts';
 import { forgetMade, type MadeOf, madeOf, recordMade } from './record.ts';
 import { findUplink, type Uplink } from './uplink.ts';
@@ -26,6 +26,7 @@ const NAME_PAUSE = 2;
 
 /**
  * Makes an app's network, or what is missing of it, under the app's lock. The caller closes `netns`.
+ * `meanwhile` is done while the kernel is busy, and in any case: what it throws is thrown, and the network removed.
  * Everything the launch waits for goes by the addon's own netlink: loading npm `netlink` costs 30 ms (gc uses it).
  * @throws MetactlError: METACTL_NO_UPLINK, METACTL_LINK_TAKEN, METACTL_NETNS_TAKEN, METACTL_ADDRESS_IN_USE,
  *   METACTL_ADDRESS_CHANGED, METACTL_NO_NFT, METACTL_NFT, or the errno of what failed. What it made is then removed.
@@ -35,6 +36,7 @@ export async function makeAppNetwork(
   node: NodeConfig,
   app: string,
   plan: NetworkPlan,
+  meanwhile: () => void = () => {},
 ): Promise<{ netns: number }> {
   const routed = requireRouted(plan);
   const uplink = node.pool.length > 0 ? findUplink(paths, node) : undefined;
@@ -42,10 +44,12 @@ export async function makeAppNetwork(
   const known = await knownNetwork(paths, app, routed, wanted);
   requireOwnLink(paths, app, wanted, known);
   if (known === undefined) recordMade(paths, app, wanted);
+  const work = once(meanwhile);
   let netns: number | undefined;
   try {
     await ensureBase(paths, uplink);
-    netns = await ensureInside(paths, app, wanted, known);
+    netns = await ensureInside(paths, app, wanted, known, work);
+    work();
     connect(paths, app, wanted, uplink);
     return { netns };
   } catch (error) {
@@ -53,6 +57,15 @@ export async function makeAppNetwork(
     if (known === undefined) await removeAppNetwork(paths, app, plan);
     throw error;
   }
+}
+
+function once(work: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    work();
+  };
 }
 
 /**
@@ -164,12 +177,35 @@ function prepareDirectory(path: string): void {
   closeSync(openSync(path, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o444));
 }
 
+/** `meanwhile` runs while the kernel makes the namespace. */
+function makeInside(wanted: MadeOf<'network'>, meanwhile: () => void): number {
+  const pending = networkAddon().startNetwork(wanted.netns, wanted.link, wanted.address);
+  let failed = true;
+  try {
+    meanwhile();
+    failed = false;
+  } finally {
+    // Waited for also then, or it would be made behind the back of those who clear up.
+    if (failed) abandon(pending);
+  }
+  return networkAddon().finishNetwork(pending);
+}
+
+function abandon(pending: PendingNetwork): void {
+  try {
+    closeSync(networkAddon().finishNetwork(pending));
+  } catch {
+    // What failed first is told.
+  }
+}
+
 /** The pinned namespace with everything in it. The link's name may be that of a pair which the kernel is taking away. */
 async function ensureInside(
   paths: Paths,
   app: string,
   wanted: MadeOf<'network'>,
   known: MadeOf<'network'> | undefined,
+  meanwhile: () => void,
 ): Promise<number> {
   const native = networkAddon();
   let fresh = known === undefined;
@@ -178,7 +214,7 @@ async function ensureInside(
     prepareDirectory(wanted.netns);
     const netns = fresh ? undefined : native.openNetns(wanted.netns);
     try {
-      if (netns === undefined) return native.makeNetwork(wanted.netns, wanted.link, wanted.address);
+      if (netns === undefined) return makeInside(wanted, meanwhile);
       native.repairNetwork(netns, wanted.link, wanted.address);
       return netns;
     } catch (error) {

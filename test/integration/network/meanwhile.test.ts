@@ -1,0 +1,80 @@
+import { closeSync, existsSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { makeRunDirectories } from '../../../src/host/linux/directories.ts';
+import { withAppLock } from '../../../src/host/linux/lock.ts';
+import { makeAppNetwork } from '../../../src/host/linux/network.ts';
+import { networkAddon } from '../../../src/host/linux/network-native.ts';
+import { leakCheck } from '../../helpers/leak-check.ts';
+import { type Site, withSite } from './site.ts';
+
+leakCheck();
+
+const ADDRESS = '198.18.76.150';
+
+async function make(site: Site, meanwhile: () => void): Promise<void> {
+  makeRunDirectories(site.paths, 'web');
+  const plan = site.plan('web', ADDRESS);
+  await withAppLock(site.paths, 'web', async () => {
+    closeSync((await makeAppNetwork(site.paths, site.node(), 'web', plan, meanwhile)).netns);
+  });
+}
+
+describe('what is done while the kernel makes a network', () => {
+  it('is done once, also where the network is there already', () =>
+    withSite(async (site) => {
+      let done = 0;
+      await site.make('web', ADDRESS);
+      await make(site, () => done++);
+      expect(done).toBe(1);
+      await site.remove('web');
+      await make(site, () => done++);
+      expect(done).toBe(2);
+      await site.make('web', ADDRESS);
+    }));
+
+  it('takes the network with it if it fails', () =>
+    withSite(async (site) => {
+      const failure = new Error('no space for /tmp');
+      const { netns, hostLink } = site.plan('web', ADDRESS);
+      await expect(
+        make(site, () => {
+          throw failure;
+        }),
+      ).rejects.toBe(failure);
+      expect(existsSync(`/run/netns/${netns}`)).toBe(false);
+      expect(networkAddon().readLink(hostLink)).toBeUndefined();
+    }));
+
+  it('leaves alone what was there before', () =>
+    withSite(async (site) => {
+      const { netns } = await site.make('web', ADDRESS);
+      await expect(
+        make(site, () => {
+          throw new Error('no space for /tmp');
+        }),
+      ).rejects.toThrow('no space for /tmp');
+      expect(existsSync(`/run/netns/${netns}`)).toBe(true);
+    }));
+});
+
+describe('a pending network', () => {
+  it('is only what startNetwork gave', () => {
+    expect(() => networkAddon().finishNetwork({} as never)).toThrow(
+      expect.objectContaining({ code: 'METACTL_BAD_ARGUMENT' }),
+    );
+  });
+
+  it('is waited for once', () =>
+    withSite(async (site) => {
+      const { netns } = await site.make('web', ADDRESS);
+      const pending = networkAddon().startNetwork(`/run/netns/${netns}`, 'lo', ADDRESS);
+      expect(() => networkAddon().finishNetwork(pending)).toThrow(expect.objectContaining({ code: 'EEXIST' }));
+      expect(() => networkAddon().finishNetwork(pending)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    }));
+
+  it('that can’t be made says so at its end', () => {
+    expect(() => networkAddon().startNetwork('/run/netns/is-not-there', 'mt-none', ADDRESS)).toThrow(
+      expect.objectContaining({ code: 'ENOENT' }),
+    );
+  });
+});
