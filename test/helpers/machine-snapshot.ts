@@ -72,9 +72,15 @@ function files(path: string): string[] {
   ]);
 }
 
+/** Whoever makes the first named network namespace after a boot, `ip` or metactl, makes this place, and it stays. */
+const NETNS_PLACE = '/run/netns';
+
 /** Without the mount's and its parent's number, which change when a mount is made again. */
 function mounts(): string[] {
-  return lines('/proc/self/mountinfo').map((line) => line.split(' ').slice(2).join(' '));
+  return lines('/proc/self/mountinfo')
+    .map((line) => line.split(' ').slice(2))
+    .filter((fields) => fields[2] !== NETNS_PLACE)
+    .map((fields) => fields.join(' '));
 }
 
 function sysctls(): string[] {
