@@ -6,6 +6,7 @@ import type { NetworkPlan } from '../../sandbox/plan.ts';
 import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
 import { addon } from './addon.ts';
+import { lockFile } from './flock.ts';
 import { livingDaemons } from './lock.ts';
 import { linkAlias, retiredLinkName } from './network-name.ts';
 import { networkAddon, type PendingNetwork } from './network-native.ts';
@@ -168,11 +169,22 @@ function requireOwnLink(
 
 let prepared = false;
 
-function prepareDirectory(path: string): void {
+/**
+ * The place for a namespace's name. Under the lock that `ip netns` takes too: at boot many start at once, and of two mounts
+ * on the directory the lower one would keep every namespace that was in it for ever.
+ */
+async function makePlace(path: string): Promise<void> {
   if (!prepared) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    networkAddon().prepareNetnsDirectory(dirname(path));
-    prepared = true;
+    const directory = dirname(path);
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
+    const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      await lockFile(fd, directory);
+      networkAddon().prepareNetnsDirectory(directory);
+      prepared = true;
+    } finally {
+      closeSync(fd);
+    }
   }
   closeSync(openSync(path, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o444));
 }
@@ -211,7 +223,7 @@ async function ensureInside(
   let fresh = known === undefined;
   const deadline = Date.now() + NAME_PATIENCE;
   for (;;) {
-    prepareDirectory(wanted.netns);
+    await makePlace(wanted.netns);
     const netns = fresh ? undefined : native.openNetns(wanted.netns);
     try {
       if (netns === undefined) return makeInside(wanted, meanwhile);
