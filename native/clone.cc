@@ -86,7 +86,8 @@ long clone_vfork(const CloneRequest& request, int* pidfd) {
   char* memory = stack();
   if (memory == nullptr) return -ENOMEM;
   kernel::CloneArgs args = {};
-  args.flags = request.flags | kernel::kCloneVm | kernel::kCloneVfork | kernel::kClonePidfd;
+  args.flags = request.flags | kernel::kCloneVm | kernel::kCloneVfork;
+  if (pidfd != nullptr) args.flags |= kernel::kClonePidfd;
   args.pidfd = reinterpret_cast<__u64>(pidfd);
   args.exit_signal = SIGCHLD;
   args.stack = reinterpret_cast<__u64>(memory + kPage);
@@ -96,7 +97,7 @@ long clone_vfork(const CloneRequest& request, int* pidfd) {
     args.cgroup = static_cast<__u64>(request.cgroup);
   }
   long pid = clone3_with_stack(&args, request.body, request.argument);
-  // Without clone3 there is no way into a v2 cgroup that does not stop the machine for a moment; there the caller fails.
+  // Without clone3 there is no way straight into a v2 cgroup; the caller knows another.
   if (pid != -ENOSYS || request.cgroup >= 0) return pid;
   int flags = static_cast<int>(static_cast<unsigned>(args.flags)) | SIGCHLD;
   int made = ::clone(call_body, memory + kPage + kStackSize, flags, const_cast<CloneRequest*>(&request), pidfd);

@@ -15,7 +15,8 @@ struct CloneRequest {
 };
 
 /// The calling thread sleeps until the child executes or ends. All signals must be blocked.
-/// @returns the child's pid, or -errno; `pidfd` is set on success.
+/// @param pidfd set on success; null: don't ask for one (before Linux 5.2).
+/// @returns the child's pid, or -errno.
 long clone_vfork(const CloneRequest& request, int* pidfd);
 
 }  // namespace metactl

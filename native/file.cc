@@ -14,7 +14,8 @@ namespace metactl {
 
 namespace {
 
-/// The walk that openat2 does in the kernel: component by component, refusing symlinks.
+/// The walk that openat2 (Linux 5.6) does in the kernel: component by component, refusing symlinks.
+/// @param extra_flags O_DIRECTORY or 0.
 Fd walk(const std::string& path, int extra_flags) {
   if (path.empty() || path[0] != '/') fail("open path", "openat", path, EINVAL);
   Fd at(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -28,12 +29,14 @@ Fd walk(const std::string& path, int extra_flags) {
     if (name.empty() || name == ".") continue;
     if (name == "..") fail("open path", "openat", path, EINVAL);
     bool last = begin >= path.size();
-    int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC | (last ? extra_flags : O_DIRECTORY);
-    Fd next(::openat(at.get(), name.c_str(), flags));
+    // Without O_DIRECTORY: it would make a symlink ENOTDIR, where openat2 says ELOOP.
+    Fd next(::openat(at.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (!next) fail("open path", "openat", path);
     struct stat status;
     if (::fstat(next.get(), &status) != 0) fail("open path", "fstat", path);
     if (S_ISLNK(status.st_mode)) fail("open path", "openat", path, ELOOP);
+    bool directory_only = !last || (extra_flags & O_DIRECTORY) != 0;
+    if (directory_only && !S_ISDIR(status.st_mode)) fail("open path", "openat", path, ENOTDIR);
     at = static_cast<Fd&&>(next);
   }
   return at;

@@ -54,22 +54,28 @@ long open_proc_directory(long pid) {
   return sys::openat(kernel::kAtFdcwd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/// For kernels before 5.8: one namespace after the other, by descriptors opened while the process was still there.
+/// For kernels before 5.8: one namespace after the other, by descriptors opened while the process was still there. Before
+/// 5.4 kFdTarget is a directory of /proc: what is opened through it is that process's, or nothing.
 void enter_one_by_one() {
   constexpr int kCount = sizeof kNamespaces / sizeof kNamespaces[0];
   int opened[kCount];
-  int directory = static_cast<int>(must(open_proc_directory(must(target_pid(), "enter sandbox", "open")), "enter sandbox", "open"));
+  long directory = sys::openat(kFdTarget, "ns", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  bool by_pidfd = directory == -kernel::kEnotdir;
+  if (by_pidfd) directory = open_proc_directory(must(target_pid(), "enter sandbox", "open"));
+  must(directory, "enter sandbox", "openat", "ns");
   for (int i = 0; i < kCount; i++) {
-    opened[i] = static_cast<int>(
-        must(sys::openat(directory, kNamespaces[i].name, O_RDONLY | O_CLOEXEC), "enter sandbox", "openat", kNamespaces[i].name));
+    opened[i] = static_cast<int>(must(sys::openat(static_cast<int>(directory), kNamespaces[i].name, O_RDONLY | O_CLOEXEC),
+                                      "enter sandbox", "openat", kNamespaces[i].name));
   }
   // Still alive: then the pid could not have been reused before the descriptors were opened.
-  must(sys::call(kernel::kPidfdSendSignal, kFdTarget, 0, 0, 0), "enter sandbox", "pidfd_send_signal");
+  if (by_pidfd) must(sys::call(kernel::kPidfdSendSignal, kFdTarget, 0, 0, 0), "enter sandbox", "pidfd_send_signal");
+  // The host's /proc is not taken along.
+  sys::close(static_cast<int>(directory));
+  sys::close(kFdTarget);
   for (int i = 0; i < kCount; i++) {
     must(sys::call(__NR_setns, opened[i], static_cast<long>(kNamespaces[i].flag)), "enter sandbox", "setns", kNamespaces[i].name);
     sys::close(opened[i]);
   }
-  sys::close(directory);
 }
 
 }  // namespace
@@ -78,9 +84,9 @@ void enter_sandbox() {
   long result = sys::call(__NR_setns, kFdTarget, static_cast<long>(kAll));
   if (result == -kernel::kEinval) {
     enter_one_by_one();
-  } else {
-    must(result, "enter sandbox", "setns");
+    return;
   }
+  must(result, "enter sandbox", "setns");
   sys::close(kFdTarget);
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr unsigned long kNameLimit = 256;
 
-/// What openat2 does in the kernel, for kernels before 5.6: no symlink, no `..`.
+/// What openat2 does in the kernel, for kernels before 5.6: no symlink, no `..`. `flags`: O_DIRECTORY or 0.
 long walk(int root, const char* path, int flags) {
   long at = sys::call(__NR_openat, root, sys::arg("."), O_PATH | O_DIRECTORY | O_CLOEXEC);
   while (at >= 0) {
@@ -26,12 +26,14 @@ long walk(int root, const char* path, int flags) {
     bool parent = size == 2 && name[0] == '.' && name[1] == '.';
     bool last = *path == '\0';
     long next = too_long || parent ? -kernel::kEinval
-                                   : sys::openat(static_cast<int>(at), name,
-                                                 O_PATH | O_NOFOLLOW | O_CLOEXEC | (last ? flags : O_DIRECTORY));
+                                   : sys::openat(static_cast<int>(at), name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     sys::close(static_cast<int>(at));
     FileType type = {};
     long status = next < 0 ? next : file_type(static_cast<int>(next), type);
+    // Not by O_DIRECTORY, which would make a symlink ENOTDIR where openat2 says ELOOP.
     if (status >= 0 && type.is_symlink()) status = -kernel::kEloop;
+    bool directory_only = !last || (flags & O_DIRECTORY) != 0;
+    if (status >= 0 && directory_only && !type.is_directory()) status = -kernel::kEnotdir;
     if (status < 0) {
       if (next >= 0) sys::close(static_cast<int>(next));
       return status;

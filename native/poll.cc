@@ -3,8 +3,11 @@
 #include <uv.h>
 
 #include <cstring>
+#include <utility>
 
 #include "addon_support.h"
+#include "fd.h"
+#include "process.h"
 
 namespace metactl {
 
@@ -13,8 +16,9 @@ namespace {
 /// One watched descriptor. It frees itself once libuv has closed the handle; the descriptor stays the caller's.
 class Poller {
  public:
-  Poller(Napi::Env env, Napi::Function callback)
-      : env_(env), callback_(Napi::Persistent(callback)), context_(env, "metactl.poll") {
+  /// @param own a descriptor that goes with the poller, or none.
+  Poller(Napi::Env env, Napi::Function callback, Fd own)
+      : env_(env), own_(std::move(own)), callback_(Napi::Persistent(callback)), context_(env, "metactl.poll") {
     handle_.data = this;
   }
 
@@ -66,6 +70,7 @@ class Poller {
   }
 
   Napi::Env env_;
+  Fd own_;
   Napi::FunctionReference callback_;
   Napi::AsyncContext context_;
   uv_poll_t handle_ = {};
@@ -86,8 +91,11 @@ Napi::Value poll_fd(const Napi::CallbackInfo& info) {
   if (!info[1].IsFunction()) bad_argument(env, "poll needs a callback");
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) bad_argument(env, "there is no event loop");
-  auto* poller = new Poller(env, info[1].As<Napi::Function>());
-  int status = poller->start(loop, fd);
+  // A process without a pidfd (before Linux 5.4) is watched by a stand-in.
+  Fd own = guarded(env, [&] { return is_process_directory(fd) ? process_end(fd) : Fd(); });
+  int watched = own ? own.get() : fd;
+  auto* poller = new Poller(env, info[1].As<Napi::Function>(), std::move(own));
+  int status = poller->start(loop, watched);
   if (status != 0) throw make_error(env, SysError{"watch descriptor", "epoll_ctl", -status, std::to_string(fd)});
 
   auto handle = std::make_shared<Handle>(Handle{poller});

@@ -1,4 +1,5 @@
-// Processes behind pidfds.
+// Processes behind pidfds. Before Linux 5.4 an open /proc/PID directory takes the pidfd's place: like it, it belongs to
+// one process for good, and a later one with the same pid is not found behind it.
 #pragma once
 
 #include <sys/types.h>
@@ -9,7 +10,17 @@
 
 namespace metactl {
 
+/// Whether the kernel has all that is used of pidfds: pidfd_send_signal (Linux 5.1), CLONE_PIDFD (5.2), pidfd_open (5.3)
+/// and waitid by pidfd (5.4).
+bool has_pidfds();
+
 Fd pidfd_open(pid_t pid);
+
+/// Whether a descriptor is a directory of /proc, used as a pidfd.
+bool is_process_directory(int fd);
+
+/// A descriptor that is at its end as soon as the process behind such a directory has ended, as a pidfd is readable then.
+Fd process_end(int directory);
 
 /// @returns false where the process is gone.
 bool pidfd_send_signal(int pidfd, int signal);

@@ -11,7 +11,7 @@ constexpr int kFdError = 3;     // write end, close-on-exec in the daemon: failu
 constexpr int kFdStatus = 4;    // write end: StatusRecords
 constexpr int kFdLiveness = 5;  // read end: its end means that the supervisor is gone
 constexpr int kFdPlan = 6;      // sealed memfd
-constexpr int kFdTarget = 7;    // join: pidfd of the sandbox's PID 1
+constexpr int kFdTarget = 7;    // join: pidfd of the sandbox's PID 1, or its directory in /proc (process.h)
 constexpr int kFdInit = 8;      // metactl-init itself, close-on-exec
 /// Then the detached trees that the plan's binds name by number: copies of host mounts, made where the host's mounts are
 /// to be seen, for a metactl-init that starts in a mount namespace without them.

@@ -14,6 +14,7 @@
 #include "descriptors.h"
 #include "fd_window.h"
 #include "kernel.h"
+#include "process.h"
 #include "protocol.h"
 #include "spawn_child.h"
 #include "sys_error.h"
@@ -82,6 +83,38 @@ long clone_with_signals_blocked(const CloneRequest& request, int* pidfd) {
   return pid;
 }
 
+/// Before Linux 5.7 clone can't put a child into a v2 cgroup: no clone3 (5.3), or one that knows neither flag nor field.
+bool is_without_cgroup(long result) { return result == -ENOSYS || result == -EINVAL || result == -E2BIG; }
+
+/// The child then enters by itself, which stops the machine's other forks for a moment.
+long clone_into(unsigned long flags, Job& job, int* pidfd) {
+  const SpawnOptions& options = *job.options;
+  long pid = clone_with_signals_blocked({flags, options.cgroup, spawn_child, &job}, pidfd);
+  if (options.cgroup < 0 || !is_without_cgroup(pid)) return pid;
+  Fd processes(::openat(options.cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC));
+  if (!processes) fail("enter cgroup", "openat", path_of(options.cgroup));
+  std::vector<int> tasks = options.tasks;
+  tasks.push_back(processes.get());
+  job.tasks = tasks.data();
+  job.task_count = tasks.size();
+  return clone_with_signals_blocked({flags, -1, spawn_child, &job}, pidfd);
+}
+
+void reap(pid_t pid) {
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
+}
+
+/// For a kernel whose clone gave no pidfd.
+Fd open_child(pid_t pid) {
+  try {
+    return pidfd_open(pid);
+  } catch (const SysError&) {
+    ::kill(pid, SIGKILL);
+    reap(pid);
+    throw;
+  }
+}
+
 }  // namespace
 
 Spawned spawn(const SpawnOptions& options) {
@@ -111,17 +144,18 @@ Spawned spawn(const SpawnOptions& options) {
 
   unsigned long flags = namespaces(options) | (job.window >= 0 ? kernel::kCloneFiles : 0);
   int pidfd = -1;
-  long pid = clone_with_signals_blocked({flags, options.cgroup, spawn_child, &job}, &pidfd);
+  long pid = clone_into(flags, job, has_pidfds() ? &pidfd : nullptr);
   if (pid < 0) fail("make namespaces", "clone3", path_of(options.cgroup), static_cast<int>(-pid));
   Spawned made;
   made.pid = static_cast<pid_t>(pid);
   made.pidfd = Fd(pidfd);
   if (job.failed_step != nullptr) {
-    while (::waitpid(made.pid, nullptr, 0) < 0 && errno == EINTR) continue;
+    reap(made.pid);
     close_trees(job);
     fail(job.failed_step, job.failed_call, job.failed_path != nullptr ? job.failed_path : path_of(job.failed_fd),
          job.failed_errno);
   }
+  if (!made.pidfd) made.pidfd = open_child(made.pid);
   made.error = std::move(error.read);
   made.status = std::move(status.read);
   return made;

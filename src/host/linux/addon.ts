@@ -15,6 +15,7 @@ export interface Addon {
   /** `ptmx`: an opened multiplexer to use in place of the host's; it becomes the master. */
   openPty(rows: number, columns: number, ptmx?: number): { master: number; slave: number };
   setWindowSize(fd: number, rows: number, columns: number): void;
+  /** Before Linux 5.4 the process's directory in /proc, which every function here takes in a pidfd's place. */
   pidfdOpen(pid: number): number;
   /** @returns false where the process is gone. */
   pidfdSendSignal(pidfd: number, signal: number): boolean;

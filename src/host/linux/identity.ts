@@ -54,8 +54,19 @@ export function verifyIdentity(pidfd: number, record: ProcessIdentity): boolean 
   );
 }
 
-/** The pid behind a pidfd as this process sees it; -1 once it has ended and been reaped. */
+/** The pid behind a pidfd, or behind what stands in for one, as this process sees it; -1 once it has ended and been reaped. */
 function pidOf(pidfd: number): number {
   const match = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'utf8'));
-  return match === null ? -1 : Number(match[1]);
+  return match === null ? pidBehindDirectory(pidfd) : Number(match[1]);
+}
+
+/** Before Linux 5.4 `pidfdOpen` opens the process's directory in /proc: what is read through it is that process's, or nothing. */
+function pidBehindDirectory(directory: number): number {
+  try {
+    return Number.parseInt(readFileSync(`/proc/self/fd/${directory}/stat`, 'utf8'), 10);
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === 'ENOENT' || code === 'ESRCH') return -1;
+    throw error;
+  }
 }

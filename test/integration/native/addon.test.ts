@@ -54,7 +54,8 @@ describe('failures', () => {
     expect(error).toMatchObject({
       code: 'ENOENT',
       errno: 2,
-      syscall: 'openat2',
+      // openat before Linux 5.6.
+      syscall: expect.stringMatching(/^openat2?$/),
       step: 'open path',
       path: '/nowhere/at/all',
     });
@@ -110,6 +111,7 @@ describe('mountTmpfs and unmount', () => {
 describe('processes', () => {
   it('signals and notices the end of a process behind a pidfd', async () => {
     const child = spawn('/bin/sleep', ['60']);
+    const exited = once(child, 'exit');
     const pidfd = keep(addon().pidfdOpen(child.pid!));
     const ended = new Promise<void>((resolve) => {
       const poll = addon().poll(pidfd, () => {
@@ -119,8 +121,7 @@ describe('processes', () => {
       });
     });
     expect(addon().pidfdSendSignal(pidfd, 15)).toBe(true);
-    await ended;
-    await once(child, 'exit');
+    await Promise.all([ended, exited]);
     expect(addon().pidfdSendSignal(pidfd, 15)).toBe(false);
   });
 });

@@ -7,10 +7,23 @@ import { UID } from '../../fixtures/native/plan.ts';
 const ENOSYS = 38;
 const EINVAL = 22;
 /** Numbers are the same on every architecture for these. */
-const CALLS = { openTree: 428, moveMount: 429, clone3: 435, closeRange: 436, openat2: 437, mountSetattr: 442 } as const;
+const CALLS = {
+  openTree: 428,
+  moveMount: 429,
+  clone3: 435,
+  closeRange: 436,
+  openat2: 437,
+  mountSetattr: 442,
+  pidfdSendSignal: 424,
+  pidfdOpen: 434,
+} as const;
 /** All six CLONE_NEW… flags of `join` at once; its number differs, but tests run on x86_64 and aarch64 only. */
 const SETNS = process.arch === 'x64' ? 308 : 268;
+/** waitid's P_PIDFD. */
+const WAIT_BY_PIDFD = `${process.arch === 'x64' ? 247 : 95}@0:3=${EINVAL}`;
 const SETNS_BY_PIDFD = `${SETNS}@1:0x6e020000=${EINVAL}`;
+
+const ALL = Object.keys(CALLS) as (keyof typeof CALLS)[];
 
 let installation: ReturnType<typeof makeInstallation>;
 let withoutCalls: string;
@@ -42,7 +55,9 @@ describe('on a kernel', () => {
     ['without openat2 (before 5.6)', without('openat2')],
     ['without mount_setattr (before 5.12)', without('mountSetattr')],
     ['without open_tree and move_mount (before 5.2)', without('openTree', 'moveMount')],
-    ['without any of them', without('openTree', 'moveMount', 'clone3', 'closeRange', 'openat2', 'mountSetattr')],
+    ['without pidfd_open (before 5.3)', without('pidfdOpen')],
+    ['without waiting by pidfd (before 5.4)', [WAIT_BY_PIDFD]],
+    ['without any of them', [...without(...ALL), WAIT_BY_PIDFD]],
   ];
   it.each(cases)('%s the same sandbox is built', (_name, rules) => {
     const lines = run(rules, 'run').split('\n');
@@ -56,5 +71,7 @@ describe('on a kernel', () => {
     expect(expected).toMatch(new RegExp(`^${UID}\\nsomeapp\\ninside\\n`));
     const plain = (text: string) => text.replace(/\{.*\}/, '');
     expect(plain(run([SETNS_BY_PIDFD], 'join'))).toBe(plain(expected));
+    // Before 5.4 there is no pidfd at all.
+    expect(plain(run([SETNS_BY_PIDFD, WAIT_BY_PIDFD, ...without(...ALL)], 'join'))).toBe(plain(expected));
   });
 });
