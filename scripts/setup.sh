@@ -11,7 +11,9 @@ packages_for() {
     build) echo g++ make python3 libc6-dev ;;
     lint) echo cppcheck clang-tidy g++ libc6-dev ;;
     # jetty9 and the JDK: the Java platforms run with the real ones. libasan comes with g++.
-    test) echo iproute2 nftables bubblewrap cppcheck jetty9 default-jdk-headless curl util-linux bsdutils procps python3 ;;
+    # debootstrap, qemu and e2fsprogs: the system tests boot a Debian of their own.
+    test) echo iproute2 nftables bubblewrap cppcheck jetty9 default-jdk-headless curl util-linux bsdutils procps python3 \
+      stress-ng debootstrap debian-archive-keyring wget qemu-system-x86 seabios e2fsprogs ;;
     demo) echo iproute2 nftables curl util-linux bsdutils procps ;;
     bench) echo iproute2 nftables bubblewrap crun runc util-linux ;;
     *)

@@ -1,0 +1,46 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { bootGuest, type Guest, type GuestOptions } from './guest.ts';
+
+/** A first run bootstraps Debian. */
+const PATIENCE = 900_000;
+
+/** What metactl makes and must take away again, one line each. */
+const LEFT_OVERS = `
+find /sys/fs/cgroup -name 'metactl*' -not -name 'metactl-system-agent.service'
+ls -d /run/netns/* 2>/dev/null || true
+ip -o link | awk -F'[ :@]+' '$2 != "lo" { print "link " $2 }'
+nft list tables
+find /run/metactl -type f 2>/dev/null || true
+pgrep -a 'metactl-init|node' | grep -v metactl-system-agent || true
+`;
+
+/**
+ * A guest for the tests of a file: booted before the first, ended after the last. A test that leaves something behind in
+ * it fails; one that fails shows the end of its console.
+ */
+export function useGuest(options: GuestOptions = {}): Guest {
+  let guest: Guest | undefined;
+  const booted = (): Guest => {
+    if (guest === undefined) throw new Error('the guest is there in tests only');
+    return guest;
+  };
+  beforeAll(async () => {
+    guest = await bootGuest(options);
+  }, PATIENCE);
+  beforeEach(({ onTestFailed }) => {
+    onTestFailed(() => console.log(`console of the guest:\n${guest?.console()}`));
+  });
+  afterEach(async () => {
+    expect(await booted().run(LEFT_OVERS), 'left behind in the guest').toBe('');
+  });
+  afterAll(async () => {
+    await guest?.stop();
+  });
+  return {
+    run: (script, timeout) => booted().run(script, timeout),
+    attempt: (script, timeout) => booted().attempt(script, timeout),
+    reboot: () => booted().reboot(),
+    console: () => booted().console(),
+    stop: async () => await guest?.stop(),
+  };
+}
