@@ -4,7 +4,8 @@ import { MetactlError } from '../../util/error.ts';
 import { LINK_PREFIX } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
 import { type NftChainName, type Refusal, readChains, readOutcome } from './nft-answer.ts';
-import { type Expression, listChains, type NftTable, removeTable, replaceTable } from './nft-message.ts';
+import { listChains, removeTable, replaceTable } from './nft-batch.ts';
+import type { Expression, NftTable } from './nft-types.ts';
 
 /** An uplink as it was before metactl changed it. */
 export interface Claim {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type NftTable, removeTable, replaceTable } from '../../../src/host/linux/nft-message.ts';
+import { putPart, refillSets, removePart, removeTable, replaceTable } from '../../../src/host/linux/nft-batch.ts';
+import type { NftTable } from '../../../src/host/linux/nft-types.ts';
 
 const table: NftTable = {
   name: 'metactl',
@@ -70,5 +71,36 @@ describe('a transaction of nf_tables', () => {
       ).find(([type]) => type === NEW_RULE)![3];
     expect(rule('mt-*')).toContain(`07000100${hex('mt-')}00`);
     expect(rule('eth0')).toContain(`14000100${hex('eth0')}${'00'.repeat(12)}`);
+  });
+});
+
+describe('a part of a table', () => {
+  const part: NftTable = {
+    name: 'metactl',
+    counters: ['n'],
+    sets: [{ name: 's', key: ['ipv4_addr'], elements: [{ key: ['10.0.0.1'] }] }],
+    chains: [{ name: 'c', rules: [[{ kind: 'drop' }]] }],
+    elements: [
+      { set: { name: 'out', key: ['ifname'], data: 'verdict' }, elements: [{ key: ['mt-a'], data: { jump: 'c' } }] },
+    ],
+  };
+  const typesOf = (batch: Uint8Array) => messagesOf(batch).map(([type]) => type & 0xff);
+  const [newChain, deleteChain, newRule, deleteRule, newSet, deleteSet] = [3, 5, 6, 8, 9, 11];
+  const [newElement, deleteElement, newObject, deleteObject] = [12, 14, 18, 20];
+
+  it('is declared, emptied and filled in one transaction', () => {
+    const made = [newObject, newSet, newChain];
+    const emptied = [deleteRule, deleteElement];
+    expect(typesOf(putPart(part))).toEqual([BEGIN, ...made, ...emptied, newElement, newRule, newElement, END]);
+  });
+
+  it('is declared before it is removed, from what leads to it down to what it needs', () => {
+    const declared = [newObject, newSet, newChain, newElement];
+    const gone = [deleteElement, deleteRule, deleteChain, deleteSet, deleteObject];
+    expect(typesOf(removePart(part))).toEqual([BEGIN, ...declared, ...gone, END]);
+  });
+
+  it('gets other elements without a change of its rules', () => {
+    expect(typesOf(refillSets(part))).toEqual([BEGIN, deleteElement, newElement, END]);
   });
 });
