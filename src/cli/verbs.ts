@@ -24,5 +24,6 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   check: { summary: 'check the configuration and list every problem', load: () => import('./check.ts') },
   new: { summary: 'write a commented configuration file for a new app', load: () => import('./new.ts') },
   edit: { summary: "edit an app's configuration, validated on save", load: () => import('./edit.ts') },
+  doctor: { summary: 'tell what this machine can do, and which apps can run here', load: () => import('./doctor.ts') },
   gc: { summary: 'remove what killed supervisors left behind', load: () => import('./gc.ts') },
 };

@@ -2,6 +2,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
 import type { CgroupLimits, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import type { Paths } from '../util/paths.ts';
+import type { Finding } from './finding.ts';
 import type { GcItem } from './gc-item.ts';
 import type { ProcessInfo } from './process-info.ts';
 
@@ -37,6 +38,8 @@ export interface Host {
    * only what its dead ones left. @throws MetactlError for what can't be removed, after the rest was.
    */
   collectGarbage(paths: Paths, options: { readonly dryRun: boolean }): Promise<GcItem[]>;
+  /** Looks at everything of this machine that metactl depends on, by really trying it, and leaves no trace (`doctor`). */
+  examine(paths: Paths, node: NodeConfig): Promise<readonly Finding[]>;
   /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
   openTerminal(size: TerminalSize): Promise<Terminal>;
 }

@@ -1,4 +1,4 @@
-import { isLoopbackAddress } from './resolver.ts';
+import { isLoopbackAddress } from '../util/loopback.ts';
 
 /** A user or group that the sandbox's own passwd and group files name. */
 export interface NamedId {

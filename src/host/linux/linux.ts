@@ -38,5 +38,6 @@ export const linux: Host = {
   findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
   listProcesses,
   collectGarbage: async (paths, options) => (await import('./gc.ts')).collectGarbage(paths, options),
+  examine: async (paths, node) => (await import('./doctor/index.ts')).examine(paths, node),
   openTerminal: async (size) => (await import('./pty.ts')).openTerminal(size),
 };

@@ -1,0 +1,74 @@
+// N-API face of probe.h.
+#include <vector>
+
+#include "addon_support.h"
+#include "probe.h"
+
+namespace metactl {
+
+namespace {
+
+std::vector<unsigned char> bytes_of(Napi::Env env, Napi::Value value) {
+  if (!value.IsTypedArray()) bad_argument(env, "a batch must be a Uint8Array");
+  auto array = value.As<Napi::TypedArray>();
+  const auto* first = static_cast<const unsigned char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  return {first, first + array.ByteLength()};
+}
+
+Napi::Array array_arg(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  if (!info[index].IsArray()) bad_argument(info.Env(), std::string(name) + " must be an array");
+  return info[index].As<Napi::Array>();
+}
+
+/// probeKernel() → { [probe]: errno }
+Napi::Value kernel(const Napi::CallbackInfo& info) {
+  Napi::Object result = Napi::Object::New(info.Env());
+  for (const auto& [name, error] : probe_kernel()) result.Set(name, error);
+  return result;
+}
+
+/// probeNetwork(kinds, batches) → { error, links, answers }
+Napi::Value network(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::vector<std::string> kinds;
+  Napi::Array names = array_arg(info, 0, "kinds");
+  for (uint32_t at = 0; at < names.Length(); at++) kinds.push_back(names.Get(at).ToString().Utf8Value());
+  std::vector<std::vector<unsigned char>> batches;
+  Napi::Array messages = array_arg(info, 1, "batches");
+  for (uint32_t at = 0; at < messages.Length(); at++) batches.push_back(bytes_of(env, messages.Get(at)));
+  return guarded(env, [&] {
+    NetworkProbe probe = probe_network(kinds, batches);
+    Napi::Array links = Napi::Array::New(env);
+    for (int error : probe.links) links.Set(links.Length(), error);
+    Napi::Array answers = Napi::Array::New(env);
+    for (const auto& answer : probe.answers) {
+      answers.Set(answers.Length(), Napi::Buffer<unsigned char>::Copy(env, answer.data(), answer.size()));
+    }
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("error", probe.error);
+    result.Set("links", links);
+    result.Set("answers", answers);
+    return result;
+  });
+}
+
+/// clockState() → { synchronised, maxError }
+Napi::Value clock(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    ClockState state = clock_state();
+    Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("synchronised", state.synchronised);
+    result.Set("maxError", static_cast<double>(state.max_error));
+    return result;
+  });
+}
+
+}  // namespace
+
+void register_probe(Napi::Env env, Napi::Object exports) {
+  exports.Set("probeKernel", Napi::Function::New(env, kernel, "probeKernel"));
+  exports.Set("probeNetwork", Napi::Function::New(env, network, "probeNetwork"));
+  exports.Set("clockState", Napi::Function::New(env, clock, "clockState"));
+}
+
+}  // namespace metactl

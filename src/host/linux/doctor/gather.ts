@@ -1,0 +1,112 @@
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
+import { release } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { NodeConfig } from '../../../config/types.ts';
+import type { Paths } from '../../../util/paths.ts';
+import type { CgroupFacts } from '../../host.ts';
+import { below, detectCgroups } from '../cgroup/detect.ts';
+import { linuxKernel } from '../cgroup/kernel.ts';
+import { parseLimits } from '../facts.ts';
+import { readForeignFirewalls } from '../firewall/read-foreign.ts';
+import { defaultDevice } from '../uplink.ts';
+import { errorName } from './error-name.ts';
+import type { DiskFacts, MachineFacts } from './machine-facts.ts';
+import { doctorAddon } from './native.ts';
+import { probeNetwork } from './probe-network.ts';
+
+const FILES = [
+  '/proc/1/comm',
+  '/proc/net/route',
+  '/proc/self/mountinfo',
+  '/proc/sys/fs/inotify/max_user_instances',
+  '/proc/sys/fs/inotify/max_user_watches',
+  '/proc/sys/kernel/pid_max',
+  '/proc/sys/kernel/threads-max',
+  '/proc/sys/net/ipv4/ip_forward',
+  '/proc/sys/net/ipv6/conf/all/disable_ipv6',
+  '/proc/sys/net/ipv6/conf/all/forwarding',
+  '/proc/sys/user/max_user_namespaces',
+  '/sys/fs/selinux/enforce',
+  '/sys/kernel/security/lockdown',
+  '/sys/kernel/security/lsm',
+  '/etc/resolv.conf',
+  '/run/systemd/resolve/resolv.conf',
+];
+const OF_UPLINK = ['ipv4/conf/%/forwarding', 'ipv6/conf/%/accept_ra', 'ipv6/conf/%/force_forwarding'];
+
+/** Looks at this machine. Changes nothing and leaves nothing; loads no kernel module. */
+export function gatherFacts(paths: Paths, node: NodeConfig): MachineFacts {
+  const root = process.geteuid?.() === 0;
+  const uplink = node.uplink ?? defaultDevice(read('/proc/net/route') ?? '');
+  const ofUplink = uplink === undefined ? [] : OF_UPLINK.map((path) => `/proc/sys/net/${path.replace('%', uplink)}`);
+  const files = [...FILES, ...ofUplink].flatMap((path) => {
+    const text = read(path);
+    return text === undefined ? [] : [[path, text] as const];
+  });
+  const cgroup = detectCgroups();
+  return {
+    root,
+    kernel: release(),
+    node: process.versions.node,
+    probes: { ...probeKernel(), ...probeNetwork(), ...probeFiles(cgroup) },
+    files: Object.fromEntries(files),
+    cgroup,
+    rlimits: parseLimits(read('/proc/self/limits') ?? ''),
+    clock: clock(),
+    disks: [paths.lib, paths.log, paths.run].flatMap(diskOf),
+    network: { pool: node.pool.length > 0, uplink: node.uplink },
+    firewalls: readForeignFirewalls(uplink),
+  };
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trimEnd();
+  } catch {
+    // Absent, or for root only.
+    return undefined;
+  }
+}
+
+function probeKernel(): Record<string, string> {
+  const met = Object.entries(doctorAddon().probeKernel());
+  return Object.fromEntries(met.map(([name, errno]) => [name, errorName(errno)]));
+}
+
+function probeFiles(cgroup: CgroupFacts): Record<string, string> {
+  const { unified } = cgroup;
+  const tree = unified === undefined ? undefined : below(unified, cgroup.own ?? '/');
+  // The root cgroup has no such file; any below it has.
+  const places = tree === undefined ? [] : [tree, ...linuxKernel.directories(tree).map((name) => join(tree, name))];
+  const kill = places.some((place) => linuxKernel.exists(join(place, 'cgroup.kill'))) ? { 'cgroup.kill': '' } : {};
+  return { ...kill, 'write /proc/sys': writable('/proc/sys/net/ipv4/ip_forward') };
+}
+
+function writable(path: string): string {
+  try {
+    accessSync(path, constants.W_OK);
+    return '';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'EIO';
+  }
+}
+
+function clock(): MachineFacts['clock'] {
+  try {
+    return { synchronised: doctorAddon().clockState().synchronised };
+  } catch {
+    // A seccomp filter of a container's.
+    return undefined;
+  }
+}
+
+function diskOf(path: string): DiskFacts[] {
+  let existing = path;
+  while (!existsSync(existing) && existing !== '/') existing = dirname(existing);
+  try {
+    const { bavail, blocks, bsize, ffree, files } = statfsSync(existing);
+    return [{ path, existing, free: bavail * bsize, size: blocks * bsize, inodesFree: ffree, inodes: files }];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Finding } from '../../../src/host/finding.ts';
+import { leakCheck } from '../../helpers/leak-check.ts';
+import { runMetactl } from '../../helpers/run-metactl.ts';
+import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+
+leakCheck();
+
+interface Told {
+  readonly ok: boolean;
+  readonly findings: readonly Finding[];
+  readonly apps: readonly { readonly app: string; readonly state: string; readonly reasons: readonly string[] }[];
+}
+
+const NOBODY = 65_534;
+
+let empty: Scratch;
+let scratch: Scratch;
+
+beforeAll(() => {
+  empty = makeScratch();
+  scratch = makeScratch();
+  const directory = scratch.appDirectory('shop', { 'main.sh': '#!/bin/sh\n' });
+  const app = `[app]\ndirectory = ${directory}\n[daemon.main]\ncommand = ./main.sh\n`;
+  scratch.node('shop', app);
+  // Less than the kernel's smallest quota, on both versions.
+  scratch.node('tiny', `${app}cpu-quota = 0.01%\n`);
+});
+afterAll(() => {
+  empty.remove();
+  scratch.remove();
+});
+
+async function doctor(root: string, options: { uid?: number; gid?: number } = {}) {
+  const { stdout, stderr, status } = await runMetactl(['doctor', '--json'], { root, ...options });
+  expect(stderr).toBe('');
+  return { told: JSON.parse(stdout) as Told, status };
+}
+
+describe('metactl doctor', () => {
+  it('finds what this machine runs apps with, and is quick', async () => {
+    const times: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const started = performance.now();
+      const { told, status } = await doctor(empty.root);
+      times.push(performance.now() - started);
+      expect({ status, ok: told.ok, apps: told.apps }).toEqual({ status: 0, ok: true, apps: [] });
+      expect(told.findings.filter(({ state }) => state === 'failed')).toEqual([]);
+      const tried = told.findings.filter(({ name }) => /^(namespace|seccomp|link veth|nf_tables|nft fib)/.test(name));
+      expect(tried.length).toBe(12);
+      expect(new Set(tried.map(({ state }) => state))).toEqual(new Set(['ok']));
+    }
+    expect(Math.min(...times)).toBeLessThan(1_000);
+  });
+
+  it('names the app that can’t run, and why', async () => {
+    const { told, status } = await doctor(scratch.root);
+    expect(status).toBe(1);
+    expect(told.ok).toBe(false);
+    expect(told.apps).toEqual([
+      { app: 'shop', state: 'ok', reasons: [] },
+      {
+        app: 'tiny',
+        state: 'failed',
+        reasons: [expect.stringContaining('cpu-quota (the kernel knows no quota below')],
+      },
+    ]);
+    const { stdout } = await runMetactl(['doctor'], { root: scratch.root });
+    expect(stdout).toMatch(/^failed {3}app tiny +can't enforce cpu-quota/m);
+    expect(stdout).toMatch(/; 1 of 2 apps can run here\n$/);
+  });
+
+  it('says to a user what only root can tell', async () => {
+    const { told, status } = await doctor(scratch.root, { uid: NOBODY, gid: NOBODY });
+    expect(status).toBe(77);
+    const unknown = told.findings.filter(({ state }) => state === 'unknown').map(({ name }) => name);
+    expect(unknown).toEqual(expect.arrayContaining(['namespace mnt', 'namespace net', 'link veth', 'nf_tables']));
+    expect(told.findings.find(({ name }) => name === 'seccomp filter')?.state).toBe('ok');
+    expect(told.apps.map(({ state }) => state)).toEqual(['unknown', 'unknown']);
+  });
+
+  it('loads no kernel module and changes no table', async () => {
+    const modules = () => readFileSync('/proc/modules', 'utf8').replace(/^(\S+).*$/gm, '$1');
+    const before = modules();
+    await doctor(scratch.root);
+    expect(modules()).toBe(before);
+  });
+});

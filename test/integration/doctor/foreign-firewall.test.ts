@@ -1,0 +1,132 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Finding } from '../../../src/host/finding.ts';
+import { leakCheck } from '../../helpers/leak-check.ts';
+import { REPOSITORY, runMetactl } from '../../helpers/run-metactl.ts';
+
+leakCheck();
+
+/** A router with the firewall, between one that stands for an app and one that stands for another server. */
+const ROUTER = 'mtest-fw';
+const APP = 'mtest-fw-app';
+const OTHER = 'mtest-fw-other';
+const FIXTURES = join(REPOSITORY, 'test/fixtures/firewall');
+
+const ip = (...words: string[]) => execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+const inside = (netns: string, file: string, args: readonly string[], input = '') =>
+  execFileSync('ip', ['netns', 'exec', netns, file, ...args], { input, stdio: ['pipe', 'pipe', 'pipe'] });
+
+function removeAll(): void {
+  for (const netns of [ROUTER, APP, OTHER]) spawnSync('ip', ['netns', 'delete', netns], { stdio: 'ignore' });
+}
+
+function makeAll(): void {
+  removeAll();
+  for (const netns of [ROUTER, APP, OTHER]) ip('netns', 'add', netns);
+  const ends = [
+    { link: 'mt-0', far: APP, net: '198.18.78' },
+    { link: 'eth0', far: OTHER, net: '198.18.79' },
+  ];
+  for (const { link, far, net } of ends) {
+    ip(
+      '-n',
+      ROUTER,
+      'link',
+      'add',
+      link,
+      'addrgenmode',
+      'none',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'up0',
+      'addrgenmode',
+      'none',
+      'netns',
+      far,
+    );
+    ip('-n', ROUTER, 'addr', 'add', `${net}.1/24`, 'dev', link);
+    ip('-n', far, 'addr', 'add', `${net}.2/24`, 'dev', 'up0');
+    ip('-n', ROUTER, 'link', 'set', link, 'up');
+    ip('-n', far, 'link', 'set', 'up0', 'up');
+    ip('-n', far, 'route', 'add', 'default', 'via', `${net}.1`);
+  }
+  // The device of its default route is the uplink.
+  ip('-n', ROUTER, 'route', 'add', 'default', 'via', '198.18.79.2');
+  inside(ROUTER, 'sysctl', ['-qw', 'net.ipv4.ip_forward=1']);
+}
+
+/** Whether a connection from the app's place gets an answer of any kind: nobody listens, so a refusal is one. */
+function connects(): boolean {
+  const script = `
+const socket = require('node:net').connect({ host: '198.18.79.2', port: 9 });
+const end = (word) => { console.log(word); process.exit(); };
+socket.on('error', (error) => end(error.code));
+setTimeout(() => end('silence'), 700);`;
+  return inside(APP, process.execPath, ['-e', script]).toString().trim() === 'ECONNREFUSED';
+}
+
+function load(fixture: string): void {
+  const text = readFileSync(join(FIXTURES, fixture), 'utf8');
+  if (fixture.endsWith('.nft')) inside(ROUTER, 'nft', ['-f', '-'], text);
+  else inside(ROUTER, 'iptables-nft-restore', [], text);
+}
+
+/** What `metactl doctor` says about the router's rules. */
+function firewalls(): Finding[] {
+  const { stdout } = spawnSync(
+    'ip',
+    ['netns', 'exec', ROUTER, process.execPath, join(REPOSITORY, 'bin/metactl.cjs'), 'doctor', '--json'],
+    { encoding: 'utf8', env: { ...process.env, METACTL_ROOT: '/nonexistent' } },
+  );
+  return (JSON.parse(stdout) as { findings: Finding[] }).findings.filter(({ name }) => /firewall/.test(name));
+}
+
+beforeAll(async () => {
+  // Brings the bundle up to date.
+  await runMetactl(['--version']);
+});
+beforeEach(makeAll);
+afterEach(removeAll);
+
+describe('foreign firewalls', () => {
+  it('there are none', () => {
+    expect(firewalls()).toMatchObject([{ name: 'other firewalls', state: 'ok' }]);
+    expect(connects()).toBe(true);
+  });
+
+  it.each([
+    ['docker.rules', "Docker's firewall (ip filter, chain FORWARD) drops connections of apps to other machines"],
+    ['docker-28.rules', "Docker's firewall (ip filter, chain FORWARD) drops connections of apps to other machines"],
+    ['ufw.rules', 'ufw (ip filter, chain FORWARD) drops connections of apps to other machines'],
+    ['firewalld.nft', 'firewalld (inet firewalld, chain filter_FORWARD) drops connections of apps to other machines'],
+    ['plain.nft', 'the nftables firewall (inet router, chain forward) may drop connections of apps to other machines'],
+  ])('%s', (fixture, meaning) => {
+    load(fixture);
+    expect(connects(), 'what the kernel does').toBe(false);
+    expect(firewalls()).toMatchObject([{ state: 'warning', meaning }]);
+  });
+
+  it.each(['docker.rules', 'docker-28.rules', 'plain.nft', 'forward-drop.rules'])(
+    'the commands told for %s help',
+    (fixture) => {
+      load(fixture);
+      const [before] = firewalls();
+      for (const command of before!.mend!.split(' && ')) {
+        const [file = '', ...words] = command.replaceAll("'", '').split(' ');
+        inside(ROUTER, file === 'iptables' ? 'iptables-nft' : file, words);
+      }
+      expect(connects()).toBe(true);
+      expect(firewalls()).toMatchObject([{ name: before!.name, state: 'ok' }]);
+    },
+  );
+
+  it('sees what ufw’s own command does', () => {
+    load('ufw-route.rules');
+    expect(connects()).toBe(true);
+    expect(firewalls()).toMatchObject([{ state: 'ok', meaning: 'ufw: it lets the packets of apps pass' }]);
+  });
+});
