@@ -120,8 +120,14 @@ const NO_SANDBOX: LayerFile = {
   problems: [],
 };
 
-/** `[app] directory` as the node file says it. Only names that do not depend on the directory are known here. */
-function ownDirectory(file: LayerFile | undefined, basics: Pick<Material, 'app' | 'node' | 'site' | 'stateDirectory'>) {
+/**
+ * `[app] directory` as the node file says it. Only names that do not depend on the directory are known here.
+ * @returns undefined where it isn't set, or names something that is not known.
+ */
+export function ownDirectory(
+  file: LayerFile | undefined,
+  basics: Pick<Material, 'app' | 'node' | 'site' | 'stateDirectory'>,
+) {
   if (file === undefined) return undefined;
   const { sections } = merge([file]).merged;
   const item = sections.get('app')?.get('directory');

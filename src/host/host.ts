@@ -168,6 +168,8 @@ export interface HostFacts {
   /** lstat of the paths that the root plan may have to cover; `realPaths` where it is a symlink. */
   state(path: string): PathState;
   realPath(path: string): string | undefined;
+  /** Names in a directory, in any order; undefined where there are more than `most`, or it can't be listed. */
+  entries(path: string, most: number): readonly string[] | undefined;
   /** Contents of small host files used to make generated ones (`/etc/resolv.conf`, `/etc/nsswitch.conf`); '' if absent. */
   read(path: string): string;
   readonly cgroup: CgroupFacts;

@@ -52,6 +52,15 @@ export function checkAppDirectory(input: AppDirectoryInput): void {
   if (hidden !== undefined && !release) refuse(input, `is in ${hidden}`, 'which no app may see');
 }
 
+/**
+ * Whether hiding a directory from other apps can do no harm to them: it holds nothing of the operating system and nothing
+ * of metactl. Others are no app's directory either, and their app does not start. Pure.
+ * @param real What it really is.
+ */
+export function mayBeHidden(real: string, covered: readonly string[]): boolean {
+  return !SYSTEM.includes(real) && !FRESH.includes(real) && !covered.some((path) => isBelow(path, real));
+}
+
 function refuse({ told, real }: AppDirectoryInput, what: string, why: string): never {
   const link = told === real ? '' : ` leads to ${real}, and that`;
   throw new MetactlError(`the app directory ${told}${link} ${what}, ${why}`, {

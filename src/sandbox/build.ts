@@ -25,6 +25,8 @@ export interface PlanInput {
   readonly facts: HostFacts;
   /** The name of the host end of the app's veth pair. */
   readonly hostLink: string;
+  /** App directories of the node's other apps (`config/other-apps.ts`). */
+  readonly others: readonly string[];
   readonly seccompProgram: (arch: string) => Uint8Array;
 }
 
@@ -96,7 +98,7 @@ function afterOpening(facts: HostFacts, made: readonly string[]): HostFacts {
   return { ...facts, state, realPath: (path) => facts.realPath(path) ?? (willBeThere(path) ? path : undefined) };
 }
 
-function rootPlan({ config, facts: now, lease, paths }: PlanInput, users: readonly Identity[]) {
+function rootPlan({ config, facts: now, lease, others, paths }: PlanInput, users: readonly Identity[]) {
   const directory = realPathOf(now, config.directory);
   const stateDirectory = realPathOf(now, config.stateDirectory);
   const facts = afterOpening(now, [realPathOf(now, paths.lib), realPathOf(now, paths.run), stateDirectory]);
@@ -110,6 +112,7 @@ function rootPlan({ config, facts: now, lease, paths }: PlanInput, users: readon
     directoryLink: directory === config.directory ? undefined : config.directory,
     stateDirectory,
     own: [config.directory, config.stateDirectory, directory, stateDirectory],
+    others,
     temporary: temporaryDirectories(paths, config.app, facts),
     files: etcFiles({
       app: config.app,

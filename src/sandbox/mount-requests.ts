@@ -13,6 +13,7 @@ export function mountRequests(config: AppConfig): MountRequest[] {
     const source = 'from' in value ? (value.from ?? setting.key) : setting.key;
     const size = ('size' in value ? value.size : undefined) ?? DEFAULT_TMPFS_SIZE;
     const origin = `${setting.origin.file}:${setting.origin.line}`;
-    return [{ target: setting.key, kind: value.kind, source, size, origin }];
+    const trusted = setting.trust !== 'application';
+    return [{ target: setting.key, kind: value.kind, source, size, origin, trusted }];
   });
 }

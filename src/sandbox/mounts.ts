@@ -13,6 +13,8 @@ export interface MountRequest {
   readonly size: number;
   /** `file:line` of the setting, for messages. */
   readonly origin: string;
+  /** It says what administrators wrote, without any part of it from `.metactl`. */
+  readonly trusted: boolean;
 }
 
 /** Places that the sandbox makes itself; a mount over them would undo it. */

@@ -4,6 +4,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import { addDevices } from './devices.ts';
 import { HIDDEN, isBelow, systemMounts } from './host-directories.ts';
 import { addMounts, type MountRequest } from './mounts.ts';
+import { hideOtherApps } from './other-apps.ts';
 import type { MountStep, RootPlan } from './plan.ts';
 import { RootBuilder } from './root-builder.ts';
 
@@ -41,6 +42,8 @@ export interface RootInput {
   readonly stateDirectory: string;
   /** The app directory and the state directory, as they are written and as they really are. */
   readonly own: readonly string[];
+  /** App directories of the node's other apps, absolute, as they are told. */
+  readonly others: readonly string[];
   /** Host directories of the app's shared /tmp and /var/tmp; undefined: the sandbox gets tmpfs of its own. */
   readonly temporary: { readonly tmp: string; readonly varTmp: string };
   /** Generated files of /etc by path. */
@@ -65,12 +68,20 @@ export function planRoot(input: RootInput): RootPlan {
   addEtcFiles(root, facts, input.files, system.kept);
   hide(root, facts, [...HIDDEN, ...input.covered]);
   addTemporary(root, input.temporary);
+  const others = hideOtherApps(input);
+  const inside = (path: string) => isBelow(path, input.directory);
+  hide(
+    root,
+    facts,
+    others.covers.filter((path) => !inside(path)),
+  );
   addApp(root, input);
+  hide(root, facts, others.covers.filter(inside));
   addMounts(root, facts, input.mounts, input.own);
   const visible = new Set(input.mounts.map((mount) => mount.target));
   return {
     steps: root.finish(),
-    masked: MASKED,
+    masked: [...MASKED, ...others.masks.filter((path) => !root.isCovered(path)), ...others.images],
     readOnly: READ_ONLY,
     leftOut: system.leftOut
       .filter(({ path }) => !visible.has(path) && !input.covered.some((own) => isBelow(path, own)))

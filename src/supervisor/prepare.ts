@@ -1,4 +1,5 @@
 import { loadApp, loadNode, requireBuilt } from '../config/load.ts';
+import { otherApps } from '../config/other-apps.ts';
 import type { AppConfig, NodeConfig } from '../config/types.ts';
 import type { Host, HostFacts, Lease } from '../host/host.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
@@ -56,16 +57,21 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
     wantUid: needsLeasedUid(loaded) && (sandboxed || process.geteuid?.() === 0),
     ...(explicit === undefined ? {} : { address: explicit }),
   };
+  const others = sandboxed ? otherApps(paths, app) : { directories: [], warnings: [] };
   const planWith = (lease: Lease) => {
     const config = loaded.withAddress(lease.address);
     const plans = daemons.map((daemon) =>
-      planDaemon({ paths, config, daemon, lease, facts, host, needs: options.needs ?? options.start }),
+      planDaemon({
+        ...{ paths, config, daemon, lease, facts, host },
+        others: others.directories,
+        needs: options.needs ?? options.start,
+      }),
     );
     return { config, lease, plans };
   };
   // Planned once with the leases it would get, so that a bad configuration takes none.
   let result = planWith(await host.lease(paths, node, { ...request, take: false }));
-  const warnings = result.plans.flatMap((plan) => [...host.check(plan, facts)]);
+  const warnings = [...others.warnings, ...result.plans.flatMap((plan) => [...host.check(plan, facts)])];
   if (options.start && (request.wantAddress || request.wantUid)) {
     const taken = await host.lease(paths, node, { ...request, take: true });
     if (taken.address !== result.lease.address || taken.uid !== result.lease.uid) result = planWith(taken);
@@ -80,16 +86,17 @@ interface PlanContext {
   readonly lease: Lease;
   readonly facts: HostFacts;
   readonly host: Host;
+  readonly others: readonly string[];
   readonly needs: boolean;
 }
 
-function planDaemon({ paths, config, daemon, lease, facts, host, needs }: PlanContext): SandboxPlan {
+function planDaemon({ paths, config, daemon, lease, facts, host, others, needs }: PlanContext): SandboxPlan {
   const platform = platformNamed(config.text(`daemon.${daemon}`, 'platform') ?? 'exec');
   const context = { app: config.app, daemon, ownNetwork: lease.address !== undefined };
   const command = platform.command(config, daemon, context);
   if (needs) for (const need of command.needs) requireNeed(need, facts);
   const hostLink = host.linkName(paths, config.app);
-  return buildPlan({ paths, config, daemon, command, lease, facts, hostLink, seccompProgram });
+  return buildPlan({ paths, config, daemon, command, lease, facts, hostLink, others, seccompProgram });
 }
 
 /** @throws MetactlError (78) where a file that the command line names is not there. */

@@ -47,6 +47,11 @@ export function fakeFacts(machine: FakeMachine = {}): HostFacts {
       if (found === undefined) return undefined;
       return STATES.includes(found) ? path : found;
     },
+    entries(path, most) {
+      const below = Object.keys(paths).filter((name) => name.startsWith(`${path}/`));
+      const names = [...new Set(below.map((name) => name.slice(path.length + 1).split('/')[0]!))];
+      return names.length > most ? undefined : names;
+    },
     read: (path) => machine.files?.[path] ?? '',
     cgroup: {
       controllers: {

@@ -6,7 +6,7 @@ import { type EncodeOptions, encodePlan, encodeStage, encodeStaged, type RootPar
 import type { TreeSource } from './encode-steps.ts';
 import { parseMountinfo } from './facts.ts';
 import { expandRecursiveBinds } from './recursive-binds.ts';
-import { hostSources, type SplitRoot, splitRoot } from './stage-split.ts';
+import { type SplitRoot, splitRoot, watchedPaths } from './stage-split.ts';
 
 /** Where metactl-init starts: in a copy of the host's mounts, of an empty stage, or of the app's own stage. */
 export type StartKind = 'host' | 'empty' | 'app';
@@ -23,7 +23,7 @@ export interface SharedRoot {
   readonly key: string;
   readonly root: RootPart;
   readonly staged: StagedPlan;
-  /** Host paths that it shows. */
+  /** Host paths that it shows or hides. */
   readonly sources: readonly string[];
 }
 
@@ -55,7 +55,7 @@ export function sharedRootOf(plan: SandboxPlan): SharedRoot {
     const root = entry.split.shared;
     const staged = encodeStage(root);
     const key = createHash('sha256').update(staged.bytes).digest('base64');
-    entry.shared = { key, root, staged, sources: hostSources(root.steps) };
+    entry.shared = { key, root, staged, sources: watchedPaths(root) };
   }
   return entry.shared;
 }

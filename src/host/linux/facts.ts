@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { lstatSync, opendirSync, readFileSync, realpathSync } from 'node:fs';
 import type { HostFacts, HostMount, PathState } from '../host.ts';
 import { detectCgroups } from './cgroup/index.ts';
 
@@ -68,6 +68,25 @@ function realPath(path: string): string | undefined {
   }
 }
 
+/** Reads no further than it has to: the directory may be somebody's with a million files. */
+function entries(path: string, most: number): readonly string[] | undefined {
+  const names: string[] = [];
+  try {
+    const directory = opendirSync(path);
+    try {
+      for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+        if (names.length === most) return undefined;
+        names.push(entry.name);
+      }
+    } finally {
+      directory.closeSync();
+    }
+  } catch {
+    return undefined;
+  }
+  return names;
+}
+
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');
@@ -110,6 +129,7 @@ export function readFacts(): HostFacts {
     mounts: parseMountinfo(read('/proc/self/mountinfo')),
     state,
     realPath,
+    entries,
     read,
     cgroup: detectCgroups(),
     rlimits: parseLimits(read('/proc/self/limits')),

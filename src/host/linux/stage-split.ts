@@ -43,6 +43,19 @@ export function hostSources(steps: readonly MountStep[]): string[] {
   return steps.flatMap((step) => (step.op === 'bind' && step.from !== 'inside' ? [step.source] : []));
 }
 
+/** Whose files are made by the kernel for each mount: they do not change hands. */
+const KERNEL_TREES = ['/proc', '/sys', '/dev'];
+
+/**
+ * Host paths that the shared part of a root shows or hides. A cover lies on one directory of the host, not on its name:
+ * when another directory takes the name, a stage does not hide it. Pure.
+ */
+export function watchedPaths({ steps, masked }: Pick<RootPlan, 'steps' | 'masked'>): string[] {
+  const covers = steps.flatMap((step) => (step.op === 'tmpfs' ? [step.target] : []));
+  const hidden = [...covers, ...masked].filter((path) => !KERNEL_TREES.some((tree) => isBelow(path, tree)));
+  return [...new Set([...hostSources(steps), ...hidden])];
+}
+
 function isBelow(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
 }

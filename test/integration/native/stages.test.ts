@@ -131,6 +131,19 @@ describe('a stage', () => {
     rmSync(`${source()}.old`, { recursive: true });
   });
 
+  it('nor when a hidden one has been', async () => {
+    const plan = withSteps(['sh', '-c', `cat ${source()}/file 2>/dev/null || echo hidden`]);
+    const hiding = { ...plan, root: { ...plan.root, masked: [...plan.root.masked, source()] } };
+    expect((await fromAppStage(hiding)).output).toBe('hidden\n');
+    renameSync(source(), `${source()}.old`);
+    mkdirSync(source());
+    writeFileSync(join(source(), 'file'), 'new\n');
+    expect(hold.stages.ready(hiding, netns)).toBeUndefined();
+    expect((await start(hiding, hold)).output).toBe('hidden\n');
+    expect((await fromAppStage(hiding)).output).toBe('hidden\n');
+    rmSync(`${source()}.old`, { recursive: true });
+  });
+
   it('nor when something has been mounted on it', async () => {
     const plan = withSteps(['ls', '/mnt'], bindSource());
     expect((await fromAppStage(plan)).output).toBe('below\nfile\n');

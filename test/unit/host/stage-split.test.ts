@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { expandRecursiveBinds } from '../../../src/host/linux/recursive-binds.ts';
-import { hostSources, splitRoot } from '../../../src/host/linux/stage-split.ts';
+import { hostSources, splitRoot, watchedPaths } from '../../../src/host/linux/stage-split.ts';
 import type { MountStep } from '../../../src/sandbox/plan.ts';
 
 const bind = (target: string, changes: object = {}): MountStep => ({
@@ -61,6 +61,17 @@ describe('hostSources', () => {
     expect(hostSources([bind('/'), bind('/etc/hosts', { from: 'inside' }), tmpfs('/dev'), bind('/a')])).toEqual([
       '/',
       '/a',
+    ]);
+  });
+});
+
+describe('watchedPaths', () => {
+  it('names what is shown and hidden of the host, but for kernel files', () => {
+    const steps = [bind('/'), tmpfs('/dev'), tmpfs('/home')];
+    expect(watchedPaths({ steps, masked: ['/proc/kcore', '/sys/firmware', '/srv/b'] })).toEqual([
+      '/',
+      '/home',
+      '/srv/b',
     ]);
   });
 });

@@ -21,6 +21,7 @@ function plan(sections: FakeSections = {}, changes: Partial<PlanInput> = {}, env
     lease: { address: '100.64.3.7', uid: 70001 },
     facts,
     hostLink: 'm-myapp',
+    others: [],
     seccompProgram: () => new Uint8Array([1, 2, 3]),
     ...changes,
   });

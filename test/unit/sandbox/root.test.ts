@@ -16,6 +16,7 @@ function plan(machine: FakeMachine = {}, changes: Partial<RootInput> = {}) {
     directoryLink: '/var/lib/metactl/apps/web/current',
     stateDirectory: STATE,
     own: [RELEASE, STATE],
+    others: [],
     temporary: { tmp: '/run/metactl/web/tmp/tmp', varTmp: '/run/metactl/web/tmp/var-tmp' },
     files: { '/etc/passwd': 'root:x:0:0\n', '/etc/resolv.conf': 'nameserver 192.0.2.53\n' },
     devices: [],
@@ -33,6 +34,7 @@ const request = (target: string, changes: Partial<MountRequest> = {}): MountRequ
   source: target,
   size: 4096,
   origin: 'nodes/web.conf:3',
+  trusted: true,
   ...changes,
 });
 
