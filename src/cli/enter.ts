@@ -1,16 +1,15 @@
 import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Sandbox, StdioPlan } from '../host/host.ts';
-import { type Door, type Entry, findDoor } from '../supervisor/enter.ts';
+import type { Door } from '../supervisor/enter.ts';
 import { copyOutput } from '../supervisor/output.ts';
-import type { Prepared } from '../supervisor/prepare.ts';
 import { exitStatusOf } from '../supervisor/restart-policy.ts';
 import { onSignals } from '../supervisor/signals.ts';
 import { connectTerminal } from '../supervisor/terminal.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 
 /** `metactl exec app -- ls </` would give the app a way into the host's files. @throws MetactlError (2) */
-function refuseDirectories(): void {
+export function refuseDirectories(): void {
   for (const fd of [0, 1, 2]) {
     if (!fstatSync(fd).isDirectory()) continue;
     throw new MetactlError('a directory of the host is open as standard input or output', {
@@ -22,13 +21,11 @@ function refuseDirectories(): void {
 }
 
 /**
- * Runs an entry with this process's standard streams and waits for its end.
+ * Enters with this process's standard streams and waits for its end.
  * On a terminal it gets a new pseudo-terminal; else stdin, and whatever of stdout and stderr is no terminal, are handed over.
  * @returns the exit status to pass on.
  */
-export async function runEntry(prepared: Prepared, entry: Entry): Promise<number> {
-  refuseDirectories();
-  const door = await findDoor(prepared, entry);
+export async function enterThrough(door: Door): Promise<number> {
   // Looked at without process.stdin and process.stdout: making those sets O_NONBLOCK on pipes, and a program that is handed
   // such a pipe loses output or stops reading (EAGAIN).
   if (isatty(0) && isatty(1)) return runOnTerminal(door);

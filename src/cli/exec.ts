@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import { freshDoor, runningDoor } from '../supervisor/enter.ts';
 import { prepare } from '../supervisor/prepare.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
-import { runEntry } from './enter.ts';
+import { enterThrough, refuseDirectories } from './enter.ts';
 
 /** `metactl exec APP [DAEMON] [options] -- COMMAND…` */
 export function register(program: Command): void {
@@ -22,19 +23,15 @@ export function register(program: Command): void {
     .action(async (app: string, _daemon: string | undefined, _words: string[], options: Options, command: Command) => {
       const context = contextOf(command);
       const { daemon, argv } = splitWords(command.args, process.argv);
-      const prepared = await prepare(context.paths, app, {
-        daemon,
-        sandbox: true,
-        start: options.fresh === true,
-        needs: false,
-      });
-      prepared.host.requireRoot();
-      process.exitCode = await runEntry(prepared, {
-        argv,
-        asRoot: options.asRoot === true,
-        fresh: options.fresh === true,
-        term: process.env.TERM,
-      });
+      refuseDirectories();
+      const entry = { argv, asRoot: options.asRoot === true, term: process.env.TERM };
+      if (options.fresh === true) {
+        const request = { daemon, sandbox: true, start: true, needs: false };
+        const prepared = await prepare(context.paths, app, request);
+        prepared.host.requireRoot();
+        for (const warning of prepared.warnings) process.stderr.write(`metactl: warning: ${warning}\n`);
+        process.exitCode = await enterThrough(freshDoor(prepared, entry));
+      } else process.exitCode = await enterThrough(await runningDoor(context.paths, app, daemon, entry));
     });
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { prepare } from '../supervisor/prepare.ts';
+import { runningDoor } from '../supervisor/enter.ts';
 import { contextOf } from './context.ts';
-import { runEntry } from './enter.ts';
+import { enterThrough, refuseDirectories } from './enter.ts';
 
 /** `metactl shell APP [DAEMON]`: a shell inside. */
 export function register(program: Command): void {
@@ -15,9 +15,8 @@ export function register(program: Command): void {
     .option('--as-root', 'as uid 0 of the sandbox, with the few capabilities that repairing files needs')
     .action(async (app: string, daemon: string | undefined, options: { asRoot?: boolean }, command: Command) => {
       const context = contextOf(command);
-      const prepared = await prepare(context.paths, app, { daemon, sandbox: true, start: false });
-      prepared.host.requireRoot();
-      const asRoot = options.asRoot === true;
-      process.exitCode = await runEntry(prepared, { argv: undefined, asRoot, fresh: false, term: process.env.TERM });
+      refuseDirectories();
+      const entry = { argv: undefined, asRoot: options.asRoot === true, term: process.env.TERM };
+      process.exitCode = await enterThrough(await runningDoor(context.paths, app, daemon, entry));
     });
 }

@@ -68,6 +68,9 @@ export interface RunningDaemon {
   readonly daemon: string;
   readonly pid: number;
   readonly address: string | undefined;
+  /** As it was started: the configuration may be another by now, or broken. */
+  readonly process: ProcessPlan;
+  readonly identity: Identity;
   /** A new pseudo-terminal of the sandbox's own, so that `tty` and those who ask by name find it there. */
   openTerminal(size: TerminalSize): Terminal;
   /** Runs another process in its sandbox: same namespaces, cgroup, credentials and filters. */

@@ -1,20 +1,25 @@
+import { inspectApp } from '../config/load.ts';
+import { requireAppName } from '../config/names.ts';
 import type { Sandbox, StdioPlan, Terminal, TerminalSize } from '../host/host.ts';
+import { host as hostOfThisMachine } from '../host/index.ts';
+import { platforms } from '../platform/index.ts';
 import { freshFirstPid } from '../sandbox/pids.ts';
 import type { Identity, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
 import { appRequest } from './app-request.ts';
-import type { Prepared } from './prepare.ts';
+import { chooseDaemons, type Prepared } from './prepare.ts';
 
 /** What `exec` and `shell` run, and as whom. */
 export interface Entry {
   /** undefined: a shell. */
   readonly argv: readonly string[] | undefined;
   readonly asRoot: boolean;
-  /** A one-off sandbox instead of a running daemon's. */
-  readonly fresh: boolean;
   /** TERM of the caller's terminal, if it has one. */
   readonly term: string | undefined;
 }
+
+const BASH = '/bin/bash';
 
 /**
  * The administrator's identity inside (DESIGN §7 shell): enough to repair the app's files and end its processes, nothing
@@ -36,9 +41,9 @@ const ROOT_ENVIRONMENT = {
   SHELL: '/bin/sh',
 };
 
-/** The process to run for an entry, from the daemon's own plan. Pure. */
+/** The process to run for an entry, from the daemon's own. Pure. */
 export function planEntry(
-  plan: SandboxPlan,
+  plan: Pick<SandboxPlan, 'process' | 'identity'>,
   entry: Entry,
   hasBash: boolean,
 ): { process: ProcessPlan; identity: Identity } {
@@ -67,32 +72,40 @@ export interface Door {
   close(): void;
 }
 
+/** A fresh sandbox of a prepared app. */
+export function freshDoor(prepared: Prepared, entry: Entry): Door {
+  const hasBash = prepared.facts.realPath(BASH) !== undefined;
+  return {
+    openTerminal: (size) => prepared.host.openTerminal(size),
+    enter: (io) => enterFresh(prepared, entry, io, hasBash),
+    close: () => {},
+  };
+}
+
 /**
- * Finds the running daemon to enter, or plans a fresh sandbox.
- * @throws MetactlError (3) where nothing of the app runs.
+ * Finds the running daemon to enter. It is entered as it was started: the configuration is read only to tell why there is
+ * none, so that a broken one keeps nobody out.
+ * @throws MetactlError: 3 nothing of the app runs, 4 no such app, 2 no such daemon or a bad name, 77 needs root.
  */
-export async function findDoor(prepared: Prepared, entry: Entry): Promise<Door> {
-  const { host, paths, config, facts } = prepared;
-  const hasBash = facts.realPath('/bin/bash') !== undefined;
-  if (entry.fresh) {
-    return {
-      openTerminal: (size) => host.openTerminal(size),
-      enter: (io) => enterFresh(prepared, entry, io, hasBash),
-      close: () => {},
-    };
+export async function runningDoor(paths: Paths, app: string, daemon: string | undefined, entry: Entry): Promise<Door> {
+  requireAppName(app);
+  const host = await hostOfThisMachine();
+  host.requireRoot();
+  const running = await host.findRunning(paths, app, daemon);
+  if (running === undefined) {
+    const { config } = inspectApp(paths, app, platforms);
+    const names = daemon === undefined ? config.daemons : chooseDaemons(config, daemon);
+    throw notRunning(app, names);
   }
-  const names = prepared.plans.map((plan) => plan.daemon);
-  const running = await host.findRunning(paths, config.app, names.length === 1 ? names[0] : undefined);
-  if (running === undefined) throw notRunning(config.app, names);
-  const plan = prepared.plans.find((candidate) => candidate.daemon === running.daemon) ?? prepared.plans[0]!;
-  const { process, identity } = planEntry(plan, entry, hasBash);
+  const hasBash = host.facts().realPath(BASH) !== undefined;
+  const { process, identity } = planEntry(running, entry, hasBash);
   return {
     openTerminal: (size) => running.openTerminal(size),
     async enter(io) {
       const sandbox = running.join(process, identity, io);
       // Its PID 1 is dead but not yet collected: nobody can enter any more.
       const started = sandbox.started.catch((error: unknown) => {
-        throw (error as { code?: string }).code === 'ESRCH' ? notRunning(config.app, [running.daemon]) : error;
+        throw (error as { code?: string }).code === 'ESRCH' ? notRunning(app, [running.daemon]) : error;
       });
       const { pid, stdout, stderr, ended } = sandbox;
       const signal = (number: number) => sandbox.signal(number);

@@ -115,7 +115,8 @@ export function requireNeed(need: Need, facts: HostFacts): void {
   });
 }
 
-function chooseDaemons(config: AppConfig, daemon: string | undefined): readonly string[] {
+/** All daemons of an app or the one that is asked for. @throws MetactlError: 78 it has none, 2 no such daemon. */
+export function chooseDaemons(config: AppConfig, daemon: string | undefined): readonly string[] {
   if (daemon === undefined) {
     if (config.daemons.length > 0) return config.daemons;
     throw new MetactlError(`${config.app} has no daemon`, {

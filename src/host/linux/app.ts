@@ -162,7 +162,8 @@ class LinuxApp implements AppHandle {
     // Already gone: its end tells why.
     if (identity === undefined) return;
     const address = plan.network.mode === 'routed' ? { address: plan.network.address } : {};
-    writeLive(paths, { app, daemon, ...identity, ...address, supervisor: process.pid, startedAt: Date.now() });
+    const live = { app, daemon, ...identity, ...address, supervisor: process.pid, startedAt: Date.now() };
+    writeLive(paths, live, plan);
   }
 
   /** Waits for the end, then ends what a plain supervision could not reach. */

@@ -117,9 +117,12 @@ function temporaryFindings(paths: Paths, app: string): Finding[] {
 function fileFindings(paths: Paths, app: string, isDead: (daemon: string) => boolean): Finding[] {
   const directory = paths.runApp(app);
   if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return [];
-  return readdirSync(directory).flatMap((name) => {
-    const daemon = /^([a-z][a-z0-9-]*)\.(lock|sock|json\.new)$/.exec(name)?.[1];
+  const names = readdirSync(directory);
+  return names.flatMap((name) => {
+    const [, daemon, kind] = /^([a-z][a-z0-9-]*)\.(lock|sock|json\.new|entry\.new|entry)$/.exec(name) ?? [];
     if (daemon === undefined || !isDead(daemon)) return [];
+    // It goes with the live state.
+    if (kind === 'entry' && names.includes(`${daemon}.json`)) return [];
     const path = join(directory, name);
     return { item: { app, kind: 'file', name: path }, remove: () => rmSync(path, { force: true }) };
   });

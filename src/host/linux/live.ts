@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SandboxPlan } from '../../sandbox/plan.ts';
 import type { Paths } from '../../util/paths.ts';
 
 /** `/run/metactl/<app>/<daemon>.json`: a hint about what runs, verified behind an open pidfd before anything acts on it. */
@@ -23,12 +24,51 @@ function pathOf(paths: Paths, app: string, daemon: string): string {
   return join(paths.runApp(app), `${daemon}.json`);
 }
 
-/** Writes by rename, so that a reader never sees half a file. */
-export function writeLive(paths: Paths, live: LiveState): void {
-  const path = pathOf(paths, live.app, live.daemon);
+/** What a process that enters a running daemon needs: the daemon's own, as it was started, whatever the files say by now. */
+export type EntryState = Pick<SandboxPlan, 'process' | 'identity'>;
+
+/** `/run/metactl/<app>/<daemon>.entry`. Its environment holds secrets: root's only, as all of the directory. */
+function entryPathOf(paths: Paths, app: string, daemon: string): string {
+  return join(paths.runApp(app), `${daemon}.entry`);
+}
+
+/** Writes by rename, so that a reader never sees half a file. The entry comes first: whoever finds the daemon can enter. */
+export function writeLive(paths: Paths, live: LiveState, entry: EntryState): void {
+  const { seccompProgram, rlimits, ...process } = entry.process;
+  const limits = Object.entries(rlimits).map(([name, pair]) => [name, pair.map(String)]);
+  const text = {
+    startTime: live.startTime,
+    identity: entry.identity,
+    process: { ...process, rlimits: limits, seccompProgram: Buffer.from(seccompProgram).toString('base64') },
+  };
+  write(entryPathOf(paths, live.app, live.daemon), text);
+  write(pathOf(paths, live.app, live.daemon), live);
+}
+
+function write(path: string, value: unknown): void {
   const temporary = `${path}.new`;
-  writeFileSync(temporary, `${JSON.stringify(live)}\n`, { mode: 0o600 });
+  writeFileSync(temporary, `${JSON.stringify(value)}\n`, { mode: 0o600 });
   renameSync(temporary, path);
+}
+
+/** @returns undefined where it is not that of this very start, or no entry at all. */
+export function readEntry(paths: Paths, { app, daemon, startTime }: LiveState): EntryState | undefined {
+  try {
+    const value = JSON.parse(readFileSync(entryPathOf(paths, app, daemon), 'utf8'));
+    if (value.startTime !== startTime) return undefined;
+    const { rlimits, seccompProgram, ...process } = value.process;
+    const limits = rlimits.map(([name, pair]: [string, string[]]) => [name, pair.map(Number)]);
+    return {
+      identity: value.identity,
+      process: {
+        ...process,
+        rlimits: Object.fromEntries(limits),
+        seccompProgram: new Uint8Array(Buffer.from(seccompProgram, 'base64')),
+      },
+    };
+  } catch {
+    return undefined;
+  }
 }
 
 /** @returns undefined where there is none, or where it is not one of ours (torn, foreign). */
@@ -42,7 +82,9 @@ export function readLive(paths: Paths, app: string, daemon: string): LiveState |
 }
 
 export function removeLive(paths: Paths, app: string, daemon: string): void {
-  rmSync(pathOf(paths, app, daemon), { force: true });
+  for (const path of [pathOf(paths, app, daemon), entryPathOf(paths, app, daemon)]) {
+    for (const file of [path, `${path}.new`]) rmSync(file, { force: true });
+  }
 }
 
 /** Names of the daemons that have a live state, in alphabetical order. */

@@ -5,7 +5,7 @@ import type { RunningDaemon } from '../host.ts';
 import { openDaemonCgroup } from './cgroup/index.ts';
 import { verifyIdentity } from './identity.ts';
 import { join } from './join.ts';
-import { type LiveState, liveDaemons, readLive } from './live.ts';
+import { type EntryState, type LiveState, liveDaemons, readEntry, readLive } from './live.ts';
 import { openPidfd } from './predecessor.ts';
 import { openTerminal } from './pty.ts';
 
@@ -17,18 +17,22 @@ export async function findRunning(paths: Paths, app: string, daemon?: string): P
     if (live === undefined) continue;
     const pidfd = openPidfd(live.pid);
     if (pidfd === undefined) continue;
-    if (verifyIdentity(pidfd, live)) return runningDaemon(paths, live, pidfd);
+    // Written before the live state, and for each start anew: where it doesn't fit, the daemon is just being started again.
+    const entry = verifyIdentity(pidfd, live) ? readEntry(paths, live) : undefined;
+    if (entry !== undefined) return runningDaemon(paths, live, entry, pidfd);
     closeSync(pidfd);
   }
   return undefined;
 }
 
-function runningDaemon(paths: Paths, live: LiveState, pidfd: number): RunningDaemon {
+function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: number): RunningDaemon {
   let open = true;
   return {
     app: live.app,
     daemon: live.daemon,
     pid: live.pid,
+    process: entry.process,
+    identity: entry.identity,
     address: live.address,
     openTerminal(size) {
       // The sandbox's /dev is sealed and made by us: nothing the app does can steer this path. The pid may only have been

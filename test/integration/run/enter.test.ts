@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
@@ -138,5 +139,46 @@ describe('metactl shell', () => {
     const { text } = await shell('id -u; echo $HOME; exit\n', ['--as-root']);
     expect(text).not.toContain('owned');
     expect(text).toMatch(/\n0\r/);
+  });
+});
+
+describe('a daemon whose configuration is another by now', () => {
+  const write = (text: string) => scratch.node('shop', text);
+  const good = () =>
+    `[app]\ndirectory = ${scratch.root}/apps/shop\n[sandbox.net]\nmode = none\n[env]\nCOLOUR = red\n` +
+    '[daemon.main]\ncommand = ./main.sh\nworking-directory = /usr\nlimit-nofile = 77\n[daemon.idle]\ncommand = ./idle.sh\n';
+  const look = () => exec('--', 'sh', '-c', 'echo $COLOUR; pwd; ulimit -n');
+  let before: string;
+
+  beforeAll(async () => {
+    before = (await look()).stdout;
+  });
+  afterAll(() => write(good()));
+
+  it('is entered as it runs', async () => {
+    expect(before).toMatch(new RegExp(`^blue\n${scratch.root}/apps/shop\n\\d+\n$`));
+    write(good());
+    expect(await look()).toMatchObject({ stdout: before, status: 0 });
+  });
+
+  it('can be entered with a broken one, but not anew', async () => {
+    write('[daemon.main\nnonsense\n');
+    expect(await look()).toMatchObject({ stdout: before, stderr: '', status: 0 });
+    expect(await exec('main', '--as-root', '--', 'id', '-u')).toMatchObject({ stdout: '0\n', status: 0 });
+    expect((await shell('echo $COLOUR; exit 3\n')).status).toBe(3);
+    expect(await exec('--fresh', '--', 'id')).toMatchObject({ status: 78 });
+  });
+
+  it('can be entered without any', async () => {
+    rmSync(write(''));
+    expect(await look()).toMatchObject({ stdout: before, status: 0 });
+    const nobody = await runMetactl(['exec', 'nobody', '--', 'id'], { root: scratch.root });
+    expect(nobody).toMatchObject({ status: 4, stderr: expect.stringContaining('there is no app `nobody`') });
+  });
+
+  it('keeps its environment for root only', () => {
+    const path = join(scratch.root, 'run/metactl/shop/main.entry');
+    expect(statSync(path).mode & 0o7777).toBe(0o600);
+    expect(statSync(join(scratch.root, 'run/metactl')).mode & 0o7777).toBe(0o700);
   });
 });

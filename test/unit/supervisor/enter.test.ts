@@ -15,7 +15,6 @@ const plan = {
 const entry = (changes: Partial<Entry> = {}): Entry => ({
   argv: undefined,
   asRoot: false,
-  fresh: false,
   term: 'xterm',
   ...changes,
 });
