@@ -1,4 +1,4 @@
-import type { KeySpec, LoadedConfig, Problem, Setting, Value } from './types.ts';
+import type { KeySpec, LoadedConfig, Origin, Problem, Setting, Value } from './types.ts';
 import { readValue } from './values.ts';
 
 /** What the loader hands over to the look-ups below. */
@@ -16,6 +16,7 @@ export interface ConfigParts {
   readonly environments: ReadonlyMap<string, readonly Setting[]>;
   readonly find: (section: string, key: string) => KeySpec | undefined;
   readonly canonical: (section: string, key: string) => string;
+  readonly sectionOrigin: (name: string) => Origin | undefined;
   readonly bind: (ip: string) => LoadedConfig;
 }
 
@@ -53,6 +54,10 @@ export class MergedConfig implements LoadedConfig {
 
   section(name: string): readonly Setting[] {
     return this.#parts.sections.get(name) ?? [];
+  }
+
+  sectionOrigin(name: string): Origin | undefined {
+    return this.#parts.sectionOrigin(name);
   }
 
   setting(section: string, key: string): Setting | undefined {

@@ -100,6 +100,7 @@ class Assembly {
       environments,
       find: this.#finder.find,
       canonical: this.#finder.canonical,
+      sectionOrigin: (name) => headerOf(files, name),
       bind: (ip) => bind({ ...this.#material, ip }),
     });
     return { config, problems: this.#problems.items };
@@ -288,6 +289,14 @@ class Assembly {
     }
     return { refuse, note };
   }
+}
+
+function headerOf(files: readonly LayerFile[], name: string): Origin | undefined {
+  for (const { layer, file, headers } of files.toReversed()) {
+    const header = headers.find(({ section }) => section === name);
+    if (header !== undefined) return { layer, file, line: header.line, column: header.column };
+  }
+  return undefined;
 }
 
 function isEnv(section: string): boolean {

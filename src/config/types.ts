@@ -140,6 +140,8 @@ export interface AppConfig {
   sections(): readonly string[];
   /** All keys of a section, in order. Built-in schema defaults are not listed; platform defaults are. */
   section(name: string): readonly Setting[];
+  /** Where the highest layer that has the section begins it. */
+  sectionOrigin(name: string): Origin | undefined;
   /** Undefined where no layer sets the key (or an empty value unset it). */
   setting(section: string, key: string): Setting | undefined;
   /** Typed value of a key: what a layer set, else the schema's default, else undefined. Wrong accessor for the type: TypeError. */

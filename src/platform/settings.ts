@@ -22,11 +22,10 @@ export function keyError(config: AppConfig, daemon: string, key: string, problem
   });
 }
 
-/** An error (78) about a section that lacks something; names the place where the section's first key was written. */
+/** An error (78) about a section that lacks something; names the place where the section begins. */
 export function sectionError(config: AppConfig, daemon: string, problem: string, hint: string): MetactlError {
   const section = `daemon.${daemon}`;
-  const written = config.section(section).find(({ origin }) => origin.line > 0);
-  return new MetactlError(`${placeOf(written?.origin)}[${section}] ${problem}`, {
+  return new MetactlError(`${placeOf(config.sectionOrigin(section))}[${section}] ${problem}`, {
     code: 'METACTL_NO_COMMAND',
     step: 'make the command line',
     hint,

@@ -56,13 +56,16 @@ function limit(name: string): KeySpec {
 /** `limit-…`: what one process may use. */
 export const RLIMIT_KEYS: readonly KeySpec[] = LIMITS.map(limit);
 
+/** With less the kernel has no room for a process at all; who writes less forgot the unit. */
+const LEAST_MEMORY = 1024 * 1024;
+
 /** What all processes of a daemon may use together. */
 export const RESOURCE_KEYS: readonly KeySpec[] = [
   {
     key: 'memory-max',
     type: 'size',
     unit: 'bytes',
-    min: 1,
+    min: LEAST_MEMORY,
     onlyLess: 'at-most-default',
     doc: 'Hard limit of memory; above it processes are killed.',
   },
@@ -70,7 +73,7 @@ export const RESOURCE_KEYS: readonly KeySpec[] = [
     key: 'memory-high',
     type: 'size',
     unit: 'bytes',
-    min: 1,
+    min: LEAST_MEMORY,
     onlyLess: 'at-most-default',
     doc: 'Above it the daemon is slowed down and its memory reclaimed (cgroup v2).',
   },

@@ -46,6 +46,9 @@ function hintFor(record: ErrorRecord, code: string, leftOut: LeftOut): string | 
     if (record.step === 'enter working directory')
       return 'set `working-directory` to one that is there inside the sandbox';
   }
+  if (code === 'ENOMEM') {
+    return 'starting takes memory too: raise memory-max of the daemon if it is small, or look at what the server has left';
+  }
   if (record.step === 'execute' && code === 'EACCES')
     return 'the file and its directories must be executable for the app’s user';
   if (record.step === 'execute' && code === 'ENOEXEC')

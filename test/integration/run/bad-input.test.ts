@@ -60,7 +60,7 @@ describe('bad input starts nothing', () => {
   it('missing command', async () => {
     write('', { command: '' });
     await expectRefusal(
-      '[daemon.main] has no `command`\n  step: make the command line\n  hint: set command = PROGRAM ARGUMENTS, or a platform such as jvm',
+      `${conf('shop')}:5: [daemon.main] has no \`command\`\n  step: make the command line\n  hint: set command = PROGRAM ARGUMENTS, or a platform such as jvm`,
     );
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findingsText, register } from '../../../src/cli/check.ts';
-import { checkApp, strayFiles } from '../../../src/cli/check-app.ts';
+import { checkApp, planOnHost, strayFiles } from '../../../src/cli/check-app.ts';
 import { MetactlError } from '../../../src/util/error.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { runVerb } from '../config/cli.ts';
@@ -47,6 +47,15 @@ describe('checkApp', () => {
       'error: .metactl:3: the jar x.jar is not there; build it',
       'note: this needs root',
       'myapp: 1 error, 1 note',
+    ]);
+  });
+
+  it('names the place of a section that lacks its command, also of an empty one', async () => {
+    const root = appRoot({ application: '[daemon.web]\n', node: '[env]\nA = 1\n[daemon.db]\n[daemon.web]\n' });
+    const findings = await checkApp(pathsFor(root), 'myapp', planOnHost(pathsFor(root), 'myapp'));
+    expect(findings.errors.map(({ message }) => shorten(message, root))).toEqual([
+      '/etc/metactl/nodes/myapp.conf:4: [daemon.web] has no `command`',
+      '/etc/metactl/nodes/myapp.conf:3: [daemon.db] has no `command`',
     ]);
   });
 

@@ -132,6 +132,14 @@ describe('records', () => {
     });
   });
 
+  it('says what may lack memory', () => {
+    const record = readErrorRecord(errorRecord('enter network namespace', 'setns', '', 12, 125))!;
+    expect(launchError(record, [])).toMatchObject({
+      message: 'enter network namespace: not enough memory (setns)',
+      hint: 'starting takes memory too: raise memory-max of the daemon if it is small, or look at what the server has left',
+    });
+  });
+
   it('takes no part of an error for a whole one', () => {
     const whole = errorRecord('a', 'b', 'c', 1, 125);
     for (let size = 0; size < whole.length; size++) expect(readErrorRecord(whole.subarray(0, size))).toBeUndefined();

@@ -46,6 +46,7 @@ export function fakeConfig(sections: FakeSections, environment: Readonly<Record<
     warnings: [],
     sections: () => [...settings.keys()],
     section: (name) => settings.get(name) ?? [],
+    sectionOrigin: (name) => settings.get(name)?.[0]?.origin,
     setting,
     text: (section, key) => typed(section, key, (value) => typeof value === 'string'),
     number: (section, key) => typed(section, key, (value) => typeof value === 'number'),
