@@ -82,9 +82,7 @@ export function readLive(paths: Paths, app: string, daemon: string): LiveState |
 }
 
 export function removeLive(paths: Paths, app: string, daemon: string): void {
-  for (const path of [pathOf(paths, app, daemon), entryPathOf(paths, app, daemon)]) {
-    for (const file of [path, `${path}.new`]) rmSync(file, { force: true });
-  }
+  for (const path of [pathOf(paths, app, daemon), entryPathOf(paths, app, daemon)]) rmSync(path, { force: true });
 }
 
 /** Names of the daemons that have a live state, in alphabetical order. */

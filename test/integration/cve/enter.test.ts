@@ -92,6 +92,8 @@ describe('into the sandbox', () => {
 
   it('CVE-2022-31214: a sandbox that an attacker made is not entered', async () => {
     await app.start();
+    // Waits until it is known.
+    app.init();
     const directory = join(app.root, 'run/metactl');
     for (const path of [directory, join(directory, 'shop')]) {
       expect(statSync(path)).toMatchObject({ uid: 0, mode: 0o40700 });
@@ -116,12 +118,17 @@ describe('into the sandbox', () => {
       { ...live, pid: decoy },
       { ...truth, daemon: 'other' },
     ];
+    const entryFile = join(directory, 'shop/main.entry');
+    const entry = JSON.parse(readFileSync(entryFile, 'utf8'));
     for (const record of forged) {
       writeFileSync(file, JSON.stringify(record));
+      writeFileSync(entryFile, JSON.stringify({ ...entry, startTime: record.startTime }));
       const { status, stdout } = await app.exec(['exit', '0']);
       expect({ record, status, stdout }).toEqual({ record, status: 3, stdout: '' });
     }
     writeFileSync(file, JSON.stringify(live));
+    expect(await app.exec(['exit', '0'])).toMatchObject({ status: 3 });
+    writeFileSync(entryFile, JSON.stringify(entry));
     expect(await app.exec(['exit', '0'])).toMatchObject({ status: 0 });
   });
 
