@@ -62,12 +62,14 @@ describe('the place of named network namespaces', () => {
         );
       }
       await Promise.all(makers.map((maker) => maker.says('ready')));
+      // Mountinfo also lists the machine's own, if it has one, though it is covered by the new /run.
+      const covered = placesIn(makers[0]!.child);
       for (const maker of makers) maker.tell();
       await sleep(300);
-      expect(placesIn(makers[0]!.child)).toBe(0);
+      expect(placesIn(makers[0]!.child)).toBe(covered);
       await boot.end('SIGTERM');
       await Promise.all(makers.map((maker) => maker.says('made')));
-      expect(placesIn(makers[0]!.child)).toBe(1);
+      expect(placesIn(makers[0]!.child)).toBe(covered + 1);
     } finally {
       await boot.end('SIGTERM');
       // Whatever they have done so far, a second word at most makes them clear up and end.

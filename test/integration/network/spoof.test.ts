@@ -72,6 +72,10 @@ describe('a forged source address', () => {
   it('would leave without both: these tests can fail', async () => {
     await withSite(async (site) => {
       const { netns, hostLink } = await makeForger(site);
+      const own = `table inet metactl-${site.paths.nodeId}`;
+      const tables = output('nft', 'list', 'tables', 'inet').trim().split('\n');
+      // The rule holds for every `mt-…` link, whichever root loaded it.
+      expect(tables.filter((table) => table.startsWith('table inet metactl') && table !== own)).toEqual([]);
       output('sysctl', '-q', '-w', `net.ipv4.conf.${hostLink}.rp_filter=0`);
       output('nft', 'flush', 'chain', 'inet', `metactl-${site.paths.nodeId}`, 'anti-spoof');
       expect(await sourcesSeen(site, netns)).toEqual(new Set([ADDRESS, FORGED]));
