@@ -66,7 +66,7 @@ export function buildPlan(input: PlanInput): SandboxPlan {
     hostname: config.app,
     ...(sandboxed ? firstPid(config.daemons.indexOf(daemon)) : {}),
     network: planNetwork(paths, config, lease, input.hostLink),
-    root: sandboxed ? rootPlan(input, users) : { steps: [], masked: [], readOnly: [], leftOut: [] },
+    root: sandboxed ? rootPlan(input, users) : { steps: [], common: 0, masked: [], readOnly: [], leftOut: [] },
     identity,
     process: planProcess({ ...input, identity }),
     limits: planLimits(config, daemon),

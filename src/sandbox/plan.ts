@@ -35,6 +35,8 @@ export type NetworkPlan =
 /** The sandbox's file system. Steps run in order; targets are paths as seen inside. */
 export interface RootPlan {
   readonly steps: readonly MountStep[];
+  /** How many of the steps, from the first on, are the same for every app of this node: they hold nothing of this app. */
+  readonly common: number;
   /** Paths covered at the end (file: /dev/null; directory: empty read-only tmpfs); skipped where absent. */
   readonly masked: readonly string[];
   /** Paths bound over themselves read-only at the end; skipped where absent. */

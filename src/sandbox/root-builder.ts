@@ -30,6 +30,9 @@ export class RootBuilder {
   readonly #made = new Set<string>();
   /** Bound directories, whose contents are those of their source on the host. */
   readonly #bound = new Map<string, string>();
+  /** Steps that could come first, before anything that differs between apps. */
+  readonly #candidates = new Set<MountStep>();
+  #common = false;
 
   /** @param leftOut mount points of the host's file systems that are not there inside. */
   constructor(facts: HostFacts, leftOut: readonly string[] = []) {
@@ -39,6 +42,14 @@ export class RootBuilder {
 
   add(step: MountStep): void {
     this.#steps.push(step);
+    if (this.#common && step.shared) this.#candidates.add(step);
+  }
+
+  /** What `work` adds is the same for every app of the node, and needs nothing that was added before it for this app. */
+  common(work: () => void): void {
+    this.#common = true;
+    work();
+    this.#common = false;
   }
 
   /** Lays a tmpfs over `path`, which must exist or lie below another cover. */
@@ -98,16 +109,22 @@ export class RootBuilder {
     return cover !== undefined && !(cover.pending && cover.path === path);
   }
 
-  /** The steps, with the covers sealed last. */
-  finish(): MountStep[] {
-    for (const cover of this.#covers) {
-      if (cover.seal && !cover.pending) {
-        const flags = { readOnly: true, noSuid: true, noDev: cover.path !== '/dev' };
-        this.add({ op: 'remount', target: cover.path, shared: cover.shared, ...flags });
-      }
-    }
-    // Shared steps may be done once for all launches of the app (template mount namespace), so they come first.
-    return [...this.#steps.filter((step) => step.shared), ...this.#steps.filter((step) => !step.shared)];
+  /** The steps, with the covers sealed last, and how many of them are common to all apps of the node. */
+  finish(): { steps: MountStep[]; common: number } {
+    for (const cover of this.#covers) if (cover.seal && !cover.pending) this.#seal(cover);
+    const common = commonSteps(this.#steps, this.#candidates);
+    const rest = this.#steps.filter((step) => !common.has(step));
+    // Common ones may be done once for all apps, shared ones once for all launches of this app (stages): they come first.
+    const steps = [...common, ...rest.filter((step) => step.shared), ...rest.filter((step) => !step.shared)];
+    return { steps, common: common.size };
+  }
+
+  #seal(cover: Cover): void {
+    const flags = { readOnly: true, noSuid: true, noDev: cover.path !== '/dev' };
+    const laid = this.#steps.find((step) => step.op === 'tmpfs' && step.target === cover.path);
+    const step: MountStep = { op: 'remount', target: cover.path, shared: cover.shared, ...flags };
+    this.#steps.push(step);
+    if (laid !== undefined && this.#candidates.has(laid)) this.#candidates.add(step);
   }
 
   /** State of what is at `path` inside, as the host's file under the innermost bind shows it. */
@@ -140,6 +157,22 @@ export class RootBuilder {
     }
     return best;
   }
+}
+
+/**
+ * The candidates that may really come first. One can't if something of this app is to be under it (an overlay on /etc), nor
+ * a file system in which something of this app is to be made: all apps would see it. Pure.
+ */
+function commonSteps(steps: readonly MountStep[], candidates: ReadonlySet<MountStep>): ReadonlySet<MountStep> {
+  const others = steps.filter((step) => !candidates.has(step));
+  const made = others.filter((step) => ['mkdir', 'file', 'symlink', 'device'].includes(step.op));
+  const under = others.filter((step) => step.op !== 'remount' && !made.includes(step) && step.shared);
+  const tainted = [...candidates].flatMap((step) => {
+    const laid =
+      step.op === 'tmpfs' && made.some(({ target }) => target !== step.target && isBelow(target, step.target));
+    return laid || under.some(({ target }) => isBelow(step.target, target)) ? [step.target] : [];
+  });
+  return new Set(steps.filter((step) => candidates.has(step) && !tainted.some((path) => isBelow(step.target, path))));
 }
 
 /** `/a/b/c` below `/a` gives `/a/b`, `/a/b/c`. */

@@ -60,13 +60,15 @@ export function planRoot(input: RootInput): RootPlan {
     facts,
     system.leftOut.map(({ path }) => path),
   );
-  for (const path of ['/', ...system.kept]) root.keep(path, SYSTEM_FLAGS);
-  addDevices(root, input.devices);
+  root.common(() => {
+    for (const path of ['/', ...system.kept]) root.keep(path, SYSTEM_FLAGS);
+    addDevices(root, input.devices);
+  });
   addKernelTrees(root, facts.cgroup);
   root.tmpfs('/run', { size: RUN_SIZE, mode: 0o755, seal: true, shared: true, noExec: true });
   // Before anything is hidden below /etc: where this becomes an overlay, it shows the host's /etc without its covers.
   addEtcFiles(root, facts, input.files, system.kept);
-  hide(root, facts, [...HIDDEN, ...input.covered]);
+  root.common(() => hide(root, facts, [...HIDDEN, ...input.covered]));
   addTemporary(root, input.temporary);
   const others = hideOtherApps(input);
   const inside = (path: string) => isBelow(path, input.directory);
@@ -80,7 +82,7 @@ export function planRoot(input: RootInput): RootPlan {
   addMounts(root, facts, input.mounts, input.own);
   const visible = new Set(input.mounts.map((mount) => mount.target));
   return {
-    steps: root.finish(),
+    ...root.finish(),
     masked: [...MASKED, ...others.masks.filter((path) => !root.isCovered(path)), ...others.images],
     readOnly: READ_ONLY,
     leftOut: system.leftOut

@@ -4,7 +4,7 @@ import { objectName } from '../../util/paths.ts';
 import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } from '../host.ts';
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
 import { watchConflicts } from './conflict-watch.ts';
-import { makeRunDirectories, makeStateDirectory } from './directories.ts';
+import { makeStateDirectory } from './directories.ts';
 import { readIdentity } from './identity.ts';
 import { launch } from './launch.ts';
 import { removeLive, writeLive } from './live.ts';
@@ -22,7 +22,6 @@ import { findUplink } from './uplink.ts';
  */
 export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Promise<AppHandle> {
   const { paths, node, app, daemon, network } = request;
-  makeRunDirectories(paths, app);
   makeStateDirectory(paths, app, request.owner);
   let hold: DaemonHold | undefined;
   let netns: number | undefined;

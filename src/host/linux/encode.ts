@@ -73,12 +73,12 @@ export function encodeJoin(process: ProcessPlan, identity: Identity, options: En
   );
 }
 
-/** A stage: a mount namespace with this root, which launches then start from. Pure. */
-export function encodeStage(root: RootPart): StagedPlan {
+/** A stage: a mount namespace with this root, which launches then start from. `staged`: it adds to another stage's. Pure. */
+export function encodeStage(root: RootPart, staged = false): StagedPlan {
   const trees: TreeSource[] = [];
   const head = {
     mode: MODE.stage,
-    flags: 0,
+    flags: staged ? FLAG.staged : 0,
     hostname: '',
     keyring: '',
     firstPid: 0,

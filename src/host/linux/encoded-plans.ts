@@ -6,10 +6,10 @@ import { type EncodeOptions, encodePlan, encodeStage, encodeStaged, type RootPar
 import type { TreeSource } from './encode-steps.ts';
 import { parseMountinfo } from './facts.ts';
 import { expandRecursiveBinds } from './recursive-binds.ts';
-import { type SplitRoot, splitRoot, watchedPaths } from './stage-split.ts';
+import { joinParts, type SplitRoot, splitRoot, watchedPaths } from './stage-split.ts';
 
-/** Where metactl-init starts: in a copy of the host's mounts, of an empty stage, or of the app's own stage. */
-export type StartKind = 'host' | 'empty' | 'app';
+/** Where metactl-init starts: in a copy of the host's mounts, of the empty stage, the node's or the app's. */
+export type StartKind = 'host' | 'empty' | 'node' | 'app';
 
 /** A plan in the kernel's hands: a sealed memfd, and the host mounts that go with it. */
 export interface EncodedPlan {
@@ -17,7 +17,7 @@ export interface EncodedPlan {
   readonly trees: readonly TreeSource[];
 }
 
-/** What all launches of a plan's app may share. */
+/** What launches may share: all of the node's, or all of one app's. */
 export interface SharedRoot {
   /** Equal for equal shared roots. */
   readonly key: string;
@@ -27,9 +27,19 @@ export interface SharedRoot {
   readonly sources: readonly string[];
 }
 
+/** A plan's shared roots. */
+export interface SharedRoots {
+  /** Undefined where nothing of it is common to all apps. */
+  readonly node: SharedRoot | undefined;
+  /** All of it, the node's part included, for one app. */
+  readonly app: SharedRoot;
+  /** How the app's is built on the node's. */
+  readonly onNode: StagedPlan;
+}
+
 interface Cached {
   readonly split: SplitRoot;
-  shared: SharedRoot | undefined;
+  shared: SharedRoots | undefined;
   readonly variants: Map<string, EncodedPlan>;
 }
 
@@ -49,15 +59,23 @@ function cached(plan: SandboxPlan): Cached {
   return entry;
 }
 
-export function sharedRootOf(plan: SandboxPlan): SharedRoot {
+export function sharedRootsOf(plan: SandboxPlan): SharedRoots {
   const entry = cached(plan);
   if (entry.shared === undefined) {
-    const root = entry.split.shared;
-    const staged = encodeStage(root);
-    const key = createHash('sha256').update(staged.bytes).digest('base64');
-    entry.shared = { key, root, staged, sources: watchedPaths(root) };
+    const { common, shared } = entry.split;
+    entry.shared = {
+      node: common.steps.length === 0 ? undefined : sharedRoot(common),
+      app: sharedRoot(joinParts(common, shared)),
+      onNode: encodeStage(shared, true),
+    };
   }
   return entry.shared;
+}
+
+function sharedRoot(root: RootPart): SharedRoot {
+  const staged = encodeStage(root);
+  const key = createHash('sha256').update(staged.bytes).digest('base64');
+  return { key, root, staged, sources: watchedPaths(root) };
 }
 
 export function encodedPlan(plan: SandboxPlan, kind: StartKind, options: EncodeOptions): EncodedPlan {
@@ -74,6 +92,7 @@ export function encodedPlan(plan: SandboxPlan, kind: StartKind, options: EncodeO
 
 function encodeFor(plan: SandboxPlan, kind: StartKind, split: SplitRoot, options: EncodeOptions) {
   if (kind === 'empty') return encodeStaged(plan, plan.root, true, options);
+  if (kind === 'node') return encodeStaged(plan, joinParts(split.shared, split.own), false, options);
   if (kind === 'app') return encodeStaged(plan, split.own, false, options);
   return { bytes: encodePlan(addon().hasMountApi() ? plan : expanded(plan), options), trees: [] };
 }

@@ -1,11 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { StdioPlan } from '../host.ts';
-import { encodedPlan, type StartKind } from './encoded-plans.ts';
+import { encodedPlan, type StartKind, sharedRootsOf } from './encoded-plans.ts';
+import { makeNodeStage, nodeStage } from './node-stages.ts';
 import { spawnInit } from './spawn.ts';
+import { disableStages, emptyStage, makeEmptyStage } from './stage-build.ts';
 import { hostSources } from './stage-split.ts';
-import { type AppStages, disableStages, emptyStage, makeEmptyStage } from './stages.ts';
+import type { AppStages } from './stages.ts';
 import type { LaunchedSandbox } from './watch.ts';
 
 /** Descriptors of what has been made for the daemon. They stay the caller's. */
@@ -61,6 +64,9 @@ function chooseStart(plan: SandboxPlan, { netns, stages }: LaunchHandles): Start
   // Without a lasting network namespace there is no stage: its /sys shows that namespace's devices.
   const app = netns === undefined ? undefined : stages?.ready(plan, netns);
   if (app !== undefined) return { kind: 'app', stage: app };
+  const { node } = sharedRootsOf(plan);
+  const common = node === undefined ? undefined : nodeStage(node);
+  if (common !== undefined && hostSources(plan.root.steps).length <= MOST_TREES) return { kind: 'node', stage: common };
   const empty = emptyStage();
   if (empty !== undefined && hostSources(plan.root.steps).length <= MOST_TREES) return { kind: 'empty', stage: empty };
   return FROM_HOST;
@@ -89,13 +95,25 @@ function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: 
     oomKilled: handles.oomKilled ?? (() => false),
   });
   // For the launches to come, once this one is out of the way. A start that fails needs none.
-  if (plan.sandboxed) sandbox.started.then(() => prepareStages(plan, handles)).catch(() => {});
+  if (plan.sandboxed) sandbox.started.then(() => prepareStages(plan, handles, sandbox)).catch(() => {});
   return sandbox;
 }
 
-async function prepareStages(plan: SandboxPlan, { netns, stages }: LaunchHandles): Promise<void> {
-  if (netns !== undefined && stages !== undefined) await stages.prepare(plan, netns);
-  else await makeEmptyStage();
+/** A supervisor that starts many apps at once is to start them first. ms */
+const STAGE_DELAY = 100;
+
+async function prepareStages(plan: SandboxPlan, handles: LaunchHandles, sandbox: LaunchedSandbox): Promise<void> {
+  let ended = false;
+  const end = sandbox.ended.then(() => {
+    ended = true;
+  });
+  await Promise.race([sleep(STAGE_DELAY, undefined, { ref: false }), end]);
+  const { netns, stages } = handles;
+  // The descriptor is the daemon's: after its end it may be closed, or another file's.
+  if (!ended && netns !== undefined && stages !== undefined) return await stages.prepare(plan, netns);
+  const { node } = sharedRootsOf(plan);
+  if (node === undefined) await makeEmptyStage();
+  else await makeNodeStage(node);
 }
 
 function noNetwork(plan: SandboxPlan): MetactlError {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import type { Paths } from '../../util/paths.ts';
@@ -73,8 +73,11 @@ export function readEntry(paths: Paths, { app, daemon, startTime }: LiveState): 
 
 /** @returns undefined where there is none, or where it is not one of ours (torn, foreign). */
 export function readLive(paths: Paths, app: string, daemon: string): LiveState | undefined {
+  const path = pathOf(paths, app, daemon);
+  // The usual case at a start, where an error with its stack would cost as much as a mount.
+  if (!existsSync(path)) return undefined;
   try {
-    const value = JSON.parse(readFileSync(pathOf(paths, app, daemon), 'utf8')) as LiveState;
+    const value = JSON.parse(readFileSync(path, 'utf8')) as LiveState;
     return value.app === app && value.daemon === daemon && Number.isInteger(value.pid) ? value : undefined;
   } catch {
     return undefined;

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 
@@ -47,11 +47,14 @@ function pathOf(paths: Paths, owner: Owner): string {
 
 /** What is recorded, in order of making; nothing where there is no record of this boot. */
 export function readMade(paths: Paths, owner: Owner): readonly MadeObject[] {
+  const path = pathOf(paths, owner);
+  // The usual case at a start, where an error with its stack would cost as much as a mount.
+  if (!existsSync(path)) return [];
   try {
-    const file = JSON.parse(readFileSync(pathOf(paths, owner), 'utf8')) as RecordFile;
+    const file = JSON.parse(readFileSync(path, 'utf8')) as RecordFile;
     return file.version === 1 && file.bootId === bootId() && Array.isArray(file.objects) ? file.objects : [];
   } catch (error) {
-    // Absent. A torn one can't be: it is renamed into place.
+    // Gone meanwhile. A torn one can't be: it is renamed into place.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return [];
     throw error;
   }

@@ -1,15 +1,21 @@
 import type { MountStep, RootPlan } from '../../sandbox/plan.ts';
 
-/** The steps and covers of a root in two parts: what all launches of an app may share, and what each needs for itself. */
+type Part = Pick<RootPlan, 'steps' | 'masked' | 'readOnly'>;
+
+/** The steps and covers of a root in parts, to be carried out in this order. */
 export interface SplitRoot {
-  readonly shared: Pick<RootPlan, 'steps' | 'masked' | 'readOnly'>;
-  readonly own: Pick<RootPlan, 'steps' | 'masked' | 'readOnly'>;
+  /** What all apps of the node may share; no steps where nothing of it can be. */
+  readonly common: Part;
+  /** What all launches of this app may share. */
+  readonly shared: Part;
+  /** What each launch needs for itself. */
+  readonly own: Part;
 }
 
 /**
- * Splits a root for a mount namespace that is built once per app (launch.md, "What pays" 3). Order is kept, so the shared
- * part ends where the first step comes that can't be shared; later ones may build on it. Not shared are, beside
- * `shared: false`,
+ * Splits a root for mount namespaces that are built once per node and once per app (launch.md, "What pays" 3). Order is
+ * kept, so the shared part ends where the first step comes that can't be shared; later ones may build on it. Not shared
+ * are, beside `shared: false`,
  * - recursive binds: what is mounted below their source on the host may change between launches;
  * - a tmpfs that stays writable: a launch must not find what an earlier one wrote.
  * Pure.
@@ -20,15 +26,26 @@ export function splitRoot(root: RootPlan): SplitRoot {
   );
   const end = root.steps.findIndex((step) => !canBeShared(step, sealed));
   const count = end < 0 ? root.steps.length : end;
+  const common = root.steps.slice(0, Math.min(root.common, count));
   const own = root.steps.slice(count);
   const isOwn = (path: string) => own.some((step) => isBelow(path, step.target));
   return {
+    common: { steps: common, masked: [], readOnly: [] },
     shared: {
-      steps: root.steps.slice(0, count),
+      steps: root.steps.slice(common.length, count),
       masked: root.masked.filter((path) => !isOwn(path)),
       readOnly: root.readOnly.filter((path) => !isOwn(path)),
     },
     own: { steps: own, masked: root.masked.filter(isOwn), readOnly: root.readOnly.filter(isOwn) },
+  };
+}
+
+/** Two parts that follow each other, as one. Pure. */
+export function joinParts(first: Part, second: Part): Part {
+  return {
+    steps: [...first.steps, ...second.steps],
+    masked: [...first.masked, ...second.masked],
+    readOnly: [...first.readOnly, ...second.readOnly],
   };
 }
 

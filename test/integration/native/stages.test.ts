@@ -12,8 +12,11 @@ import {
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addon } from '../../../src/host/linux/addon.ts';
+import { sharedRootsOf } from '../../../src/host/linux/encoded-plans.ts';
 import { launch } from '../../../src/host/linux/launch.ts';
-import { emptyStage, makeEmptyStage, openAppStages, type StagesHold } from '../../../src/host/linux/stages.ts';
+import { makeNodeStage, nodeStage } from '../../../src/host/linux/node-stages.ts';
+import { emptyStage, makeEmptyStage } from '../../../src/host/linux/stage-build.ts';
+import { openAppStages, type StagesHold } from '../../../src/host/linux/stages.ts';
 import type { MountStep, SandboxPlan } from '../../../src/sandbox/plan.ts';
 import { rootSteps, sandboxPlan } from '../../fixtures/native/plan.ts';
 import { collect, PIPES } from '../../fixtures/native/run.ts';
@@ -66,16 +69,22 @@ async function fromAppStage(plan: SandboxPlan) {
   return start(plan, hold);
 }
 
+const nodeRoot = (plan: SandboxPlan) => sharedRootsOf(plan).node!;
+
 const withSteps = (argv: readonly string[], ...steps: MountStep[]): SandboxPlan => {
   const plan = sandboxPlan(argv);
   const [first, ...rest] = rootSteps();
-  return { ...plan, root: { ...plan.root, steps: [first!, ...steps, ...rest] } };
+  return { ...plan, root: { ...plan.root, common: 1, steps: [first!, ...steps, ...rest] } };
 };
 
 describe('a launch', () => {
-  it('builds the same sandbox from the host’s mounts, from the empty stage and from the app’s', async () => {
+  it('builds the same sandbox from the host’s mounts, from the empty stage, the node’s and the app’s', async () => {
     expect(fromHost).toContain('someapp');
     await makeEmptyStage();
+    expect(nodeStage(nodeRoot(sandboxPlan(SEE)))).toBeUndefined();
+    expect((await start(sandboxPlan(SEE))).output).toBe(fromHost);
+    await makeNodeStage(nodeRoot(sandboxPlan(SEE)));
+    expect(nodeStage(nodeRoot(sandboxPlan(SEE)))).toBeTypeOf('number');
     expect((await start(sandboxPlan(SEE))).output).toBe(fromHost);
     expect((await fromAppStage(sandboxPlan(SEE))).output).toBe(fromHost);
   });
@@ -197,6 +206,43 @@ describe('a stage', () => {
     expect(second.stages.ready(sandboxPlan(['true']), netns)).toBeUndefined();
     await second.stages.prepare(sandboxPlan(['true']), netns);
     expect(second.stages.ready(sandboxPlan(['true']), netns)).toBeUndefined();
+  });
+});
+
+describe('the node’s stage', () => {
+  it('serves every app with the same common root, and no other', async () => {
+    await makeNodeStage(nodeRoot(sandboxPlan(['true'])));
+    const other = { ...sandboxPlan(['true']), app: 'other', hostname: 'other' };
+    expect(nodeStage(nodeRoot(other))).toBe(nodeStage(nodeRoot(sandboxPlan(['false']))));
+    expect(nodeStage(nodeRoot(withSteps(['true'])))).toBeUndefined();
+  });
+
+  it('is made anew where the host shows something else meanwhile', async () => {
+    const source = join(scratch, 'node-source');
+    mkdirSync(source);
+    writeFileSync(join(source, 'file'), 'old\n');
+    const step = { op: 'bind', source, target: '/mnt', recursive: false, shared: true } as const;
+    const plan = withSteps(['cat', '/mnt/file'], step);
+    const both = { ...plan, root: { ...plan.root, common: 2 } };
+    await makeNodeStage(nodeRoot(both));
+    expect((await start(both)).output).toBe('old\n');
+    renameSync(source, `${source}-gone`);
+    mkdirSync(source);
+    writeFileSync(join(source, 'file'), 'new\n');
+    expect(nodeStage(nodeRoot(both))).toBeUndefined();
+    expect((await start(both)).output).toBe('new\n');
+  });
+
+  it('keeps the mount namespaces of the last four only', async () => {
+    const plans = [0, 1, 2, 3, 4].map((i) => {
+      const plan = withSteps(['true'], { op: 'symlink', target: `/dev/l${i}`, to: 'null', shared: true });
+      const [first, link, ...rest] = plan.root.steps;
+      // After /dev, in which it is made.
+      return { ...plan, root: { ...plan.root, common: 3, steps: [first!, rest[0]!, link!, ...rest.slice(1)] } };
+    });
+    for (const plan of plans) expect(await makeNodeStage(nodeRoot(plan))).toBeTypeOf('number');
+    expect(nodeStage(nodeRoot(plans[0]!))).toBeUndefined();
+    expect(nodeStage(nodeRoot(plans[4]!))).toBeTypeOf('number');
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { expandRecursiveBinds } from '../../../src/host/linux/recursive-binds.ts';
-import { hostSources, splitRoot, watchedPaths } from '../../../src/host/linux/stage-split.ts';
+import { hostSources, joinParts, splitRoot, watchedPaths } from '../../../src/host/linux/stage-split.ts';
 import type { MountStep } from '../../../src/sandbox/plan.ts';
 
 const bind = (target: string, changes: object = {}): MountStep => ({
@@ -14,7 +14,7 @@ const bind = (target: string, changes: object = {}): MountStep => ({
 const tmpfs = (target: string, shared = true): MountStep => ({ op: 'tmpfs', target, size: 1, mode: 0o755, shared });
 const seal = (target: string): MountStep => ({ op: 'remount', target, readOnly: true, shared: true });
 const root = (steps: MountStep[], masked: string[] = [], readOnly: string[] = []) =>
-  splitRoot({ steps, masked, readOnly, leftOut: [] });
+  splitRoot({ steps, masked, readOnly, leftOut: [], common: 0 });
 
 describe('splitRoot', () => {
   it('shares what depends on no launch, in order', () => {
@@ -48,6 +48,16 @@ describe('splitRoot', () => {
     );
     expect(split.shared).toMatchObject({ masked: ['/sys/firmware', '/process'], readOnly: ['/usr'] });
     expect(split.own).toMatchObject({ masked: ['/proc/kcore'], readOnly: ['/proc/sys'] });
+  });
+
+  it('keeps apart what all apps have in common, as far as it can be shared', () => {
+    const steps = [bind('/'), tmpfs('/home'), seal('/home'), bind('/app'), bind('/own', { shared: false })];
+    const split = (common: number) => splitRoot({ steps, common, masked: [], readOnly: [], leftOut: [] });
+    expect(split(3).common.steps).toEqual(steps.slice(0, 3));
+    expect(split(3).shared.steps).toEqual([steps[3]]);
+    expect(split(5).common.steps).toEqual(steps.slice(0, 4));
+    expect(split(5).own.steps).toEqual([steps[4]]);
+    expect(joinParts(split(3).common, split(3).shared)).toEqual({ steps: steps.slice(0, 4), masked: [], readOnly: [] });
   });
 
   it('may share all or nothing', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { MountRequest } from '../../../src/sandbox/mounts.ts';
-import type { MountStep } from '../../../src/sandbox/plan.ts';
+import type { MountStep, RootPlan } from '../../../src/sandbox/plan.ts';
 import { planRoot, type RootInput } from '../../../src/sandbox/root.ts';
 import { type FakeMachine, fakeFacts } from '../../helpers/fake-facts.ts';
 
@@ -168,6 +168,36 @@ describe('the root of a sandbox', () => {
     const shared = plan().steps.map((step) => step.shared);
     expect(shared.lastIndexOf(true)).toBeLessThan(shared.indexOf(false));
     expect(shared.indexOf(false)).toBeGreaterThan(0);
+  });
+
+  it('begins with what is the same for every app of the node', () => {
+    const common = ({ steps, common }: RootPlan) => steps.slice(0, common);
+    const one = common(plan());
+    const other = common(
+      plan({ paths: { '/srv/b': 'directory' } }, { files: {}, directory: '/srv/b', own: ['/srv/b'] }),
+    );
+    expect(one).toEqual(other);
+    expect(targets(one, 'tmpfs')).toEqual([
+      '/dev',
+      '/home',
+      '/root',
+      '/var/log',
+      '/etc/ssh',
+      '/var/spool',
+      '/etc/metactl',
+      '/etc/ssl/private',
+    ]);
+    expect(targets(one, 'remount').sort()).toEqual([...targets(one, 'tmpfs')].sort());
+  });
+
+  it('has nothing in common that an app makes something in, or that comes over something of it', () => {
+    const common = ({ steps, common }: RootPlan) => targets(steps.slice(0, common), 'tmpfs');
+    const all = common(plan());
+    expect(all).not.toContain('/var/lib/metactl');
+    expect(common(plan({}, { mounts: [request('/home/data', { kind: 'rw', source: '/srv' })] }))).toEqual(
+      all.filter((path) => path !== '/home'),
+    );
+    expect(common(plan({ absent: ['/etc/resolv.conf'] }))).toEqual(all.filter((path) => !path.startsWith('/etc')));
   });
 
   it('mounts what the configuration asks for', () => {
