@@ -33,8 +33,8 @@ export interface SharedRoots {
   readonly node: SharedRoot | undefined;
   /** All of it, the node's part included, for one app. */
   readonly app: SharedRoot;
-  /** How the app's is built on the node's. */
-  readonly onNode: StagedPlan;
+  /** How the app's is built on the node's; undefined where it adds nothing. */
+  readonly onNode: StagedPlan | undefined;
 }
 
 interface Cached {
@@ -66,7 +66,7 @@ export function sharedRootsOf(plan: SandboxPlan): SharedRoots {
     entry.shared = {
       node: common.steps.length === 0 ? undefined : sharedRoot(common),
       app: sharedRoot(joinParts(common, shared)),
-      onNode: encodeStage(shared, true),
+      onNode: shared.steps.length === 0 ? undefined : encodeStage(shared, true),
     };
   }
   return entry.shared;

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { addon } from './addon.ts';
+import type { StagedPlan } from './encode.ts';
 import { type SharedRoots, sharedRootsOf } from './encoded-plans.ts';
 import { type BuiltStage, isUpToDate, makeNodeStage } from './node-stages.ts';
 import { buildStage, makeEmptyStage, stagesDisabled } from './stage-build.ts';
@@ -75,24 +76,25 @@ export class AppStages {
   }
 }
 
-async function buildShared({ app, node, onNode }: SharedRoots, from: StageSource, netns: number): Promise<Built> {
-  const ids = addon().fileIds(app.sources);
+async function buildShared(shared: SharedRoots, { mounts, staged }: StageSource, netns: number): Promise<Built> {
+  const { sources } = shared.app;
+  const ids = addon().fileIds(sources);
   const inode = fstatSync(netns).ino;
-  const staged = node !== undefined && from.holdsCommon ? onNode : app.staged;
-  return { mounts: await buildStage(staged, from.mounts, netns), netns: inode, sources: app.sources, ids };
+  return { mounts: await buildStage(staged, mounts, netns), netns: inode, sources, ids };
 }
 
-/** What an app's stage is built on: the node's, or the empty one. */
+/** What an app's stage is built on, and what it adds to that. */
 interface StageSource {
   readonly mounts: number;
-  readonly holdsCommon: boolean;
+  readonly staged: StagedPlan;
 }
 
-async function sourceFor({ node }: SharedRoots): Promise<StageSource | undefined> {
-  const common = node === undefined ? undefined : await makeNodeStage(node);
-  if (common !== undefined) return { mounts: common, holdsCommon: true };
+/** The node's stage if it can be had, or the empty one. */
+async function sourceFor({ app, node, onNode }: SharedRoots): Promise<StageSource | undefined> {
+  const common = node === undefined || onNode === undefined ? undefined : await makeNodeStage(node);
+  if (common !== undefined) return { mounts: common, staged: onNode! };
   const empty = await makeEmptyStage();
-  return empty === undefined ? undefined : { mounts: empty, holdsCommon: false };
+  return empty === undefined ? undefined : { mounts: empty, staged: app.staged };
 }
 
 const open = new Map<string, { readonly stages: AppStages; holders: number }>();

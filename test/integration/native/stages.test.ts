@@ -90,12 +90,20 @@ describe('a launch', () => {
   });
 
   it('gets its stage in the background of the one before', async () => {
-    const plan = sandboxPlan(['true']);
-    await start(plan, hold);
+    const plan = sandboxPlan(['sleep', '1']);
+    const ended = start(plan, hold);
     for (let i = 0; hold.stages.ready(plan, netns) === undefined && i < 200; i++) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     expect(hold.stages.ready(plan, netns)).toBeTypeOf('number');
+    await ended;
+  });
+
+  it('gets none after one that ended at once', async () => {
+    const plan = sandboxPlan(['true']);
+    await start(plan, hold);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(hold.stages.ready(plan, netns)).toBeUndefined();
   });
 
   it('finds nothing that an earlier one has written', async () => {
@@ -214,7 +222,9 @@ describe('the node’s stage', () => {
     await makeNodeStage(nodeRoot(sandboxPlan(['true'])));
     const other = { ...sandboxPlan(['true']), app: 'other', hostname: 'other' };
     expect(nodeStage(nodeRoot(other))).toBe(nodeStage(nodeRoot(sandboxPlan(['false']))));
-    expect(nodeStage(nodeRoot(withSteps(['true'])))).toBeUndefined();
+    const step: MountStep = { op: 'tmpfs', target: '/mnt', size: 4096, mode: 0o755, readOnly: true, shared: true };
+    const plan = withSteps(['true'], step);
+    expect(nodeStage(nodeRoot({ ...plan, root: { ...plan.root, common: 2 } }))).toBeUndefined();
   });
 
   it('is made anew where the host shows something else meanwhile', async () => {
@@ -272,6 +282,8 @@ describe('descriptors', () => {
     });
     await fromAppStage(plan);
     await start(plan);
+    // Or it would be made in the background meanwhile.
+    for (const one of [plan, missing]) await makeNodeStage(nodeRoot(one));
     expect(() => launch(missing, { tasks: [], netns, stdio: PIPES })).toThrow(/nowhere/);
     const before = openFds();
     for (let i = 0; i < 3; i++) {
