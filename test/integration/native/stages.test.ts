@@ -280,10 +280,10 @@ describe('descriptors', () => {
       recursive: true,
       shared: true,
     });
+    // What is kept for later starts is there before they are counted.
+    await makeNodeStage(nodeRoot(plan));
     await fromAppStage(plan);
     await start(plan);
-    // Or it would be made in the background meanwhile.
-    for (const one of [plan, missing]) await makeNodeStage(nodeRoot(one));
     expect(() => launch(missing, { tasks: [], netns, stdio: PIPES })).toThrow(/nowhere/);
     const before = openFds();
     for (let i = 0; i < 3; i++) {
