@@ -50,8 +50,8 @@ export interface AppRequest {
   readonly app: string;
   readonly daemon: string;
   readonly network: NetworkPlan;
-  /** Owner of the state directory, if it has to be made. */
-  readonly owner: { readonly uid: number; readonly gid: number };
+  /** Owner and mode of the state directory, if it has to be made. */
+  readonly owner: { readonly uid: number; readonly gid: number; readonly mode?: number };
   readonly stateDirectory: string;
   readonly logDirectory: string;
   /** Bytes of the app's shared /tmp; undefined for an app without a sandbox. */

@@ -7,7 +7,7 @@ const DEFAULT_TMP_SIZE = 256 * 1024 * 1024;
 
 /** What the host must make and hold for one planned daemon. Pure. */
 export function appRequest(
-  { paths, node, config }: Prepared,
+  { paths, node, config, state }: Prepared,
   plan: SandboxPlan,
   onWarning?: (text: string) => void,
 ): AppRequest {
@@ -17,7 +17,7 @@ export function appRequest(
     app: plan.app,
     daemon: plan.daemon,
     network: plan.network,
-    owner: { uid: plan.identity.uid, gid: plan.identity.gid },
+    owner: { uid: state.uid, gid: state.gid, mode: state.mode },
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
     limits: { limits: plan.limits, bestEffort: plan.bestEffort },

@@ -122,8 +122,7 @@ async function enterFresh(prepared: Prepared, entry: Entry, io: StdioPlan, hasBa
   // Its own name for lock, cgroup and live state; the pid makes it unique among those that run.
   const own = { daemon: `exec-${process.pid}`, firstPid: freshFirstPid(process.pid) };
   const plan: SandboxPlan = { ...template, ...own, process: entered, identity };
-  const owner = { uid: template.identity.uid, gid: template.identity.gid };
-  const app = await prepared.host.openApp({ ...appRequest(prepared, plan), owner });
+  const app = await prepared.host.openApp(appRequest(prepared, plan));
   try {
     return { sandbox: await app.start(plan, io), release: () => app.close() };
   } catch (error) {

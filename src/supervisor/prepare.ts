@@ -9,6 +9,7 @@ import { buildPlan, isSandboxed } from '../sandbox/build.ts';
 import { needsLeasedUid } from '../sandbox/identity.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { seccompProgram } from '../sandbox/seccomp/index.ts';
+import { planStateOwner, type StateOwner } from '../sandbox/state-owner.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { nearest } from '../util/suggest.ts';
@@ -34,6 +35,7 @@ export interface Prepared {
   readonly config: AppConfig;
   readonly lease: Lease;
   readonly plans: readonly SandboxPlan[];
+  readonly state: StateOwner;
   readonly warnings: readonly string[];
 }
 
@@ -71,12 +73,14 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   };
   // Planned once with the leases it would get, so that a bad configuration takes none.
   let result = planWith(await host.lease(paths, node, { ...request, take: false }));
-  const warnings = [...others.warnings, ...result.plans.flatMap((plan) => [...host.check(plan, facts)])];
+  const checked = result.plans.flatMap((plan) => [...host.check(plan, facts)]);
   if (options.start && (request.wantAddress || request.wantUid)) {
     const taken = await host.lease(paths, node, { ...request, take: true });
     if (taken.address !== result.lease.address || taken.uid !== result.lease.uid) result = planWith(taken);
   }
-  return { paths, node, host, facts, ...result, warnings };
+  const state = planStateOwner(result.config, result.lease.uid, facts);
+  const warnings = [...others.warnings, ...state.warnings, ...checked];
+  return { paths, node, host, facts, ...result, state, warnings };
 }
 
 interface PlanContext {

@@ -61,7 +61,11 @@ export function makeRunDirectories(paths: Paths, app: string): void {
  * directory is made root's too, handed over only when `log` is in it, and renamed into place last: the app can't swap what
  * root still works on, and a kill half-way leaves nothing that looks finished.
  */
-export function makeStateDirectory(paths: Paths, app: string, owner: { uid: number; gid: number }): void {
+export function makeStateDirectory(
+  paths: Paths,
+  app: string,
+  owner: { readonly uid: number; readonly gid: number; readonly mode?: number },
+): void {
   const home = paths.appHome(app);
   closeSync(openRootDirectory(home, 0o755));
   const path = paths.stateDirectory(app);
@@ -84,7 +88,7 @@ export function makeStateDirectory(paths: Paths, app: string, owner: { uid: numb
     });
     for (const fd of fds.reverse()) {
       fchownSync(fd, owner.uid, owner.gid);
-      fchmodSync(fd, 0o750);
+      fchmodSync(fd, owner.mode ?? 0o750);
       closeSync(fd);
     }
     renameSync(unfinished, path);
