@@ -21,8 +21,11 @@ export interface EditRequest {
   readonly layer: 'site' | 'node';
   /** Program and arguments; the file comes last. */
   readonly editor: readonly string[];
-  /** Asks a question and gives the first letter of the answer; undefined: nobody is there to answer. */
-  readonly ask: ((question: string) => Promise<string>) | undefined;
+  /**
+   * Asks a question and gives the first letter of the answer, undefined for an answer that doesn't come (Ctrl-C);
+   * undefined: nobody is there to answer.
+   */
+  readonly ask: ((question: string) => Promise<string | undefined>) | undefined;
   readonly tell: (line: string) => void;
 }
 
@@ -131,6 +134,7 @@ async function editUntilGood(
     for (const problem of problems) request.tell(escapeText(formatProblem(problem)));
     if (request.ask === undefined) return undefined;
     const answer = await request.ask('Not installed. (e)dit again or (d)iscard your changes?');
+    if (answer === undefined) return undefined;
     if (answer === 'd') throw discarded(file, problems);
   }
 }

@@ -32,13 +32,13 @@ export function register(program: Command): void {
     });
 }
 
-/** One letter of an answer; the end of input is giving up. */
-async function askOnTerminal(question: string): Promise<string> {
+/** One letter of an answer; undefined at the end of input or Ctrl-C. */
+async function askOnTerminal(question: string): Promise<string | undefined> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('d')));
+    const ended = new Promise<undefined>((resolve) => terminal.once('close', () => resolve(undefined)));
     const answer = await Promise.race([terminal.question(`${question} `), ended]);
-    return answer.trim().toLowerCase().slice(0, 1);
+    return answer?.trim().toLowerCase().slice(0, 1);
   } finally {
     terminal.close();
   }

@@ -122,6 +122,15 @@ describe('metactl edit', () => {
     expect(drafts(root)).toEqual([]);
   });
 
+  it('keeps a broken text where the question is left', async () => {
+    const root = appRoot({ node: '[env]\nA = 1\n' });
+    const { error, told } = await edit(root, write('[env\nA = precious\n'), { ask: async () => undefined });
+    expect(error).toMatchObject({ code: 'METACTL_CONFIGURATION', exitStatus: 78 });
+    expect(readFileSync(nodeFile(root), 'utf8')).toBe('[env]\nA = 1\n');
+    const kept = /^your text is kept in (.*)$/.exec(told.at(-1)!)![1]!;
+    expect(readFileSync(join(root, kept), 'utf8')).toBe('[env\nA = precious\n');
+  });
+
   it('keeps a broken text where nobody can be asked', async () => {
     const root = appRoot({ node: '[env]\nA = 1\n' });
     const { error, told } = await edit(root, write('[env\nA = precious\n'));
