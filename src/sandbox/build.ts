@@ -13,6 +13,7 @@ import { firstPid } from './pids.ts';
 import type { Identity, NetworkPlan, SandboxPlan } from './plan.ts';
 import { planProcess } from './process.ts';
 import { planRoot } from './root.ts';
+import type { SeccompOptions } from './seccomp/index.ts';
 
 /** Everything that a plan is made from. */
 export interface PlanInput {
@@ -27,7 +28,7 @@ export interface PlanInput {
   readonly hostLink: string;
   /** App directories of the node's other apps (`config/other-apps.ts`). */
   readonly others: readonly string[];
-  readonly seccompProgram: (arch: string) => Uint8Array;
+  readonly seccompProgram: (arch: string, options: SeccompOptions) => Uint8Array;
 }
 
 /** Where the app's shared temporary directories are on the host. Pure. */

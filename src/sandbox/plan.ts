@@ -139,6 +139,8 @@ export interface ProcessPlan {
   readonly rlimits: Readonly<Record<string, readonly [number, number]>>;
   /** `default`: the allowlist of `seccomp/`; `none`. */
   readonly seccomp: 'default' | 'none';
+  /** System calls that the filter allows beside its own, if any. */
+  readonly allowSyscalls?: readonly string[];
   /** The compiled filter: struct sock_filter[] as bytes, host byte order; empty for `none`. Printed as a summary only. */
   readonly seccompProgram: Uint8Array;
   /** cwd, argv[0] and so on are resolved inside. */

@@ -4,6 +4,7 @@ import type { AppConfig } from '../config/types.ts';
 import type { HostFacts } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
 import type { Identity, ProcessPlan } from './plan.ts';
+import type { SeccompOptions } from './seccomp/index.ts';
 
 const PATH = '/usr/local/bin:/usr/bin:/bin';
 
@@ -36,10 +37,13 @@ export interface ProcessInput {
   readonly command: CommandLine;
   readonly identity: Identity;
   readonly facts: HostFacts;
-  readonly seccompProgram: (arch: string) => Uint8Array;
+  readonly seccompProgram: (arch: string, options: SeccompOptions) => Uint8Array;
 }
 
-/** What the daemon's own process looks like. Pure. @throws MetactlError where this architecture has no filter. */
+/**
+ * What the daemon's own process looks like. Pure.
+ * @throws MetactlError where this architecture has no filter, or `allow-syscalls` names what can't be allowed.
+ */
 export function planProcess(input: ProcessInput): ProcessPlan {
   const { config, daemon, command, facts } = input;
   const section = `daemon.${daemon}`;
@@ -54,9 +58,21 @@ export function planProcess(input: ProcessInput): ProcessPlan {
     oomScoreAdj: config.number(section, 'oom-score-adj') ?? 0,
     rlimits: rlimits(config, section, facts),
     seccomp,
-    seccompProgram: seccomp === 'none' ? new Uint8Array() : input.seccompProgram(facts.arch),
+    ...(seccomp === 'none' ? { seccompProgram: new Uint8Array() } : filter(input)),
     noNewPrivs: true,
   };
+}
+
+function filter({
+  config,
+  facts,
+  seccompProgram,
+}: ProcessInput): Pick<ProcessPlan, 'allowSyscalls' | 'seccompProgram'> {
+  const setting = config.setting('sandbox', 'allow-syscalls');
+  const allow = config.words('sandbox', 'allow-syscalls') ?? [];
+  if (setting === undefined || allow.length === 0) return { seccompProgram: seccompProgram(facts.arch, {}) };
+  const where = `${setting.origin.file}:${setting.origin.line}: [sandbox] allow-syscalls: `;
+  return { allowSyscalls: allow, seccompProgram: seccompProgram(facts.arch, { allow, where }) };
 }
 
 /** Built from nothing: what the administrator's shell or systemd has set must not reach the app. */

@@ -47,8 +47,7 @@ export const SANDBOX: readonly SectionSpec[] = [
       {
         key: 'allow-syscalls',
         type: 'list',
-        unbuilt: 'harmless',
-        doc: 'System calls that are allowed beside those of the filter.',
+        doc: 'System calls, by the names of syscalls(2), that are allowed beside those of the filter, whatever their arguments. Those that the sandbox rests on are refused.',
       },
       { key: 'tmp-size', type: 'size', min: 1, doc: 'Size of /tmp, which the daemons of the app share.' },
     ],

@@ -72,10 +72,12 @@ function rangesOf(profile: Profile, { numbers }: Architecture): readonly Range[]
   const allow: Action = { kind: 'allow' };
   for (const name of profile.allow) set(name, allow);
   for (const rule of profile.rules) for (const name of rule.calls) set(name, rule);
-  const last = Math.max(-1, ...leaves.keys());
+  const named = Math.max(-1, ...leaves.keys());
+  for (const name of profile.extra ?? []) set(name, allow);
+  const last = Math.max(named, ...leaves.keys());
   const ranges: Range[] = [];
   for (let number = 0; number <= last; number += 1) {
-    const leaf = leaves.get(number) ?? profile.fallback;
+    const leaf = leaves.get(number) ?? (number > named ? profile.newer : profile.fallback);
     if (ranges.at(-1)?.leaf !== leaf) ranges.push({ start: number, leaf });
   }
   ranges.push({ start: last + 1, leaf: profile.newer });

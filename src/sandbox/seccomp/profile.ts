@@ -42,6 +42,8 @@ export interface Rule {
 export interface Profile {
   readonly allow: readonly string[];
   readonly rules: readonly Rule[];
+  /** Allowed beside those, whatever their arguments. They don't count for what is `newer`. */
+  readonly extra?: readonly string[];
   /** For calls that are neither allowed nor ruled. */
   readonly fallback: Action;
   /** For numbers above every named one: calls of kernels newer than the profile. */

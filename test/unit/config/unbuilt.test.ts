@@ -49,7 +49,6 @@ describe('what is not in this version', () => {
     '[systemd.Service]\nNice = 5',
     '[service]\nunit = app',
     '[deploy]\nmin-healthy-time = 5s',
-    '[sandbox]\nallow-syscalls = bpf',
   ])('and is only noted: %j', (node) => {
     const { config } = inspect({ node: `${node}\n` });
     expect(config.unbuilt.refuse).toEqual([]);

@@ -34,6 +34,21 @@ describe('the plan of a start', () => {
     expect(needsLeasedUid(fakeConfig({ 'daemon.x': { user: 'www-data' } }))).toBe(false);
   });
 
+  it('allows the system calls that the administrator names, and says where a name is wrong', () => {
+    const asked: unknown[] = [];
+    const seccompProgram: PlanInput['seccompProgram'] = (arch, options) => {
+      asked.push(arch, options);
+      return new Uint8Array();
+    };
+    expect(plan({}, { seccompProgram }).process).not.toHaveProperty('allowSyscalls');
+    const sandbox = { 'allow-syscalls': ['keyctl', 'mbind'] };
+    expect(plan({ sandbox }, { seccompProgram }).process.allowSyscalls).toEqual(['keyctl', 'mbind']);
+    const where = '/n.conf:1: [sandbox] allow-syscalls: ';
+    expect(asked).toEqual(['x64', {}, 'x64', { allow: ['keyctl', 'mbind'], where }]);
+    const none = { ...sandbox, seccomp: 'none' };
+    expect(plan({ sandbox: none }).process).not.toHaveProperty('allowSyscalls');
+  });
+
   it('counts pids from another number for every daemon but the first', () => {
     const sections = { 'daemon.web': {}, 'daemon.job': {} };
     expect(plan(sections)).not.toHaveProperty('firstPid');
