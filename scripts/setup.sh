@@ -13,7 +13,8 @@ packages_for() {
     # jetty9 and the JDK: the Java platforms run with the real ones. libasan comes with g++.
     # debootstrap, qemu and e2fsprogs: the system tests boot a Debian of their own.
     test) echo iproute2 nftables bubblewrap cppcheck jetty9 default-jdk-headless curl util-linux bsdutils procps python3 \
-      stress-ng debootstrap debian-archive-keyring wget qemu-system-x86 seabios e2fsprogs iptables tcpdump ;;
+      stress-ng debootstrap debian-archive-keyring wget qemu-system-x86 seabios e2fsprogs iptables tcpdump \
+      ruby nginx-light postgresql-client openssl ;;
     demo) echo iproute2 nftables curl util-linux bsdutils procps ;;
     bench) echo iproute2 nftables bubblewrap crun runc util-linux ;;
     *)
