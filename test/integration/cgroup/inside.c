@@ -11,6 +11,7 @@
  * Ends as the action does, of the same signal.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -50,7 +51,14 @@ static pid_t clone_inside(void) {
     args.flags = CLONE_INTO_CGROUP;
     args.cgroup = (uint64_t)directory;
   }
-  return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+  long pid = syscall(SYS_clone3, &args, sizeof args);
+  if (pid >= 0 || errno != ENOSYS) return (pid_t)pid;
+  // Before Linux 5.3, as metactl does there.
+  int processes = directory < 0 ? -1 : openat(directory, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+  if (directory >= 0 && processes < 0) return -1;
+  pid = fork();
+  if (pid == 0 && processes >= 0 && write(processes, "0", 1) != 1) fail("cgroup.procs");
+  return (pid_t)pid;
 }
 
 static void eat(long mib) {
