@@ -119,12 +119,13 @@ void enter_directory(const Plan& plan) {
   if (path[0] != '/') fail({"check working directory", nullptr, "getcwd", -kernel::kEperm, plan.directory.data});
 }
 
-void install_filter(const Text& program) {
+void install_filter(const Text& program, bool log) {
   if (program.size == 0) return;
   FilterProgram filter = {static_cast<unsigned short>(program.size / 8), program.data};
-  long result = sys::call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, sys::arg(&filter));
-  // The flag is of Linux 4.17.
-  if (result == -kernel::kEinval) result = sys::call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, sys::arg(&filter));
+  long flags = log ? SECCOMP_FILTER_FLAG_LOG : 0;
+  long result = sys::call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_SPEC_ALLOW, sys::arg(&filter));
+  // SPEC_ALLOW is of Linux 4.17, LOG of 4.14.
+  if (result == -kernel::kEinval) result = sys::call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, sys::arg(&filter));
   must(result, "install seccomp filter", "seccomp");
 }
 

@@ -18,7 +18,8 @@ void become(const Plan& plan);
 
 /// Working directory and seccomp filter: the last things before execve.
 void enter_directory(const Plan& plan);
-void install_filter(const Text& program);
+/// @param log whether the kernel tells of refused calls too.
+void install_filter(const Text& program, bool log = false);
 
 /// Sets effective, permitted and inheritable capabilities, and clears the ambient ones. @returns -errno or 0.
 long set_capabilities(__u64 permitted, __u64 inheritable);

@@ -86,7 +86,7 @@ void run_daemon(const Plan& plan, const DaemonSetup& setup) {
   if (sys::close_range(kFdError + 1, ~0u, 0) < 0) {
     for (int fd = kFdError + 1; fd < 64; fd++) sys::close(fd);
   }
-  install_filter(plan.seccomp);
+  install_filter(plan.seccomp, plan.has(kPlanLogCalls));
   execute(plan);
 }
 

@@ -26,6 +26,8 @@ enum PlanFlag : __u32 {
   kPlanTerminal = 4,
   /// The root is there already (this mount namespace is a copy of a stage's); the steps add to it.
   kPlanStaged = 8,
+  /// The kernel's log tells of what the daemon's filter refuses.
+  kPlanLogCalls = 16,
 };
 
 enum StepOp : __u32 {

@@ -18,7 +18,7 @@ export function planJson(plan: SandboxPlan, config: AppConfig, reveal: boolean):
       argv,
       env: Object.fromEntries(env),
       seccompInstructions: seccompProgram.length / 8,
-      seccompSummary: process.seccomp === 'none' ? [] : summary(process.allowSyscalls),
+      seccompSummary: process.seccomp === 'none' ? [] : summary(process.allowSyscalls, process.logSyscalls),
     },
   };
 }
@@ -60,7 +60,10 @@ export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean):
     `${identity.user} uid ${identity.uid} gid ${identity.gid} groups ${identity.groups.join(' ') || '-'}`,
   );
   add('capabilities', identity.capabilities.join(' ') || 'none');
-  add('seccomp', process.seccomp === 'none' ? 'none' : `default: ${summary(process.allowSyscalls).join('; ')}`);
+  add(
+    'seccomp',
+    process.seccomp === 'none' ? 'none' : `default: ${summary(process.allowSyscalls, process.logSyscalls).join('; ')}`,
+  );
   for (const [key, value] of Object.entries(plan.limits)) add('limit', `${key} ${value}`);
   const rlimits = Object.entries(process.rlimits).map(([name, [soft, hard]]) => `${name} ${soft}:${hard}`);
   add('rlimits', rlimits.join(', ').replaceAll('Infinity', 'infinity'));

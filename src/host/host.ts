@@ -2,6 +2,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
 import type { CgroupLimits, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import type { Paths } from '../util/paths.ts';
+import type { FilteredCall, FilteredCallQuery } from './filtered-call.ts';
 import type { Finding } from './finding.ts';
 import type { GcItem } from './gc-item.ts';
 import type { ProcessInfo } from './process-info.ts';
@@ -40,6 +41,11 @@ export interface Host {
   collectGarbage(paths: Paths, options: { readonly dryRun: boolean }): Promise<GcItem[]>;
   /** Looks at everything of this machine that metactl depends on, by really trying it, and leaves no trace (`doctor`). */
   examine(paths: Paths, node: NodeConfig): Promise<readonly Finding[]>;
+  /**
+   * What system call filters did to a user's processes, oldest first, as far as the kernel still tells.
+   * @param patience milliseconds to wait for a first record.
+   */
+  filteredCalls(query: FilteredCallQuery, patience?: number): Promise<readonly FilteredCall[]>;
   /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
   openTerminal(size: TerminalSize): Promise<Terminal>;
 }

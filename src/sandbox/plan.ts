@@ -141,6 +141,8 @@ export interface ProcessPlan {
   readonly seccomp: 'default' | 'none';
   /** System calls that the filter allows beside its own, if any. */
   readonly allowSyscalls?: readonly string[];
+  /** The kernel's log tells of calls that the filter refuses, not only of those that it kills for. */
+  readonly logSyscalls?: true;
   /** The compiled filter: struct sock_filter[] as bytes, host byte order; empty for `none`. Printed as a summary only. */
   readonly seccompProgram: Uint8Array;
   /** cwd, argv[0] and so on are resolved inside. */

@@ -67,12 +67,13 @@ function filter({
   config,
   facts,
   seccompProgram,
-}: ProcessInput): Pick<ProcessPlan, 'allowSyscalls' | 'seccompProgram'> {
+}: ProcessInput): Pick<ProcessPlan, 'allowSyscalls' | 'logSyscalls' | 'seccompProgram'> {
+  const log = config.flag('sandbox', 'log-syscalls') === true ? { logSyscalls: true as const } : {};
   const setting = config.setting('sandbox', 'allow-syscalls');
   const allow = config.words('sandbox', 'allow-syscalls') ?? [];
-  if (setting === undefined || allow.length === 0) return { seccompProgram: seccompProgram(facts.arch, {}) };
+  if (setting === undefined || allow.length === 0) return { ...log, seccompProgram: seccompProgram(facts.arch, {}) };
   const where = `${setting.origin.file}:${setting.origin.line}: [sandbox] allow-syscalls: `;
-  return { allowSyscalls: allow, seccompProgram: seccompProgram(facts.arch, { allow, where }) };
+  return { ...log, allowSyscalls: allow, seccompProgram: seccompProgram(facts.arch, { allow, where }) };
 }
 
 /** Built from nothing: what the administrator's shell or systemd has set must not reach the app. */

@@ -7,7 +7,14 @@ import type { StopSettings } from './settings.ts';
 export type DaemonEvent =
   | { readonly type: 'starting' }
   | { readonly type: 'running'; readonly pid: number }
-  | { readonly type: 'ended'; readonly ending: Ending; readonly status: number; readonly failed: boolean }
+  | {
+      readonly type: 'ended';
+      readonly ending: Ending;
+      readonly status: number;
+      readonly failed: boolean;
+      /** Which call the filter killed it for, where the kernel tells. */
+      readonly killedFor: string | undefined;
+    }
   | { readonly type: 'backoff'; readonly delay: number; readonly restarts: number }
   | { readonly type: 'start-failed'; readonly error: Error };
 
@@ -17,12 +24,15 @@ export interface RunnerOptions {
   readonly io: StdioPlan;
   readonly restart: RestartSettings;
   readonly stop: StopSettings;
+  /** Asked after a death by SIGSYS: the name of the call, made since then (milliseconds since the epoch). */
+  readonly killedFor?: (since: number) => Promise<string | undefined>;
   readonly onEvent: (event: DaemonEvent) => void;
   /** Called with each new sandbox, before its first instruction, so that no output is missed. */
   readonly onSandbox: (sandbox: Sandbox) => void;
 }
 
 const SIGTERM = 15;
+const SIGSYS = 31;
 
 /** Keeps one daemon running by its restart policy until it ends for good or is stopped. */
 export class DaemonRunner {
@@ -82,6 +92,7 @@ export class DaemonRunner {
     const { app, plan, io, onEvent, onSandbox, restart } = this.#options;
     onEvent({ type: 'starting' });
     const startedAt = performance.now();
+    const since = Date.now();
     try {
       const sandbox = await app.start(plan, io);
       this.#sandbox = sandbox;
@@ -92,8 +103,10 @@ export class DaemonRunner {
       onEvent({ type: 'running', pid: sandbox.pid });
       const ending = await sandbox.ended;
       const status = exitStatusOf(ending);
-      onEvent({ type: 'ended', ending, status, failed: isFailure(ending, restart) });
-      return { status, ending, uptime: performance.now() - startedAt };
+      const uptime = performance.now() - startedAt;
+      const killedFor = ending.signal === SIGSYS ? await this.#options.killedFor?.(since) : undefined;
+      onEvent({ type: 'ended', ending, status, failed: isFailure(ending, restart), killedFor });
+      return { status, ending, uptime };
     } catch (error) {
       // Whatever failed after the spawn: nothing of it may go on unseen beside the next one.
       this.#sandbox?.kill();

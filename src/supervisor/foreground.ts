@@ -4,6 +4,7 @@ import type { SandboxPlan } from '../sandbox/plan.ts';
 import { appRequest } from './app-request.ts';
 import { type DaemonEvent, DaemonRunner } from './daemon-runner.ts';
 import { describeEnding } from './ending-text.ts';
+import { killedFor } from './killed-for.ts';
 import { copyOutput } from './output.ts';
 import type { Prepared } from './prepare.ts';
 import { restartSettings, stopSettings } from './settings.ts';
@@ -47,6 +48,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
         io: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
         restart: restartSettings(prepared.config, plan.daemon),
         stop: stopSettings(prepared.config, plan.daemon),
+        killedFor: (since) => killedFor(prepared.host, plan, since),
         onEvent: (event) => logEvent(io, plan, event, asked !== undefined),
         onSandbox: (sandbox) => copies.push(...copyBoth(sandbox, io, prefix)),
       });
@@ -99,7 +101,7 @@ function copyBoth(sandbox: Sandbox, io: ForegroundIo, prefix: string | undefined
 function logEvent(io: ForegroundIo, plan: SandboxPlan, event: DaemonEvent, stopping: boolean): void {
   const name = `${plan.app}/${plan.daemon}`;
   if (event.type === 'ended' && event.failed && !(stopping && event.status > 128)) {
-    io.log(`${name} ${describeEnding(event.ending, plan.limits)}`);
+    io.log(`${name} ${describeEnding(event.ending, plan.limits, event.killedFor)}`);
   } else if (event.type === 'backoff') {
     io.log(event.delay === 0 ? `${name}: restarting` : `${name}: restarting in ${event.delay} ms`);
   } else if (event.type === 'start-failed') io.log(`${name}: ${event.error.message}`);

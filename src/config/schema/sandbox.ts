@@ -49,6 +49,12 @@ export const SANDBOX: readonly SectionSpec[] = [
         type: 'list',
         doc: 'System calls, by the names of syscalls(2), that are allowed beside those of the filter, whatever their arguments. Those that the sandbox rests on are refused.',
       },
+      {
+        key: 'log-syscalls',
+        type: 'boolean',
+        default: 'no',
+        doc: 'yes: calls that the filter refuses go to the kernel’s log, where those that it kills for always go. For finding out what a program lacks: some programs try refused calls all the time.',
+      },
       { key: 'tmp-size', type: 'size', min: 1, doc: 'Size of /tmp, which the daemons of the app share.' },
     ],
   },

@@ -11,7 +11,7 @@ const MAGIC = 0x4c43544d;
 const VERSION = 3;
 const SIZE_OFFSET = 8;
 const MODE = { run: 1, join: 2, stage: 3 } as const;
-const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8 } as const;
+const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8, logCalls: 16 } as const;
 
 /** RLIMIT_* (asm-generic/resource.h; x86_64 and aarch64 use it). */
 const RLIMITS =
@@ -65,7 +65,7 @@ export function encodeStaged(
 
 /** A process that enters a running sandbox. */
 export function encodeJoin(process: ProcessPlan, identity: Identity, options: EncodeOptions = {}): Uint8Array {
-  const flags = options.terminal ? FLAG.terminal : 0;
+  const flags = (options.terminal ? FLAG.terminal : 0) | logFlag(process);
   return encode(
     { mode: MODE.join, flags, hostname: '', keyring: keyringName(identity.user), firstPid: 0, process, identity },
     NO_ROOT,
@@ -113,6 +113,7 @@ function encodeRun(
     (plan.sandboxed ? FLAG.sandboxed : 0) |
     (options.loopback ? FLAG.loopback : 0) |
     (options.terminal ? FLAG.terminal : 0) |
+    logFlag(plan.process) |
     more;
   const hostname = plan.sandboxed ? plan.hostname : '';
   const { process, identity } = plan;
@@ -166,6 +167,10 @@ function writeIdentity(to: BinaryWriter, identity: Identity): void {
 function id(value: number, what: string): number {
   if (Number.isInteger(value) && value >= 0 && value < 0xffff_ffff) return value;
   throw badPlan(`${value} is no ${what}`);
+}
+
+function logFlag(process: ProcessPlan): number {
+  return process.logSyscalls === true ? FLAG.logCalls : 0;
 }
 
 function writeProcess(to: BinaryWriter, process: ProcessPlan): void {

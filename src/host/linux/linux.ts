@@ -39,5 +39,6 @@ export const linux: Host = {
   listProcesses,
   collectGarbage: async (paths, options) => (await import('./gc.ts')).collectGarbage(paths, options),
   examine: async (paths, node) => (await import('./doctor/index.ts')).examine(paths, node),
+  filteredCalls: async (query, patience) => (await import('./seccomp-log.ts')).filteredCalls(query, patience),
   openTerminal: async (size) => (await import('./pty.ts')).openTerminal(size),
 };

@@ -36,9 +36,9 @@ function withCalls(profile: Profile, names: readonly string[]): Profile {
 
 /**
  * What the filter says, one line each, for `metactl plan`. The same on every architecture.
- * @param allow further calls, as `seccompProgram` takes them.
+ * @param allow further calls, as `seccompProgram` takes them. @param log whether refused calls are logged.
  */
-export function summary(allow: readonly string[] = []): readonly string[] {
+export function summary(allow: readonly string[] = [], log = false): readonly string[] {
   const profile = DEFAULT_PROFILE;
   const ruled = profile.rules.map(({ calls, doc }) => ({ calls: calls.filter((name) => !allow.includes(name)), doc }));
   return [
@@ -46,5 +46,6 @@ export function summary(allow: readonly string[] = []): readonly string[] {
     ...(allow.length === 0 ? [] : [`beside them ${allow.map(describeExtra).join(', ')}`]),
     ...ruled.flatMap(({ calls, doc }) => (calls.length === 0 ? [] : [`${calls.join(' and ')} ${doc}`])),
     'other architectures and x32 killed',
+    ...(log ? ['what is refused goes to the kernel log'] : []),
   ];
 }

@@ -24,6 +24,7 @@ const FORBIDDEN: readonly (readonly [section: string, key: string, value: string
   ['sandbox', 'devices', '/dev/sda'],
   ['sandbox', 'seccomp', 'none'],
   ['sandbox', 'allow-syscalls', 'bpf'],
+  ['sandbox', 'log-syscalls', 'yes'],
   ['sandbox', 'tmp-size', '1g'],
   ['sandbox.net', 'mode', 'none'],
   ['sandbox.net', 'ip', '10.0.0.1'],

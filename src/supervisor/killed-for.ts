@@ -1,0 +1,21 @@
+import type { Host } from '../host/host.ts';
+import type { SandboxPlan } from '../sandbox/plan.ts';
+import { callName } from '../sandbox/seccomp/call-name.ts';
+
+/** Milliseconds that the kernel's log may take to tell. */
+const PATIENCE = 300;
+
+/**
+ * The call that a daemon was killed for by its filter: the last one of its user since it started.
+ * @param since milliseconds since the epoch. @returns undefined where it has no filter or the kernel does not tell.
+ */
+export async function killedFor(
+  host: Pick<Host, 'filteredCalls'>,
+  plan: Pick<SandboxPlan, 'identity' | 'process'>,
+  since: number,
+): Promise<string | undefined> {
+  if (plan.process.seccomp === 'none') return undefined;
+  const calls = await host.filteredCalls({ uid: plan.identity.uid, since, action: 'kill' }, PATIENCE);
+  const last = calls.at(-1);
+  return last === undefined ? undefined : callName(last.audit, last.number);
+}
