@@ -123,7 +123,8 @@ void install_filter(const Text& program, bool log) {
   if (program.size == 0) return;
   FilterProgram filter = {static_cast<unsigned short>(program.size / 8), program.data};
   long flags = log ? SECCOMP_FILTER_FLAG_LOG : 0;
-  long result = sys::call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_SPEC_ALLOW, sys::arg(&filter));
+  long fast = flags | static_cast<long>(SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+  long result = sys::call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, fast, sys::arg(&filter));
   // SPEC_ALLOW is of Linux 4.17, LOG of 4.14.
   if (result == -kernel::kEinval) result = sys::call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, sys::arg(&filter));
   must(result, "install seccomp filter", "seccomp");
