@@ -1,7 +1,10 @@
-// N-API face of probe.h.
+// N-API face of probe.h, iptables.h and exec_netns.h.
+#include <string>
 #include <vector>
 
 #include "addon_support.h"
+#include "exec_netns.h"
+#include "iptables.h"
 #include "probe.h"
 
 namespace metactl {
@@ -52,6 +55,39 @@ Napi::Value network(const Napi::CallbackInfo& info) {
   });
 }
 
+/// readIptables(table) → { forward, entries } | undefined
+Napi::Value iptables(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::string name = string_arg(info, 0, "table");
+  return guarded(env, [&]() -> Napi::Value {
+    IptablesTable table = {};
+    if (!read_iptables(name, table)) return env.Undefined();
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("forward", table.forward);
+    result.Set("entries", Napi::Buffer<unsigned char>::Copy(env, table.entries.data(), table.entries.size()));
+    return result;
+  });
+}
+
+std::vector<std::string> words_arg(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  Napi::Array array = array_arg(info, index, name);
+  std::vector<std::string> words;
+  for (uint32_t at = 0; at < array.Length(); at++) {
+    words.push_back(array.Get(at).ToString().Utf8Value());
+    if (words.back().find('\0') != std::string::npos) bad_argument(info.Env(), std::string(name) + " must not hold a NUL");
+  }
+  return words;
+}
+
+/// execInNetns(netns, file, argv, environment): does not return
+void exec_inside(const Napi::CallbackInfo& info) {
+  int netns = int_arg(info, 0, "netns");
+  std::string file = string_arg(info, 1, "file");
+  std::vector<std::string> argv = words_arg(info, 2, "argv");
+  std::vector<std::string> environment = words_arg(info, 3, "environment");
+  guarded(info.Env(), [&] { exec_in_netns(netns, file, argv, environment); });
+}
+
 /// clockState() → { synchronised, maxError }
 Napi::Value clock(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
@@ -68,6 +104,8 @@ Napi::Value clock(const Napi::CallbackInfo& info) {
 void register_probe(Napi::Env env, Napi::Object exports) {
   exports.Set("probeKernel", Napi::Function::New(env, kernel, "probeKernel"));
   exports.Set("probeNetwork", Napi::Function::New(env, network, "probeNetwork"));
+  exports.Set("readIptables", Napi::Function::New(env, iptables, "readIptables"));
+  exports.Set("execInNetns", Napi::Function::New(env, exec_inside, "execInNetns"));
   exports.Set("clockState", Napi::Function::New(env, clock, "clockState"));
 }
 

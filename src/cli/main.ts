@@ -45,7 +45,7 @@ async function registerVerbs(program: Command, verb: string | undefined): Promis
  */
 function survivePipes(verb: string | undefined): void {
   // These hand our own descriptors over: merely looking at process.stdout would make a pipe non-blocking for everybody.
-  if (verb === 'exec' || verb === 'shell') return;
+  if (verb === 'exec' || verb === 'shell' || verb === 'tcpdump') return;
   const runs = verb === 'run';
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {

@@ -81,6 +81,11 @@ export interface RunningDaemon {
   openTerminal(size: TerminalSize): Terminal;
   /** Runs another process in its sandbox: same namespaces, cgroup, credentials and filters. */
   join(process: ProcessPlan, identity: Identity, io: StdioPlan): Sandbox;
+  /**
+   * Becomes a program of the host's, as root and with everything of the host's but the network, which is the app's.
+   * @throws MetactlError where that can't be; else it doesn't return.
+   */
+  becomeInNetwork(file: string, argv: readonly string[], env: Readonly<Record<string, string | undefined>>): never;
   close(): void;
 }
 

@@ -29,6 +29,8 @@ export interface Addon {
   makeNetns(path: string): number;
   /** A socket (SOCK_CLOEXEC) inside the namespace behind `netns`. */
   socketInNetns(netns: number, domain: number, type: number, protocol: number): number;
+  /** Becomes another program, in the network namespace behind `netns`; returns only by an error. */
+  execInNetns(netns: number, file: string, argv: readonly string[], environment: readonly string[]): void;
   /** Starts metactl-init in new namespaces, or in those of `target`; blocks until its first instruction. */
   spawn(options: SpawnOptions): Spawned;
   /** An anonymous file that nobody can change any more. */

@@ -5,6 +5,7 @@ import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } f
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
 import { watchConflicts } from './conflict-watch.ts';
 import { makeStateDirectory } from './directories.ts';
+import { readFirewallWarnings } from './firewall/warn.ts';
 import { readIdentity } from './identity.ts';
 import { launch } from './launch.ts';
 import { removeLive, writeLive } from './live.ts';
@@ -91,6 +92,7 @@ class LinuxApp implements AppHandle {
   readonly #stages: StagesHold;
   #running: Promise<unknown> | undefined;
   #cgroup: DaemonCgroup | undefined;
+  #looked = false;
 
   constructor(
     request: AppRequest,
@@ -123,9 +125,21 @@ class LinuxApp implements AppHandle {
     });
     // Nobody may enter before the sandbox is complete, so it is made known only then.
     const started = sandbox.started.then(() => this.#makeKnown(sandbox.pid, plan));
+    void started.then(
+      () => this.#lookForFirewalls(),
+      () => {},
+    );
     const ended = this.#finish(sandbox, started, cgroup);
     this.#running = ended;
     return new LimitedSandbox(sandbox, cgroup, started, ended);
+  }
+
+  /** Once, when the daemon runs already: no start waits for it. */
+  #lookForFirewalls(): void {
+    const { app, network, node, onWarning } = this.#request;
+    if (this.#looked || onWarning === undefined || network.mode === 'none') return;
+    this.#looked = true;
+    for (const warning of readFirewallWarnings(app, node)) onWarning(warning);
   }
 
   /** Made at the first start and kept over restarts, unless it was killed: making it costs as much as the launch itself. */

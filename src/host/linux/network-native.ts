@@ -38,6 +38,8 @@ declare module './addon.ts' {
     hasNftTable(name: string): boolean;
     /** Sends finished messages to nfnetlink. @returns the answers, one behind the other. */
     nfnetlink(messages: Uint8Array): Uint8Array;
+    /** Entries of a table of iptables-legacy; asking for one that isn't loaded would load it. undefined: it can't be read. */
+    readIptables(table: string): { readonly forward: number; readonly entries: Uint8Array } | undefined;
   }
 }
 

@@ -2,6 +2,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { RunningDaemon } from '../host.ts';
+import { addon } from './addon.ts';
 import { openDaemonCgroup } from './cgroup/index.ts';
 import { verifyIdentity } from './identity.ts';
 import { join } from './join.ts';
@@ -40,12 +41,7 @@ function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: 
       const ptmx = openSync(`/proc/${live.pid}/root/dev/pts/ptmx`, constants.O_RDWR | constants.O_NOCTTY);
       if (verifyIdentity(pidfd, live)) return openTerminal(size, ptmx);
       closeSync(ptmx);
-      throw new MetactlError(`${live.app}/${live.daemon} ended just now`, {
-        code: 'METACTL_NOT_RUNNING',
-        step: 'open terminal',
-        hint: 'try again when it runs',
-        exitStatus: EXIT.notRunning,
-      });
+      throw endedJustNow(live, 'open terminal');
     },
     join(process, identity, io) {
       // The joiner counts against the daemon's own limits.
@@ -57,9 +53,32 @@ function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: 
         cgroup.close();
       }
     },
+    becomeInNetwork(file, argv, env) {
+      // Of PID 1, which no app can make join another. With the descriptor open, the pid is looked at again.
+      const netns = openSync(`/proc/${live.pid}/ns/net`, constants.O_RDONLY);
+      try {
+        if (!verifyIdentity(pidfd, live)) throw endedJustNow(live, 'enter network namespace');
+        const environment = Object.entries(env).flatMap(([name, value]) =>
+          value === undefined ? [] : [`${name}=${value}`],
+        );
+        addon().execInNetns(netns, file, argv, environment);
+      } finally {
+        closeSync(netns);
+      }
+      throw new MetactlError(`${file} was not executed`, { code: 'METACTL_EXEC', step: 'run the program', path: file });
+    },
     close() {
       if (open) closeSync(pidfd);
       open = false;
     },
   };
+}
+
+function endedJustNow(live: LiveState, step: string): MetactlError {
+  return new MetactlError(`${live.app}/${live.daemon} ended just now`, {
+    code: 'METACTL_NOT_RUNNING',
+    step,
+    hint: 'try again when it runs',
+    exitStatus: EXIT.notRunning,
+  });
 }

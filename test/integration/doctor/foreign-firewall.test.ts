@@ -30,24 +30,9 @@ function makeAll(): void {
     { link: 'eth0', far: OTHER, net: '198.18.79' },
   ];
   for (const { link, far, net } of ends) {
-    ip(
-      '-n',
-      ROUTER,
-      'link',
-      'add',
-      link,
-      'addrgenmode',
-      'none',
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'up0',
-      'addrgenmode',
-      'none',
-      'netns',
-      far,
-    );
+    ip('-n', ROUTER, 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'up0', 'netns', far);
+    ip('-n', ROUTER, 'link', 'set', link, 'addrgenmode', 'none');
+    ip('-n', far, 'link', 'set', 'up0', 'addrgenmode', 'none');
     ip('-n', ROUTER, 'addr', 'add', `${net}.1/24`, 'dev', link);
     ip('-n', far, 'addr', 'add', `${net}.2/24`, 'dev', 'up0');
     ip('-n', ROUTER, 'link', 'set', link, 'up');
@@ -69,10 +54,10 @@ setTimeout(() => end('silence'), 700);`;
   return inside(APP, process.execPath, ['-e', script]).toString().trim() === 'ECONNREFUSED';
 }
 
-function load(fixture: string): void {
+function load(fixture: string, legacy = false): void {
   const text = readFileSync(join(FIXTURES, fixture), 'utf8');
   if (fixture.endsWith('.nft')) inside(ROUTER, 'nft', ['-f', '-'], text);
-  else inside(ROUTER, 'iptables-nft-restore', [], text);
+  else inside(ROUTER, legacy ? 'iptables-legacy-restore' : 'iptables-nft-restore', [], text);
 }
 
 /** What `metactl doctor` says about the router's rules. */
@@ -102,7 +87,10 @@ describe('foreign firewalls', () => {
     ['docker.rules', "Docker's firewall (ip filter, chain FORWARD) drops connections of apps to other machines"],
     ['docker-28.rules', "Docker's firewall (ip filter, chain FORWARD) drops connections of apps to other machines"],
     ['ufw.rules', 'ufw (ip filter, chain FORWARD) drops connections of apps to other machines'],
-    ['firewalld.nft', 'firewalld (inet firewalld, chain filter_FORWARD) drops connections of apps to other machines'],
+    [
+      'firewalld-0.9.nft',
+      'firewalld (inet firewalld, chain filter_FORWARD) drops connections of apps to other machines',
+    ],
     ['plain.nft', 'the nftables firewall (inet router, chain forward) may drop connections of apps to other machines'],
   ])('%s', (fixture, meaning) => {
     load(fixture);
@@ -124,9 +112,36 @@ describe('foreign firewalls', () => {
     },
   );
 
-  it('sees what ufw’s own command does', () => {
-    load('ufw-route.rules');
-    expect(connects()).toBe(true);
-    expect(firewalls()).toMatchObject([{ state: 'ok', meaning: 'ufw: it lets the packets of apps pass' }]);
+  it.each([
+    ['ufw-route.rules', 'ufw: it lets the packets of apps pass'],
+    ['firewalld.nft', 'firewalld: it lets the packets of apps pass'],
+  ])('%s lets them pass', (fixture, meaning) => {
+    load(fixture);
+    expect(connects(), 'what the kernel does').toBe(true);
+    expect(firewalls()).toMatchObject([{ state: 'ok', meaning }]);
+  });
+
+  it.each(['docker.rules', 'docker-28.rules', 'ufw.rules', 'forward-drop.rules'])(
+    '%s of iptables-legacy',
+    (fixture) => {
+      load(fixture, true);
+      expect(connects(), 'what the kernel does').toBe(false);
+      const [found] = firewalls();
+      expect(found).toMatchObject({ name: 'firewall legacy ip filter FORWARD', state: 'warning' });
+      expect(found!.meaning).toMatch(/\(iptables-legacy, ip filter, chain FORWARD\) drops connections of apps/);
+      // There is no ufw inside that would carry out its own command.
+      if (fixture === 'ufw.rules') return;
+      for (const command of found!.mend!.split(' && ')) {
+        const [file = '', ...words] = command.split(' ');
+        inside(ROUTER, file, words);
+      }
+      expect(connects()).toBe(true);
+      expect(firewalls()).toMatchObject([{ name: found!.name, state: 'ok' }]);
+    },
+  );
+
+  it('does not load the tables of iptables-legacy by looking', () => {
+    firewalls();
+    expect(inside(ROUTER, 'cat', ['/proc/net/ip_tables_names']).toString()).toBe('');
   });
 });

@@ -123,7 +123,7 @@ export function checkFirewalls(facts: MachineFacts): Finding[] {
   if (facts.firewalls.length === 0) return [ok(name, 'none has rules for forwarded packets')];
   return facts.firewalls.map((judgement) => {
     const found = explain(judgement, facts.network.pool);
-    const own = `firewall ${judgement.family} ${judgement.table} ${judgement.chain}`;
+    const own = `firewall ${judgement.legacy ? 'legacy ' : ''}${judgement.family} ${judgement.table} ${judgement.chain}`;
     if (found === undefined) return ok(own, `${judgement.tool}: it lets the packets of apps pass`);
     // Apps start all the same, and are reached from this host.
     return warning(own, found.text, found.command);

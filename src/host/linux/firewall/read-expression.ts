@@ -1,5 +1,6 @@
 import { type Attributes, attributesOf, numberOf, textOf } from './attributes.ts';
 import type { Expression, Loaded, Verdict } from './ruleset.ts';
+import { xtMatch } from './xt-match.ts';
 
 /** Keys of the expressions `meta` and `ct`. */
 const META: Readonly<Record<number, Loaded>> = { 6: 'iifname', 7: 'oifname', 15: 'nfproto', 16: 'l4proto' };
@@ -32,8 +33,6 @@ const HARMLESS = new Set([
   'redir',
   'objref',
 ]);
-/** xt matches that hold always, and xt targets after which a packet goes on. */
-const ALWAYS = new Set(['comment']);
 
 /** One element of a rule. Pure. @returns undefined for what changes nothing. */
 export function readExpression(bytes: Buffer, family: string): Expression | undefined {
@@ -115,18 +114,4 @@ function compare(data: Attributes): Expression {
   const value = attributesOf(data.get(3)).get(1);
   if (value === undefined || (operation !== CMP_EQ && operation !== CMP_NEQ)) return { kind: 'maybe' };
   return { kind: 'compare', register: numberOf(data.get(1)) ?? 0, equal: operation === CMP_EQ, value };
-}
-
-/** Offsets in xt_conntrack_mtinfo1 to 3: match_flags, invert_flags (16 bits each), state_mask (8 bits, later 16). */
-const CONNTRACK = { flags: 146, inverted: 148, states: 150, length: 153, onlyStates: 1 } as const;
-
-function xtMatch(name: string, revision: number, info: Buffer | undefined): Expression | undefined {
-  if (ALWAYS.has(name)) return undefined;
-  if (name !== 'conntrack' || info === undefined || info.length < CONNTRACK.length) return { kind: 'maybe' };
-  if (info.readUInt16LE(CONNTRACK.flags) !== CONNTRACK.onlyStates) return { kind: 'maybe' };
-  return {
-    kind: 'state',
-    states: revision < 2 ? info.readUInt8(CONNTRACK.states) : info.readUInt16LE(CONNTRACK.states),
-    inverted: (info.readUInt16LE(CONNTRACK.inverted) & CONNTRACK.onlyStates) !== 0,
-  };
 }
