@@ -1,6 +1,7 @@
 #include "exec_netns.h"
 
 #include <csignal>
+#include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -33,8 +34,11 @@ void exec_in_netns(int netns, const std::string& file, const std::vector<std::st
     ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
     // Node ignores it, and what is ignored stays so over execve.
     ::signal(SIGPIPE, SIG_DFL);
+    // Node marks also the standard streams close-on-exec.
+    for (int fd = 0; fd <= 2; fd++) ::fcntl(fd, F_SETFD, 0);
     ::execve(file.c_str(), argv.data(), envp.data());
     int error = errno;
+    for (int fd = 0; fd <= 2; fd++) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     ::signal(SIGPIPE, SIG_IGN);
     fail("run the program", "execve", file, error);
   });

@@ -26,5 +26,9 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   new: { summary: 'write a commented configuration file for a new app', load: () => import('./new.ts') },
   edit: { summary: "edit an app's configuration, validated on save", load: () => import('./edit.ts') },
   doctor: { summary: 'tell what this machine can do, and which apps can run here', load: () => import('./doctor.ts') },
+  completion: {
+    summary: 'print the script for completion in bash, zsh or fish',
+    load: () => import('./completion.ts'),
+  },
   gc: { summary: 'remove what killed supervisors left behind', load: () => import('./gc.ts') },
 };

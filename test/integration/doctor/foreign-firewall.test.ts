@@ -1,10 +1,11 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Finding } from '../../../src/host/finding.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { REPOSITORY, runMetactl } from '../../helpers/run-metactl.ts';
+import { makeScratch } from '../../helpers/scratch.ts';
 
 leakCheck();
 
@@ -143,5 +144,34 @@ describe('foreign firewalls', () => {
   it('does not load the tables of iptables-legacy by looking', () => {
     firewalls();
     expect(inside(ROUTER, 'cat', ['/proc/net/ip_tables_names']).toString()).toBe('');
+  });
+
+  it('is told by run, once the app runs, with what to do', async () => {
+    load('docker.rules');
+    const scratch = makeScratch();
+    const directory = scratch.appDirectory('shop', { 'main.sh': '#!/bin/sh\necho up\nexec sleep 1000\n' });
+    scratch.node('shop', `[app]\ndirectory = ${directory}\n[daemon.main]\ncommand = ./main.sh\n`);
+    // The router is metactl's host: only its network differs from this machine's.
+    const child = spawn(
+      'nsenter',
+      [`--net=/run/netns/${ROUTER}`, process.execPath, join(REPOSITORY, 'bin/metactl.cjs'), 'run', 'shop'],
+      { env: { ...process.env, METACTL_ROOT: scratch.root }, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    let told = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      told += text;
+    });
+    try {
+      await expect.poll(() => told, { timeout: 10_000 }).toMatch(/\n/);
+      expect(told).toBe(
+        "metactl: warning: shop runs, but Docker's firewall (ip filter, chain FORWARD) drops connections of apps to other machines. To let them pass: " +
+          'iptables -I DOCKER-USER -i mt-+ -j ACCEPT && iptables -I DOCKER-USER -o mt-+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n',
+      );
+    } finally {
+      child.kill('SIGTERM');
+      await ended;
+      scratch.remove();
+    }
   });
 });

@@ -55,7 +55,10 @@ describe('metactl tcpdump', () => {
 
   it('leaves -i, other options and the status to tcpdump', async () => {
     const lo = startMetactl(['tcpdump', 'shop', '-n', '-i', 'lo'], { root: scratch.root });
-    await lo.waitFor(/listening on lo/);
+    await lo.waitFor(/listening on lo/).catch(async (error: unknown) => {
+      await lo.stop('SIGKILL');
+      throw error;
+    });
     // tcpdump ends well when it is interrupted: the signal came to it itself.
     expect(await lo.stop('SIGINT')).toMatchObject({ status: 0, stderr: expect.stringContaining('0 packets captured') });
     expect(await tcpdump('shop', '--version')).toMatchObject({
@@ -75,10 +78,10 @@ describe('metactl tcpdump', () => {
 
   it('is the host’s program in the host’s files', async () => {
     const pid = startMetactl(['tcpdump', 'shop', '-n'], { root: scratch.root });
-    await pid.waitFor(/listening on veth0/);
     const link = (name: string, of: number | string) =>
       execFileSync('readlink', [`/proc/${of}/${name}`], { encoding: 'utf8' }).trim();
     try {
+      await pid.waitFor(/listening on veth0/);
       const child = pid.child.pid!;
       expect(link('exe', child)).toMatch(/^\/usr\/s?bin\/tcpdump$/);
       for (const same of ['ns/mnt', 'ns/pid', 'ns/user', 'ns/uts', 'ns/ipc', 'ns/cgroup']) {
