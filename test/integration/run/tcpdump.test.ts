@@ -63,8 +63,8 @@ describe('metactl tcpdump', () => {
     expect(await lo.stop('SIGINT')).toMatchObject({ status: 0, stderr: expect.stringContaining('0 packets captured') });
     expect(await tcpdump('shop', '--version')).toMatchObject({
       status: 0,
-      stdout: '',
-      stderr: expect.stringContaining('tcpdump version'),
+      stdout: expect.stringContaining('tcpdump version'),
+      stderr: '',
     });
     expect(await tcpdump('shop', '-n', 'no', 'such', 'filter')).toMatchObject({ status: 1 });
   });
