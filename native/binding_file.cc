@@ -36,6 +36,13 @@ void mount_tmpfs_at(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { mount_tmpfs(path, options); });
 }
 
+/// pinNamespace(fd, path)
+void pin_namespace_at(const Napi::CallbackInfo& info) {
+  int ns = int_arg(info, 0, "fd");
+  std::string path = string_arg(info, 1, "path");
+  guarded(info.Env(), [&] { pin_namespace(ns, path); });
+}
+
 /// unmount(path) → number of mounts taken away
 Napi::Value unmount_path(const Napi::CallbackInfo& info) {
   std::string path = string_arg(info, 0, "path");
@@ -69,6 +76,7 @@ void resize_terminal(const Napi::CallbackInfo& info) {
 void register_file(Napi::Env env, Napi::Object exports) {
   exports.Set("flock", Napi::Function::New(env, flock_fd, "flock"));
   exports.Set("mountTmpfs", Napi::Function::New(env, mount_tmpfs_at, "mountTmpfs"));
+  exports.Set("pinNamespace", Napi::Function::New(env, pin_namespace_at, "pinNamespace"));
   exports.Set("unmount", Napi::Function::New(env, unmount_path, "unmount"));
   exports.Set("openPty", Napi::Function::New(env, open_terminal, "openPty"));
   exports.Set("setWindowSize", Napi::Function::New(env, resize_terminal, "setWindowSize"));

@@ -42,7 +42,7 @@ std::vector<Tree> decode_trees(Napi::Env env, const Napi::Value& value) {
     if (!item.IsObject()) bad_argument(env, "trees must hold objects");
     auto object = item.As<Napi::Object>();
     auto attributes = static_cast<uint32_t>(int_field(object, "attributes", 0, 15));
-    trees.push_back({text_field(object, "path"), flag(object, "recursive"), attributes});
+    trees.push_back({text_field(object, "path"), flag(object, "recursive"), attributes, flag(object, "idmapped")});
   }
   return trees;
 }
@@ -57,6 +57,8 @@ SpawnOptions decode(Napi::Env env, const Napi::Object& object) {
   options.liveness = fd_field(object, "liveness");
   options.target = optional_fd(object, "target");
   options.netns = optional_fd(object, "netns");
+  options.user = optional_fd(object, "user");
+  options.idmap = optional_fd(object, "idmap");
   options.cgroup = optional_fd(object, "cgroup");
   options.isolated = flag(object, "isolated");
   options.new_mounts = flag(object, "newMounts");

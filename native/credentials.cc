@@ -66,19 +66,30 @@ void set_ids(__u32 uid, __u32 gid) {
   if (real != gid || effective != gid || saved != gid) fail({"check group", nullptr, "getresgid", -kernel::kEperm, ""});
 }
 
-}  // namespace
-
-bool is_privileged() { return sys::call(__NR_geteuid) == 0; }
-
-void shrink_bounding_set(__u64 keep) {
-  // The kernel tells by EINVAL where its list ends; compile-time CAP_LAST_CAP may be older than the kernel.
-  int limit = is_privileged() ? 64 : 0;
-  for (int capability = 0; capability < limit; capability++) {
+/// The kernel tells by EINVAL where its list ends; compile-time CAP_LAST_CAP may be older than the kernel.
+void drop_from_bounding_set(__u64 keep) {
+  for (int capability = 0; capability < 64; capability++) {
     if ((keep >> capability & 1) != 0) continue;
     long result = sys::prctl(PR_CAPBSET_DROP, capability);
     if (result == -kernel::kEinval) break;
     must(result, "drop capability", "prctl PR_CAPBSET_DROP");
   }
+}
+
+/// Entering gives all capabilities in that namespace, in every set. Nobody in it may look at this process meanwhile: it is
+/// non-dumpable and its memory belongs to the namespace outside (CVE-2016-8649).
+void enter_user_namespace(__u64 keep) {
+  must(sys::call(__NR_setns, kFdUser, static_cast<long>(kernel::kCloneNewuser)), "enter user namespace", "setns");
+  sys::close(kFdUser);
+  drop_from_bounding_set(keep);
+}
+
+}  // namespace
+
+bool is_privileged() { return sys::call(__NR_geteuid) == 0; }
+
+void shrink_bounding_set(__u64 keep) {
+  if (is_privileged()) drop_from_bounding_set(keep);
   must(sys::prctl(PR_SET_NO_NEW_PRIVS, 1), "set no_new_privs", "prctl PR_SET_NO_NEW_PRIVS");
 }
 
@@ -99,8 +110,12 @@ void become(const Plan& plan) {
   use_all_cpus();
   must(sys::call(__NR_setpriority, 0, 0, plan.nice), "set nice", "setpriority");
   sys::call(__NR_umask, static_cast<long>(plan.umask));
+  // Asked before the namespace is entered, in which root outside is nobody.
+  bool privileged = is_privileged();
+  // After all that needs rights outside: higher limits, a better niceness.
+  if (plan.has(kPlanUserNamespace)) enter_user_namespace(plan.capabilities);
   if (plan.capabilities != 0) must(sys::prctl(PR_SET_KEEPCAPS, 1), "keep capabilities", "prctl PR_SET_KEEPCAPS");
-  if (is_privileged()) set_groups(plan);
+  if (privileged) set_groups(plan);
   set_ids(plan.uid, plan.gid);
   // Inheritable exactly as ambient needs it, else none (CVE-2022-27650).
   must(set_capabilities(plan.capabilities, plan.capabilities), "set capabilities", "capset");

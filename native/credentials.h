@@ -13,7 +13,7 @@ bool is_privileged();
 /// Takes every capability but `keep` out of the bounding set, then sets no_new_privs. Children inherit both.
 void shrink_bounding_set(__u64 keep);
 
-/// Resource limits, niceness, umask, groups, ids, capabilities: in the order in which each step still has the right to.
+/// Resource limits, niceness, umask, user namespace, groups, ids, capabilities: in the order in which each step still has the right to.
 void become(const Plan& plan);
 
 /// Working directory and seccomp filter: the last things before execve.

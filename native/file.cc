@@ -1,12 +1,14 @@
 #include "file.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "sys_error.h"
 
@@ -68,6 +70,16 @@ void mount_tmpfs(const std::string& path, const TmpfsOptions& options) {
   // The magic link leads to exactly the opened directory, whatever has become of the path meanwhile.
   std::string by_fd = "/proc/self/fd/" + std::to_string(target.get());
   if (::mount("metactl", by_fd.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, data) != 0) fail("mount tmpfs", "mount", path);
+}
+
+void pin_namespace(int ns, const std::string& path) {
+  Fd target = open_path(path, 0);
+  struct statfs about = {};
+  if (::fstatfs(ns, &about) != 0) fail("pin namespace", "fstatfs", path);
+  if (about.f_type != NSFS_MAGIC) fail("pin namespace", "fstatfs", path, EINVAL);
+  std::string source = "/proc/self/fd/" + std::to_string(ns);
+  std::string by_fd = "/proc/self/fd/" + std::to_string(target.get());
+  if (::mount(source.c_str(), by_fd.c_str(), nullptr, MS_BIND, nullptr) != 0) fail("pin namespace", "mount", path);
 }
 
 int unmount_all(const std::string& path) {

@@ -25,6 +25,10 @@ struct TmpfsOptions {
 /// Mounts a tmpfs (nosuid, nodev) on a directory that is opened without following symlinks.
 void mount_tmpfs(const std::string& path, const TmpfsOptions& options);
 
+/// Bind-mounts the namespace behind `ns` on the file `path`, opened without following symlinks: it lives as long as the
+/// mount does.
+void pin_namespace(int ns, const std::string& path);
+
 /// Takes away every mount stacked on `path`; a crashed supervisor may have left several. @returns how many.
 int unmount_all(const std::string& path);
 

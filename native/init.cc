@@ -6,6 +6,7 @@
 #include <linux/keyctl.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
+#include <linux/resource.h>
 #include <linux/stat.h>
 
 #include "credentials.h"
@@ -30,9 +31,17 @@ constexpr long kForkFlags = kernel::kSigchld;
 /// The daemon may be killed for memory, the process that tells about it not.
 constexpr char kOomScoreAdj[] = "-1000";
 
+/// Which of the descriptors that not every start has were handed over: other numbers are free for what is opened here.
+struct Handed {
+  bool user;
+  bool idmap;
+};
+
 /// They had to survive the execution of this program; they must not survive the daemon's.
-void close_on_exec() {
-  for (int fd = kFdError; fd <= kFdTarget; fd++) sys::call(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC);
+Handed close_on_exec() {
+  bool there[kFdTrees] = {};
+  for (int fd = kFdError; fd < kFdTrees; fd++) there[fd] = sys::call(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC) >= 0;
+  return {there[kFdUser], there[kFdIdmap]};
 }
 
 void load_plan(Plan& plan) {
@@ -125,9 +134,8 @@ void tell_running(int pid) {
   must(sys::write(kFdStatus, &record, sizeof record), "tell supervisor", "write");
 }
 
-/// Keeps the mount namespace until the supervisor has opened it.
-[[noreturn]] void run_stage(const Plan& plan) {
-  build_root(plan);
+/// Keeps the namespaces it is in until the supervisor has opened them.
+[[noreturn]] void wait_to_be_opened() {
   tell_running(0);
   sys::close(kFdError);
   char none = 0;
@@ -135,17 +143,38 @@ void tell_running(int pid) {
   sys::exit_group(0);
 }
 
+/// What this process may use becomes the most that all processes of the namespace may use together, for some limits
+/// (kernel/user_namespace.c: set_userns_rlimit_max). The daemons have limits of their own.
+void lift_limits() {
+  __u64 unlimited[2] = {~__u64{0}, ~__u64{0}};
+  constexpr long kShared[] = {RLIMIT_NPROC, RLIMIT_MEMLOCK, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE};
+  for (long resource : kShared) {
+    // In a container root may not raise them; then they are as they are.
+    sys::call(__NR_prlimit64, 0, resource, sys::arg(unlimited), 0);
+  }
+}
+
+[[noreturn]] void run_user_namespace() {
+  lift_limits();
+  must(sys::call(__NR_unshare, static_cast<long>(kernel::kCloneNewuser)), "make user namespace", "unshare");
+  wait_to_be_opened();
+}
+
 }  // namespace
 
 void run() {
-  close_on_exec();
+  Handed handed = close_on_exec();
   sys::prctl(PR_SET_NAME, sys::arg("metactl-init"));
   int signals = open_signals();
   sys::call(__NR_umask, 0);
   Plan plan;
   load_plan(plan);
   // Shares no process's namespaces, and the supervisor is to look at it.
-  if (plan.mode == kModeStage) run_stage(plan);
+  if (plan.mode == kModeStage) {
+    build_root(plan);
+    wait_to_be_opened();
+  }
+  if (plan.mode == kModeUser) run_user_namespace();
 
   WatchKind kind = plan.mode == kModeJoin ? kWatchJoined : plan.has(kPlanSandboxed) ? kWatchNamespace : kWatchDescendants;
   int oom_score = has_own_proc(plan) ? -1 : open_oom_score();
@@ -169,6 +198,8 @@ void run() {
   sys::close(oom_score);
   sys::close(go[0]);
   sys::close(kFdPlan);
+  if (handed.user) sys::close(kFdUser);
+  if (handed.idmap) sys::close(kFdIdmap);
   // The environment may hold passwords.
   sys::call(__NR_munmap, sys::arg(plan.begin), static_cast<long>(plan.size));
   must(sys::call(__NR_chdir, sys::arg("/")), "leave directory", "chdir", "/");

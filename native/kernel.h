@@ -21,6 +21,8 @@ constexpr unsigned kMoveMountFromEmpty = 0x04;
 constexpr unsigned kMoveMountToEmpty = 0x40;
 constexpr unsigned kAttrReadOnly = 1;
 constexpr unsigned kAttrMask = 0xf;
+/// Linux 5.12.
+constexpr unsigned kAttrIdmap = 0x100000;
 constexpr unsigned kMsRemount = 0x20;
 constexpr unsigned kMsBind = 0x1000;
 constexpr unsigned kMsRec = 0x4000;
@@ -60,6 +62,7 @@ constexpr unsigned long kCloneNewns = 0x20000;
 constexpr unsigned long kCloneNewcgroup = 0x2000000;
 constexpr unsigned long kCloneNewuts = 0x4000000;
 constexpr unsigned long kCloneNewipc = 0x8000000;
+constexpr unsigned long kCloneNewuser = 0x10000000;
 constexpr unsigned long kCloneNewpid = 0x20000000;
 constexpr unsigned long kCloneNewnet = 0x40000000;
 constexpr __u64 kCloneIntoCgroup = 0x200000000ULL;

@@ -76,6 +76,15 @@ long clone_host_tree(const char* path, bool recursive, unsigned attributes) {
   return tree;
 }
 
+long map_ids(int tree, bool recursive, int user_namespace) {
+  // A negative descriptor would be no error for a kernel that reads it unsigned.
+  if (user_namespace < 0) return -kernel::kEinval;
+  kernel::MountAttr attr = {kernel::kAttrIdmap, 0, 0, static_cast<__u64>(user_namespace)};
+  return sys::call(kernel::kMountSetattr, tree, sys::arg(""),
+                   static_cast<long>(kernel::kAtEmptyPath | (recursive ? kernel::kAtRecursive : 0)), sys::arg(&attr),
+                   sizeof attr);
+}
+
 long attach_tree(int tree, int target) {
   return sys::call(kernel::kMoveMount, tree, sys::arg(""), target, sys::arg(""),
                    kernel::kMoveMountFromEmpty | kernel::kMoveMountToEmpty);

@@ -10,6 +10,10 @@ long clone_tree(int source, bool recursive, unsigned attributes);
 /// Opens a host path, following no symlink, and clones what it shows. @returns a descriptor, or -errno.
 long clone_host_tree(const char* path, bool recursive, unsigned attributes);
 
+/// Makes a detached tree show ids as the maps of a user namespace turn them: what the file system has as an id of that
+/// namespace, processes see as the id it stands for. -EINVAL where the file system can't; -ENOSYS before Linux 5.12.
+long map_ids(int tree, bool recursive, int user_namespace);
+
 /// Attaches a detached tree on `target`. @returns 0 or -errno.
 long attach_tree(int tree, int target);
 

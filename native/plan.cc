@@ -155,6 +155,7 @@ Step read_step(Reader& reader) {
       step.second = reader.path();
       step.first = reader.u32();
       if (step.first != kNoTree && step.first >= kMostTrees) reader.reject();
+      if ((step.flags & kStepIdmapped) != 0 && (step.flags & kStepInside) != 0) reader.reject();
       break;
     case kOpMount:
       step.second = reader.text();
@@ -212,7 +213,7 @@ bool read_plan(const char* data, unsigned long size, Plan& plan, const char** pr
   plan.mode = reader.u32();
   plan.flags = reader.u32();
   *problem = "unknown mode";
-  if (!reader.ok() || (plan.mode < kModeRun || plan.mode > kModeStage)) return false;
+  if (!reader.ok() || (plan.mode < kModeRun || plan.mode > kModeUser)) return false;
   plan.hostname = reader.text();
   plan.keyring = reader.text();
   plan.first_pid = reader.u32();

@@ -8,7 +8,7 @@ namespace metactl {
 
 constexpr __u32 kPlanMagic = 0x4c43544d;  // "MTCL"
 /// Raised with every change of the layout: an addon and a metactl-init of two builds must not meet.
-constexpr __u32 kPlanVersion = 3;
+constexpr __u32 kPlanVersion = 4;
 constexpr unsigned long kPlanLimit = 64ul << 20;
 
 enum PlanMode : __u32 {
@@ -16,6 +16,8 @@ enum PlanMode : __u32 {
   kModeJoin = 2,
   /// Builds a root and waits: its mount namespace is what launches start from.
   kModeStage = 3,
+  /// Makes a user namespace and waits: the supervisor writes its maps and takes hold of it.
+  kModeUser = 4,
 };
 
 enum PlanFlag : __u32 {
@@ -28,6 +30,8 @@ enum PlanFlag : __u32 {
   kPlanStaged = 8,
   /// The kernel's log tells of what the daemon's filter refuses.
   kPlanLogCalls = 16,
+  /// The daemon enters the user namespace behind kFdUser; its ids are those of that namespace.
+  kPlanUserNamespace = 32,
 };
 
 enum StepOp : __u32 {
@@ -46,6 +50,8 @@ enum StepFlag : __u32 {
   kStepRecursive = 0x100,
   /// The bind's source is a path in the new root.
   kStepInside = 0x200,
+  /// The bind shows ids as the user namespace behind kFdIdmap maps them.
+  kStepIdmapped = 0x400,
 };
 
 /// A bind's source that is not handed over as a detached tree (protocol.h) but opened here.

@@ -13,9 +13,11 @@ constexpr int kFdLiveness = 5;  // read end: its end means that the supervisor i
 constexpr int kFdPlan = 6;      // sealed memfd
 constexpr int kFdTarget = 7;    // join: pidfd of the sandbox's PID 1, or its directory in /proc (process.h)
 constexpr int kFdInit = 8;      // metactl-init itself, close-on-exec
+constexpr int kFdUser = 9;      // the app's user namespace, which the daemon enters
+constexpr int kFdIdmap = 10;    // user namespace whose maps idmapped binds get
 /// Then the detached trees that the plan's binds name by number: copies of host mounts, made where the host's mounts are
 /// to be seen, for a metactl-init that starts in a mount namespace without them.
-constexpr int kFdTrees = 9;
+constexpr int kFdTrees = 11;
 constexpr __u32 kMostTrees = 64;
 
 constexpr __u32 kErrorMagic = 0x5252454d;   // "MERR"

@@ -18,6 +18,8 @@ struct Tree {
   bool recursive;
   /// MOUNT_ATTR_*
   uint32_t attributes;
+  /// Its ids are mapped by SpawnOptions::idmap.
+  bool idmapped;
 };
 
 struct SpawnOptions {
@@ -29,6 +31,9 @@ struct SpawnOptions {
   int target = -1;
   /// Network namespace to enter, or -1.
   int netns = -1;
+  /// The app's user namespace, and the one that says how ids on disk look inside; or -1.
+  int user = -1;
+  int idmap = -1;
   /// cgroup v1 `tasks` files.
   std::vector<int> tasks;
   /// cgroup v2 directory, or -1.

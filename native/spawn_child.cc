@@ -58,6 +58,9 @@ void clone_trees(Job* job) {
     long tree = clone_host_tree(path, trees[i].recursive, trees[i].attributes);
     if (tree < 0) give_up(job, "bind", "open_tree", tree, -1, path);
     job->trees[i] = static_cast<int>(tree);
+    if (!trees[i].idmapped) continue;
+    long result = map_ids(job->trees[i], trees[i].recursive, job->options->idmap);
+    if (result < 0) give_up(job, "map the ids of", "mount_setattr", result, -1, path);
   }
 }
 

@@ -25,6 +25,19 @@ int open_target(const Step& step, int root, const char* what) {
   return static_cast<int>(must(open_inside(root, step.target.data, 0), what, "openat2", step.target.data));
 }
 
+/// Never without the mapping: the app's files would be somebody else's inside, and new ones somebody else's outside.
+void idmapped_bind(const Step& step, int source, int target) {
+  bool recursive = (step.flags & kStepRecursive) != 0;
+  const char* path = step.second.data;
+  int tree = static_cast<int>(
+      must(clone_tree(source, recursive, step.flags & kernel::kAttrMask), "map the ids of", "open_tree", path));
+  must(map_ids(tree, recursive, kFdIdmap), "map the ids of", "mount_setattr", path);
+  must(attach_tree(tree, target), "bind on", "move_mount", step.target.data);
+  sys::close(tree);
+  sys::close(source);
+  sys::close(target);
+}
+
 void bind_step(const Step& step, int root) {
   const char* path = step.second.data;
   if (step.first != kNoTree) {
@@ -38,6 +51,7 @@ void bind_step(const Step& step, int root) {
   bool inside = (step.flags & kStepInside) != 0;
   int source = static_cast<int>(must(inside ? open_inside(root, path, 0) : open_host(path), "bind", "openat2", path));
   int target = open_target(step, root, "bind on");
+  if ((step.flags & kStepIdmapped) != 0) return idmapped_bind(step, source, target);
   bool recursive = (step.flags & kStepRecursive) != 0;
   long result = bind(source, target, root, step.target.data, recursive, step.flags & kernel::kAttrMask);
   must(result, "bind on", "move_mount", step.target.data);

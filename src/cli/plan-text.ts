@@ -1,5 +1,5 @@
 import type { AppConfig } from '../config/types.ts';
-import type { MountFlags, MountStep, SandboxPlan } from '../sandbox/plan.ts';
+import type { IdRange, MountFlags, MountStep, SandboxPlan } from '../sandbox/plan.ts';
 import { summary } from '../sandbox/seccomp/index.ts';
 import { escapeText } from '../util/escape.ts';
 import { MASK, maskText } from '../util/mask.ts';
@@ -49,7 +49,7 @@ export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean):
   const { identity, process, network } = plan;
   const mask = masker(config, reveal);
   if (plan.sandboxed) {
-    add('namespaces', 'mount pid ipc uts cgroup network');
+    add('namespaces', `mount pid ipc uts cgroup network${plan.userNamespace === undefined ? '' : ' user'}`);
     add('pid', `${plan.firstPid ?? 2}, and counting from there`);
   }
   if (network.mode === 'routed') {
@@ -59,6 +59,11 @@ export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean):
     'identity',
     `${identity.user} uid ${identity.uid} gid ${identity.gid} groups ${identity.groups.join(' ') || '-'}`,
   );
+  if (plan.userNamespace !== undefined) {
+    const { first, uids, gids } = plan.userNamespace;
+    add('ids', `0-65535 inside are ${first}-${first + 65_535} on the host`);
+    add('ids on disk', `users ${rangesText(uids, first)}; groups ${rangesText(gids, first)}`);
+  }
   add('capabilities', identity.capabilities.join(' ') || 'none');
   add(
     'seccomp',
@@ -83,6 +88,13 @@ export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean):
   return `${lines.join('\n')}\n`;
 }
 
+/** What differs from the block's own ids: `70005 is 1000 inside`. */
+function rangesText(ranges: readonly IdRange[], first: number): string {
+  const mapped = ranges.filter(({ from, to }) => from !== to);
+  const texts = mapped.map(({ from, to }) => `${from} is ${to - first} inside`);
+  return [...texts, `${first} and up as on the host`].join(', ');
+}
+
 function flags(step: MountFlags): string {
   const words = [step.readOnly ? 'ro' : 'rw', step.noSuid && 'nosuid', step.noDev && 'nodev', step.noExec && 'noexec'];
   return words.filter((word) => word !== false && word !== undefined).join(',');
@@ -93,7 +105,7 @@ export function stepText(step: MountStep): string {
   switch (step.op) {
     case 'bind': {
       const from = step.from === 'inside' ? `(inside) ${step.source}` : step.source;
-      return `${step.target}${step.source === step.target ? '' : ` <- ${from}`} ${step.recursive ? 'rec,' : ''}${flags(step)}`;
+      return `${step.target}${step.source === step.target ? '' : ` <- ${from}`} ${step.recursive ? 'rec,' : ''}${flags(step)}${step.idmapped ? ',idmapped' : ''}`;
     }
     case 'tmpfs':
       return `${step.target} ${step.size} bytes mode ${step.mode.toString(8)} ${flags(step)}`;

@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
     right: true,
     text: (process) => (process.insidePid === undefined ? '-' : String(process.insidePid)),
   },
-  { head: 'USER', right: false, text: (process) => process.user },
+  { head: 'USER', right: false, text: userText },
   { head: 'RSS', right: true, text: (process) => roundSize(process.rss) },
   { head: 'CPU', right: true, text: (process) => `${(process.cpu * 100).toFixed(1)}%` },
   { head: 'TIME', right: true, text: (process) => cpuTime(process.cpuTime) },
@@ -34,6 +34,11 @@ const COLUMNS: readonly Column[] = [
     text: (process) => (process.state === 'Z' ? `${process.command} (ended)` : process.command),
   },
 ];
+
+/** `589824/0`: uid 589824 on the host, root inside. */
+function userText({ user, insideUid }: ProcessInfo): string {
+  return insideUid === undefined ? user : `${user}/${insideUid}`;
+}
 
 /** The table of `metactl ps`, a heading and one line per process. Pure. */
 export function psText(processes: readonly ProcessInfo[], options: PsTextOptions): string {

@@ -10,7 +10,9 @@ import { psText } from './ps-text.ts';
 export function register(program: Command): void {
   program
     .command('ps')
-    .description('List processes with their pid on the host (PID) and in the sandbox (INSIDE).')
+    .description(
+      'List processes with their pid on the host (PID) and in the sandbox (INSIDE); USER/UID: the uid inside, where it is another.',
+    )
     .argument('[app]', 'the app; without it all of them')
     .argument('[daemon]', 'one daemon of it')
     .addHelpText(
@@ -37,8 +39,13 @@ export function register(program: Command): void {
 
 /** The shape of `--json`: stable; sizes in bytes, times in ISO 8601 and microseconds, `cpu` 1.0 for one whole CPU. Pure. */
 export function psJson(process: ProcessInfo): Readonly<Record<string, unknown>> {
-  const { insidePid, startedAt, ...rest } = process;
-  return { ...rest, insidePid: insidePid ?? null, startedAt: new Date(startedAt).toISOString() };
+  const { insidePid, insideUid, startedAt, ...rest } = process;
+  return {
+    ...rest,
+    insidePid: insidePid ?? null,
+    insideUid: insideUid ?? null,
+    startedAt: new Date(startedAt).toISOString(),
+  };
 }
 
 /** Tells an app that is not there from one that doesn't run. */

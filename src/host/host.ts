@@ -60,6 +60,8 @@ export interface AppRequest {
   readonly owner: { readonly uid: number; readonly gid: number; readonly mode?: number };
   readonly stateDirectory: string;
   readonly logDirectory: string;
+  /** First id of the app's block, if its daemons get a user namespace. */
+  readonly ids?: number;
   /** Bytes of the app's shared /tmp; undefined for an app without a sandbox. */
   readonly temporarySize: number | undefined;
   /** What the daemon's cgroup is made with by `openApp`; absent: it is made by the first `start`. */
@@ -111,12 +113,16 @@ export interface LeaseRequest {
   readonly address?: string;
   readonly wantAddress: boolean;
   readonly wantUid: boolean;
+  /** A block of ids for a user namespace. */
+  readonly wantIds?: boolean;
 }
 
 export interface Lease {
   /** IPv4 address; undefined where none was wanted. */
   readonly address: string | undefined;
   readonly uid: number | undefined;
+  /** First of the app's 65,536 ids for a user namespace; absent where none were wanted. */
+  readonly ids?: number;
 }
 
 /** One daemon's hold on its app's shared objects. */
@@ -184,6 +190,10 @@ export interface HostFacts {
   realPath(path: string): string | undefined;
   /** Names in a directory, in any order; undefined where there are more than `most`, or it can't be listed. */
   entries(path: string, most: number): readonly string[] | undefined;
+  /** Uid of the owner of what is at a real path; undefined where nothing is. */
+  owner(path: string): number | undefined;
+  /** Whether this kernel can mount a directory with ids of its own (Linux 5.12). Asked only where it matters. */
+  idmappedMounts(): boolean;
   /** Contents of small host files used to make generated ones (`/etc/resolv.conf`, `/etc/nsswitch.conf`); '' if absent. */
   read(path: string): string;
   readonly cgroup: CgroupFacts;

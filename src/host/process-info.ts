@@ -7,6 +7,8 @@ export interface ProcessInfo {
   /** In its innermost PID namespace; undefined where it has none of its own. */
   readonly insidePid: number | undefined;
   readonly uid: number;
+  /** In its user namespace; undefined where it has none of its own. */
+  readonly insideUid: number | undefined;
   /** Its name in the host's /etc/passwd, else the number. */
   readonly user: string;
   /** One letter of proc_pid_stat(5): R, S, D, Z … */

@@ -4,16 +4,17 @@ import type { HostFacts, Lease } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
 import { objectName, type Paths } from '../util/paths.ts';
 import { checkAppDirectory } from './app-directory.ts';
-import { etcFiles } from './etc-files.ts';
+import { etcFiles, TTY_GROUP } from './etc-files.ts';
 import { isBelow } from './host-directories.ts';
-import { planIdentity } from './identity.ts';
+import { planIdentity, usesUserNamespace } from './identity.ts';
 import { planLimits } from './limits.ts';
 import { mountRequests } from './mount-requests.ts';
 import { firstPid } from './pids.ts';
-import type { Identity, NetworkPlan, SandboxPlan } from './plan.ts';
+import type { Identity, NetworkPlan, SandboxPlan, UserNamespacePlan } from './plan.ts';
 import { planProcess } from './process.ts';
 import { planRoot } from './root.ts';
 import type { SeccompOptions } from './seccomp/index.ts';
+import { directoryOwner, planUserNamespace, refuseStateOwner } from './user-namespace.ts';
 
 /** Everything that a plan is made from. */
 export interface PlanInput {
@@ -56,9 +57,9 @@ export function planNetwork(paths: Paths, config: AppConfig, lease: Lease, hostL
  * @throws MetactlError (78) where the configuration can't be carried out on this machine.
  */
 export function buildPlan(input: PlanInput): SandboxPlan {
-  const { config, daemon, facts, lease, paths } = input;
-  const identity = planIdentity(config, daemon, lease.uid, facts);
-  const users = config.daemons.map((name) => planIdentity(config, name, lease.uid, facts));
+  const { config, daemon, lease, paths } = input;
+  const { users, userNamespace } = planUsers(input);
+  const identity = users[config.daemons.indexOf(daemon)]!;
   const sandboxed = isSandboxed(config);
   return {
     app: config.app,
@@ -67,11 +68,44 @@ export function buildPlan(input: PlanInput): SandboxPlan {
     hostname: config.app,
     ...(sandboxed ? firstPid(config.daemons.indexOf(daemon)) : {}),
     network: planNetwork(paths, config, lease, input.hostLink),
-    root: sandboxed ? rootPlan(input, users) : { steps: [], common: 0, masked: [], readOnly: [], leftOut: [] },
+    root: sandboxed
+      ? rootPlan(input, users, userNamespace)
+      : { steps: [], common: 0, masked: [], readOnly: [], leftOut: [] },
+    ...(userNamespace === undefined ? {} : { userNamespace }),
     identity,
     process: planProcess({ ...input, identity }),
     limits: planLimits(config, daemon),
     bestEffort: config.flag('sandbox', 'best-effort') === true,
+  };
+}
+
+/** Who the app's daemons are. Without root a plan is only shown, and nothing can be mapped. */
+function planUsers({ config, lease, facts }: PlanInput): {
+  users: readonly Identity[];
+  userNamespace?: UserNamespacePlan;
+} {
+  const users = config.daemons.map((name) => planIdentity(config, name, lease.uid, facts));
+  if (lease.ids === undefined || facts.self.uid !== 0 || !usesUserNamespace(config)) return { users };
+  const { identities, plan } = planUserNamespace(config, users, lease.uid, lease.ids, facts.idmappedMounts());
+  return { users: identities, userNamespace: plan };
+}
+
+/** Which of the app's directories need an idmapped mount. @throws MetactlError (78) METACTL_STATE_OWNER */
+function idmapped(
+  facts: HostFacts,
+  directory: string,
+  stateDirectory: string,
+  namespace: UserNamespacePlan,
+): { directory: boolean; stateDirectory: boolean } {
+  // One that is not there yet will be made for it.
+  const own = namespace.stateOwner;
+  const uid = facts.owner(stateDirectory) ?? own.uid;
+  const state = directoryOwner(uid, namespace);
+  if (state === 'foreign') refuseStateOwner(stateDirectory, uid, own);
+  const release = facts.owner(directory);
+  return {
+    stateDirectory: state === 'mapped',
+    directory: release !== undefined && directoryOwner(release, namespace) === 'mapped',
   };
 }
 
@@ -99,7 +133,11 @@ function afterOpening(facts: HostFacts, made: readonly string[]): HostFacts {
   return { ...facts, state, realPath: (path) => facts.realPath(path) ?? (willBeThere(path) ? path : undefined) };
 }
 
-function rootPlan({ config, facts: now, lease, others, paths }: PlanInput, users: readonly Identity[]) {
+function rootPlan(
+  { config, facts: now, lease, others, paths }: PlanInput,
+  users: readonly Identity[],
+  namespace: UserNamespacePlan | undefined,
+) {
   const directory = realPathOf(now, config.directory);
   const stateDirectory = realPathOf(now, config.stateDirectory);
   const facts = afterOpening(now, [realPathOf(now, paths.lib), realPathOf(now, paths.run), stateDirectory]);
@@ -114,6 +152,12 @@ function rootPlan({ config, facts: now, lease, others, paths }: PlanInput, users
     stateDirectory,
     own: [config.directory, config.stateDirectory, directory, stateDirectory],
     others,
+    ...(namespace === undefined
+      ? {}
+      : {
+          idmapped: idmapped(now, directory, stateDirectory, namespace),
+          terminals: namespace.first + TTY_GROUP,
+        }),
     temporary: temporaryDirectories(paths, config.app, facts),
     files: etcFiles({
       app: config.app,

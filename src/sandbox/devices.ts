@@ -35,9 +35,10 @@ const SHM_SIZE = 64 * 1024 * 1024;
 /**
  * Adds `/dev`: a small tmpfs with the default nodes, sealed read-only because with a template mount namespace all
  * launches of the app share it.
+ * @param terminals group of terminals, as the host sees it.
  * @throws MetactlError (78) for a device that is not in the list.
  */
-export function addDevices(root: RootBuilder, extra: readonly string[]): void {
+export function addDevices(root: RootBuilder, extra: readonly string[], terminals?: number): void {
   root.tmpfs('/dev', { size: DEV_SIZE, mode: 0o755, seal: true, shared: true, noDev: false, noExec: true });
   for (const [name, major, minor] of DEVICES) {
     root.add({ op: 'device', target: `/dev/${name}`, major, minor, mode: 0o666, shared: true });
@@ -57,7 +58,8 @@ export function addDevices(root: RootBuilder, extra: readonly string[]): void {
   }
   for (const [name, to] of LINKS) root.add({ op: 'symlink', target: `/dev/${name}`, to, shared: true });
   for (const name of ['pts', 'shm', 'mqueue']) root.ensure(`/dev/${name}`, 'directory', true);
-  root.add({ op: 'devpts', target: '/dev/pts', shared: false });
+  const gid = terminals === undefined ? {} : { gid: terminals };
+  root.add({ op: 'devpts', target: '/dev/pts', ...gid, shared: false });
   const flags = { noSuid: true, noDev: true, noExec: true };
   root.add({ op: 'tmpfs', target: '/dev/shm', size: SHM_SIZE, mode: 0o1777, shared: false, ...flags });
   root.add({ op: 'mqueue', target: '/dev/mqueue', shared: false });

@@ -42,7 +42,7 @@ function passwd({ users, home }: EtcInput): string {
 /** The kernel's overflow id, and Debian's and Red Hat's `nobody`. */
 const NOBODY = 65534;
 /** devpts is mounted with gid=5, as every distribution does. */
-const TTY_GROUP = 5;
+export const TTY_GROUP = 5;
 
 function group({ users }: EtcInput): string {
   const lines = ['root:x:0:', `tty:x:${TTY_GROUP}:`];

@@ -15,13 +15,18 @@ const NEVER = [
   'SYS_RAWIO',
 ];
 
+/** Whether the app's daemons get ids of their own, which the host has nobody for. Pure. */
+export function usesUserNamespace(config: AppConfig): boolean {
+  return config.flag('sandbox', 'enabled') !== false && config.flag('sandbox', 'user-namespace') === true;
+}
+
 /** Whether the app needs a uid of its own: true as soon as one daemon names no user. Pure. */
 export function needsLeasedUid(config: AppConfig): boolean {
   return config.daemons.some((daemon) => config.text(`daemon.${daemon}`, 'user') === undefined);
 }
 
 /**
- * Who the daemon runs as: the configured user, or the app's leased uid under the app's name. Pure but for NSS look-ups.
+ * Who the daemon runs as, in the host's ids: the configured user, or the app's leased uid under the app's name. Pure but for NSS look-ups.
  * @throws MetactlError (78): no such user or group, root without leave, a capability that is never given.
  */
 export function planIdentity(
@@ -41,7 +46,8 @@ export function planIdentity(
   const gid = groupName === undefined ? base.gid : groupId(config, section, 'group', groupName, facts);
   const names = config.words(section, 'supplementary-groups') ?? [];
   const groups = names.map((group) => groupId(config, section, 'supplementary-groups', group, facts));
-  if (base.uid === 0 && config.flag('sandbox', 'allow-root') !== true) refuseRoot(config, section);
+  const rootAllowed = usesUserNamespace(config) || config.flag('sandbox', 'allow-root') === true;
+  if (base.uid === 0 && !rootAllowed) refuseRoot(config, section);
   return { user: base.name, uid: base.uid, gid, groups, capabilities: capabilities(config) };
 }
 
@@ -50,11 +56,14 @@ function ourselves(config: AppConfig, section: string, name: string | undefined,
   if (name === undefined || name === self.name) {
     return { user: self.name, uid: self.uid, gid: self.gid, groups: self.groups, capabilities: [] };
   }
-  throw new MetactlError(`${where(config, section, 'user')}[${section}] user: only root can run it as \`${name}\``, {
-    code: 'METACTL_NEEDS_ROOT',
-    hint: 'run metactl as root',
-    exitStatus: EXIT.needsRoot,
-  });
+  throw new MetactlError(
+    `${settingPlace(config, section, 'user')}[${section}] user: only root can run it as \`${name}\``,
+    {
+      code: 'METACTL_NEEDS_ROOT',
+      hint: 'run metactl as root',
+      exitStatus: EXIT.needsRoot,
+    },
+  );
 }
 
 function groupId(config: AppConfig, section: string, key: string, name: string, facts: HostFacts): number {
@@ -64,7 +73,7 @@ function groupId(config: AppConfig, section: string, key: string, name: string, 
 function missing(config: AppConfig, section: string, key: string, name: string): never {
   const what = key === 'user' ? 'user' : 'group';
   throw new MetactlError(
-    `${where(config, section, key)}[${section}] ${key}: there is no ${what} \`${name}\` on this server`,
+    `${settingPlace(config, section, key)}[${section}] ${key}: there is no ${what} \`${name}\` on this server`,
     {
       code: what === 'user' ? 'METACTL_NO_SUCH_USER' : 'METACTL_NO_SUCH_GROUP',
       path: name,
@@ -78,11 +87,14 @@ function missing(config: AppConfig, section: string, key: string, name: string):
 }
 
 function refuseRoot(config: AppConfig, section: string): never {
-  throw new MetactlError(`${where(config, section, 'user')}[${section}] user: \`root\` is not allowed in a sandbox`, {
-    code: 'METACTL_ROOT_REFUSED',
-    hint: 'use another user, or set [sandbox] allow-root = yes in the node file if this app may act as root on its files',
-    exitStatus: 78,
-  });
+  throw new MetactlError(
+    `${settingPlace(config, section, 'user')}[${section}] user: \`root\` is not allowed in a sandbox`,
+    {
+      code: 'METACTL_ROOT_REFUSED',
+      hint: 'use another user, or set [sandbox] user-namespace = yes in the node file: root inside is then nobody outside; with allow-root = yes it is the root of this server',
+      exitStatus: 78,
+    },
+  );
 }
 
 function capabilities(config: AppConfig): readonly string[] {
@@ -91,7 +103,7 @@ function capabilities(config: AppConfig): readonly string[] {
     const known = CAPABILITIES.includes(name);
     if (known && !NEVER.includes(name)) continue;
     throw new MetactlError(
-      `${where(config, 'sandbox', 'capabilities')}[sandbox] capabilities: \`${name}\` ${known ? 'is never given to an app' : 'is no capability'}`,
+      `${settingPlace(config, 'sandbox', 'capabilities')}[sandbox] capabilities: \`${name}\` ${known ? 'is never given to an app' : 'is no capability'}`,
       {
         code: 'METACTL_CAPABILITY_REFUSED',
         path: name,
@@ -103,7 +115,8 @@ function capabilities(config: AppConfig): readonly string[] {
   return names;
 }
 
-function where(config: AppConfig, section: string, key: string): string {
+/** `file:line: ` of a setting, for messages. Pure. */
+export function settingPlace(config: AppConfig, section: string, key: string): string {
   const origin = config.setting(section, key)?.origin;
   return origin === undefined ? '' : `${origin.file}:${origin.line}: `;
 }

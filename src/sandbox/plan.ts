@@ -16,6 +16,8 @@ export interface SandboxPlan {
   readonly firstPid?: number;
   readonly network: NetworkPlan;
   readonly root: RootPlan;
+  /** Absent: the ids inside are those of the host. */
+  readonly userNamespace?: UserNamespacePlan;
   readonly identity: Identity;
   readonly process: ProcessPlan;
   readonly limits: CgroupLimits;
@@ -67,6 +69,8 @@ export type MountStep =
       /** `inside`: the source is a path in the new root that an earlier step made (a generated file), not a host path. */
       readonly from?: 'host' | 'inside';
       readonly recursive: boolean;
+      /** Ids on disk are shown as `userNamespace` maps them. Host binds only. */
+      readonly idmapped?: boolean;
       readonly shared: boolean;
     } & MountFlags)
   | ({
@@ -82,7 +86,13 @@ export type MountStep =
   | ({ readonly op: 'remount'; readonly target: string; readonly shared: boolean } & MountFlags)
   | { readonly op: 'proc'; readonly target: string; readonly shared: false }
   | { readonly op: 'sysfs'; readonly target: string; readonly shared: boolean }
-  | { readonly op: 'devpts'; readonly target: string; readonly shared: false }
+  | {
+      readonly op: 'devpts';
+      readonly target: string;
+      /** Of terminals, as the host sees it; 5 unless told. */
+      readonly gid?: number;
+      readonly shared: false;
+    }
   | { readonly op: 'mqueue'; readonly target: string; readonly shared: false }
   /** The daemon's own cgroup, read-only, seen from its new cgroup namespace: one step per v1 controller, or one for v2. */
   | {
@@ -118,6 +128,27 @@ export type MountStep =
       readonly shared: boolean;
     };
 
+/** `count` ids from `from` on stand for as many from `to` on. */
+export interface IdRange {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+/** The app's user namespace: 0 to 65535 inside are `first` to `first` + 65535 on the host. */
+export interface UserNamespacePlan {
+  readonly first: number;
+  /**
+   * From ids on disk to ids on the host, in directories that are mounted idmapped: what belongs to a user of the app on
+   * disk belongs to it inside. Everybody else of the namespace, root above all, is on disk an id of the block too.
+   */
+  readonly uids: readonly IdRange[];
+  readonly gids: readonly IdRange[];
+  /** Whose the state directory is on disk when it is made: the first daemon's. */
+  readonly stateOwner: { readonly uid: number; readonly gid: number };
+}
+
+/** Who a process is; with a user namespace, in its ids. */
 export interface Identity {
   readonly user: string;
   readonly uid: number;

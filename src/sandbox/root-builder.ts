@@ -16,6 +16,13 @@ interface Cover {
   pending?: boolean;
 }
 
+/** How a host path is bound. */
+interface BindFlags extends MountFlags {
+  readonly recursive?: boolean;
+  readonly shared?: boolean;
+  readonly idmapped?: boolean;
+}
+
 /** Directories take no blocks of a tmpfs. */
 const PLACE_SIZE = 4096;
 
@@ -67,7 +74,7 @@ export class RootBuilder {
   }
 
   /** Binds a host path. @returns false where the mount point is missing on the host tree. */
-  bind(source: string, target: string, flags: MountFlags & { recursive?: boolean; shared?: boolean }): boolean {
+  bind(source: string, target: string, flags: BindFlags): boolean {
     // A directory that metactl is about to make (the app's state) is not there yet.
     const kind = ['directory', 'absent'].includes(this.#facts.state(source)) ? 'directory' : 'file';
     const { recursive = false, shared = true, ...rest } = flags;

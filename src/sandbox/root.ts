@@ -40,6 +40,8 @@ export interface RootInput {
   readonly directory: string;
   readonly directoryLink: string | undefined;
   readonly stateDirectory: string;
+  /** Which of these two are mounted idmapped. */
+  readonly idmapped?: { readonly directory: boolean; readonly stateDirectory: boolean };
   /** The app directory and the state directory, as they are written and as they really are. */
   readonly own: readonly string[];
   /** App directories of the node's other apps, absolute, as they are told. */
@@ -49,6 +51,8 @@ export interface RootInput {
   /** Generated files of /etc by path. */
   readonly files: Readonly<Record<string, string>>;
   readonly devices: readonly string[];
+  /** Group of terminals as the host sees it, if it is not the usual one. */
+  readonly terminals?: number;
   readonly mounts: readonly MountRequest[];
 }
 
@@ -62,7 +66,7 @@ export function planRoot(input: RootInput): RootPlan {
   );
   root.common(() => {
     for (const path of ['/', ...system.kept]) root.keep(path, SYSTEM_FLAGS);
-    addDevices(root, input.devices);
+    addDevices(root, input.devices, input.terminals);
   });
   addKernelTrees(root, facts.cgroup);
   root.tmpfs('/run', { size: RUN_SIZE, mode: 0o755, seal: true, shared: true, noExec: true });
@@ -142,9 +146,11 @@ function addTemporary(root: RootBuilder, { tmp, varTmp }: RootInput['temporary']
 }
 
 /** The app's own release, read-only, and state, writable, at the same paths as outside. */
-function addApp(root: RootBuilder, { directory, directoryLink, stateDirectory }: RootInput): void {
-  root.bind(directory, directory, SYSTEM_FLAGS);
-  if (!root.bind(stateDirectory, stateDirectory, { noSuid: true, noDev: true })) {
+function addApp(root: RootBuilder, { directory, directoryLink, stateDirectory, idmapped }: RootInput): void {
+  const mapped = (wanted: boolean | undefined) => (wanted ? { idmapped: true } : {});
+  root.bind(directory, directory, { ...SYSTEM_FLAGS, ...mapped(idmapped?.directory) });
+  const flags = { noSuid: true, noDev: true, ...mapped(idmapped?.stateDirectory) };
+  if (!root.bind(stateDirectory, stateDirectory, flags)) {
     // Never without a word: the app would write into nothing, or not at all.
     throw new MetactlError(`the state directory ${stateDirectory} has no place in the sandbox`, {
       code: 'METACTL_MOUNT_POINT',

@@ -18,6 +18,7 @@ export function appRequest(
     daemon: plan.daemon,
     network: plan.network,
     owner: { uid: state.uid, gid: state.gid, mode: state.mode },
+    ...(plan.userNamespace === undefined ? {} : { ids: plan.userNamespace.first }),
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
     limits: { limits: plan.limits, bestEffort: plan.bestEffort },

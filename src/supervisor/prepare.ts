@@ -6,7 +6,7 @@ import { host as hostOfThisMachine } from '../host/index.ts';
 import { platformNamed, platforms } from '../platform/index.ts';
 import type { Need } from '../platform/platform.ts';
 import { buildPlan, isSandboxed } from '../sandbox/build.ts';
-import { needsLeasedUid } from '../sandbox/identity.ts';
+import { needsLeasedUid, usesUserNamespace } from '../sandbox/identity.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { seccompProgram } from '../sandbox/seccomp/index.ts';
 import { planStateOwner, type StateOwner } from '../sandbox/state-owner.ts';
@@ -57,6 +57,7 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
     app,
     wantAddress: sandboxed && loaded.text('sandbox.net', 'mode') !== 'none',
     wantUid: needsLeasedUid(loaded) && (sandboxed || process.geteuid?.() === 0),
+    wantIds: usesUserNamespace(loaded),
     ...(explicit === undefined ? {} : { address: explicit }),
   };
   const others = sandboxed ? otherApps(paths, app) : { directories: [], warnings: [] };
@@ -74,13 +75,18 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   // Planned once with the leases it would get, so that a bad configuration takes none.
   let result = planWith(await host.lease(paths, node, { ...request, take: false }));
   const checked = result.plans.flatMap((plan) => [...host.check(plan, facts)]);
-  if (options.start && (request.wantAddress || request.wantUid)) {
+  if (options.start && (request.wantAddress || request.wantUid || request.wantIds)) {
     const taken = await host.lease(paths, node, { ...request, take: true });
-    if (taken.address !== result.lease.address || taken.uid !== result.lease.uid) result = planWith(taken);
+    if (!isSameLease(taken, result.lease)) result = planWith(taken);
   }
-  const state = planStateOwner(result.config, result.lease.uid, facts);
+  const onDisk = result.plans[0]?.userNamespace?.stateOwner ?? {};
+  const state = { ...planStateOwner(result.config, result.lease.uid, facts), ...onDisk };
   const warnings = [...others.warnings, ...state.warnings, ...checked];
   return { paths, node, host, facts, ...result, state, warnings };
+}
+
+function isSameLease(a: Lease, b: Lease): boolean {
+  return a.address === b.address && a.uid === b.uid && a.ids === b.ids;
 }
 
 interface PlanContext {

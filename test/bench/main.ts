@@ -45,10 +45,13 @@ async function measureLaunches(
   runs: number,
 ): Promise<{ launches: Result[]; missing: readonly Missing[] }> {
   const { running, missing } = await findRivals(site.directory, site.program);
+  const mapped = '[sandbox]\nuser-namespace = yes\n';
   const warm = await warmLauncher(WARM, await site.app('warm', 1, false));
+  const warmMapped = await warmLauncher(`${WARM}, user namespace`, await site.app('warm-ids', 1, false, mapped));
   try {
     const cold = coldLauncher(COLD, await site.app('cold', 1, false));
-    const launchers = [warm, cold, ...running];
+    const coldMapped = coldLauncher(`${COLD}, user namespace`, await site.app('cold-ids', 1, false, mapped));
+    const launchers = [warm, warmMapped, cold, coldMapped, ...running];
     const launches: Result[] = [];
     for (const mode of ['hot', 'idle'] as const) {
       progress(`${launchers.length} launchers, ${runs} times each, ${mode}`);
@@ -57,6 +60,7 @@ async function measureLaunches(
     return { launches, missing };
   } finally {
     await warm.close();
+    await warmMapped.close();
   }
 }
 

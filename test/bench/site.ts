@@ -19,8 +19,8 @@ export interface BenchSite {
   /** Directory of the apps' program, and that program. */
   readonly directory: string;
   readonly program: string;
-  /** Writes an app with so many daemons and plans it. `hold`: they wait for a signal instead of ending. */
-  app(name: string, daemons: number, hold: boolean): Promise<Prepared>;
+  /** Writes an app with so many daemons and plans it. `hold`: they wait for a signal instead of ending; `more`: sections. */
+  app(name: string, daemons: number, hold: boolean, more?: string): Promise<Prepared>;
   remove(): void;
 }
 
@@ -50,11 +50,11 @@ export function makeSite(root: string): BenchSite {
     directory,
     program,
     remove,
-    app: (name, daemons, hold) => {
+    app: (name, daemons, hold, more = '') => {
       const command = `command = ./first${hold ? ' hold' : ''}`;
       const limits = 'memory-max = 64m\ncpu-weight = 100\ntasks-max = 64';
       const sections = Array.from({ length: daemons }, (_, i) => `[daemon.d${i}]\n${command}\n${limits}\n`);
-      write(`etc/metactl/nodes/${name}.conf`, `[app]\ndirectory = ${directory}\n\n${sections.join('\n')}`);
+      write(`etc/metactl/nodes/${name}.conf`, `[app]\ndirectory = ${directory}\n\n${sections.join('\n')}${more}`);
       return prepare(pathsFor(root), name, { daemon: undefined, sandbox: true, start: true });
     },
   };
@@ -68,7 +68,8 @@ export function openDaemon(prepared: Prepared, plan: SandboxPlan): Promise<AppHa
     app: plan.app,
     daemon: plan.daemon,
     network: plan.network,
-    owner: { uid: plan.identity.uid, gid: plan.identity.gid },
+    owner: plan.userNamespace?.stateOwner ?? { uid: plan.identity.uid, gid: plan.identity.gid },
+    ...(plan.userNamespace === undefined ? {} : { ids: plan.userNamespace.first }),
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
     temporarySize: 16 << 20,

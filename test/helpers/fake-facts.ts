@@ -7,6 +7,10 @@ export interface FakeMachine {
   readonly paths?: Readonly<Record<string, PathState | string>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly absent?: readonly string[];
+  /** Idmapped mounts; yes unless told. */
+  readonly idmapped?: boolean;
+  /** Owners of paths; root's unless told. */
+  readonly owners?: Readonly<Record<string, number>>;
 }
 
 const ROOT: HostMount = { path: '/', fsType: 'ext4', source: '/dev/vda1', root: '/' };
@@ -52,6 +56,8 @@ export function fakeFacts(machine: FakeMachine = {}): HostFacts {
       const names = [...new Set(below.map((name) => name.slice(path.length + 1).split('/')[0]!))];
       return names.length > most ? undefined : names;
     },
+    idmappedMounts: () => machine.idmapped ?? true,
+    owner: (path) => (paths[path] === undefined ? undefined : (machine.owners?.[path] ?? 0)),
     read: (path) => machine.files?.[path] ?? '',
     cgroup: {
       controllers: {

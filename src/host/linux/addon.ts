@@ -10,6 +10,8 @@ export interface Addon {
   flock(fd: number, operation: 'shared' | 'exclusive' | 'unlock'): boolean;
   /** Mounts a tmpfs (nosuid, nodev) on a directory, opened without following any symlink. Sizes in bytes. */
   mountTmpfs(path: string, options: { size: number; mode: number; uid?: number; gid?: number; inodes?: number }): void;
+  /** Binds the namespace behind `fd` on an existing file, so that it lives as long as that mount. */
+  pinNamespace(fd: number, path: string): void;
   /** Detaches every mount stacked on `path`. @returns how many there were; 0 where the path isn't there. */
   unmount(path: string): number;
   /** `ptmx`: an opened multiplexer to use in place of the host's; it becomes the master. */
@@ -58,6 +60,10 @@ export interface SpawnOptions {
   /** pidfd of the sandbox to join. */
   readonly target?: number;
   readonly netns?: number;
+  /** The user namespace that the daemon enters. */
+  readonly user?: number;
+  /** A user namespace whose maps idmapped binds get. */
+  readonly idmap?: number;
   readonly tasks: readonly number[];
   readonly cgroup?: number;
   /** New PID, IPC, UTS and cgroup namespaces. */

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
 import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } from '../host.ts';
@@ -15,6 +15,7 @@ import { endPredecessor } from './predecessor.ts';
 import { openAppStages, type StagesHold } from './stages.ts';
 import { makeTemporary, removeTemporary } from './temporary.ts';
 import { findUplink } from './uplink.ts';
+import { idmapFor, needsIdmap, openUserNamespace, removeUserNamespace } from './user-namespace.ts';
 
 /**
  * Takes hold of a daemon and of its app's shared objects; see Host.openApp.
@@ -26,6 +27,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   makeStateDirectory(paths, app, request.owner);
   let hold: DaemonHold | undefined;
   let netns: number | undefined;
+  let user: number | undefined;
   let cgroup: DaemonCgroup | undefined;
   try {
     await withAppLock(paths, app, async () => {
@@ -33,19 +35,21 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       await endPredecessor(paths, app, daemon);
       if (process.geteuid?.() === 0) await removeDaemonCgroup(paths, app, daemon, cgroupFacts);
       const rest = () => {
-        if (request.temporarySize !== undefined) makeTemporary(paths, app, request.temporarySize);
+        if (request.temporarySize !== undefined) makeTemporary(paths, app, request.temporarySize, request.ids);
         if (request.limits !== undefined) cgroup = makeCgroup(request, request.limits, cgroupFacts);
       };
+      if (request.ids !== undefined) user = await openUserNamespace(paths, app, request.ids);
       // The kernel takes longest for the network: the rest is made meanwhile.
       if (network.mode === 'routed') netns = (await makeAppNetwork(paths, node, app, network, rest)).netns;
       else rest();
     });
   } catch (error) {
     await cgroup?.remove();
+    if (user !== undefined) closeSync(user);
     if (hold !== undefined) await release(request, hold);
     throw error;
   }
-  return new LinuxApp(request, hold!, netns, cgroup, cgroupFacts, watchAddress(request));
+  return new LinuxApp(request, hold!, { netns, user, cgroup }, cgroupFacts, watchAddress(request));
 }
 
 function makeCgroup(
@@ -77,15 +81,23 @@ async function release(request: AppRequest, hold: DaemonHold): Promise<void> {
     if (process.geteuid?.() === 0) {
       await removeAppNetwork(paths, app, request.network);
       removeTemporary(paths, app);
+      removeUserNamespace(paths, app);
     }
     removeRunDirectory(paths, app);
   });
+}
+
+interface Made {
+  readonly netns: number | undefined;
+  readonly user: number | undefined;
+  readonly cgroup: DaemonCgroup | undefined;
 }
 
 class LinuxApp implements AppHandle {
   readonly #request: AppRequest;
   readonly #hold: DaemonHold;
   readonly #netns: number | undefined;
+  readonly #user: number | undefined;
   readonly #cgroupFacts: CgroupFacts;
   readonly #stopWatching: () => void;
   /** Prepared mount namespaces: a restart does not build the whole root again. */
@@ -97,8 +109,7 @@ class LinuxApp implements AppHandle {
   constructor(
     request: AppRequest,
     hold: DaemonHold,
-    netns: number | undefined,
-    cgroup: DaemonCgroup | undefined,
+    { netns, user, cgroup }: Made,
     cgroupFacts: CgroupFacts,
     stopWatching: () => void,
   ) {
@@ -106,6 +117,7 @@ class LinuxApp implements AppHandle {
     this.#request = request;
     this.#hold = hold;
     this.#netns = netns;
+    this.#user = user;
     this.#cgroup = cgroup;
     this.#cgroupFacts = cgroupFacts;
     this.#stages = openAppStages(objectName(request.paths, request.app));
@@ -113,6 +125,7 @@ class LinuxApp implements AppHandle {
 
   async start(plan: SandboxPlan, io: StdioPlan): Promise<Sandbox> {
     const cgroup = this.#cgroupFor(plan);
+    const idmap = plan.userNamespace !== undefined && needsIdmap(plan) ? await idmapFor(plan.userNamespace) : undefined;
     const killsBefore = cgroup.oomKills();
     const sandbox = launch(plan, {
       tasks: cgroup.tasks,
@@ -121,6 +134,8 @@ class LinuxApp implements AppHandle {
       // Also without a limit of its own: a whole machine out of memory counts here too.
       oomKilled: () => cgroup.oomKills() > killsBefore,
       ...(this.#netns === undefined ? {} : { netns: this.#netns }),
+      ...(this.#user === undefined ? {} : { user: this.#user }),
+      ...(idmap === undefined ? {} : { idmap }),
       ...(cgroup.directory === undefined ? {} : { cgroup: cgroup.directory }),
     });
     // Nobody may enter before the sandbox is complete, so it is made known only then.
@@ -154,6 +169,7 @@ class LinuxApp implements AppHandle {
     this.#stages.release();
     await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
+    if (this.#user !== undefined) closeSync(this.#user);
     await release(this.#request, this.#hold);
   }
 
@@ -175,7 +191,10 @@ class LinuxApp implements AppHandle {
     // Already gone: its end tells why.
     if (identity === undefined) return;
     const address = plan.network.mode === 'routed' ? { address: plan.network.address } : {};
-    const live = { app, daemon, ...identity, ...address, supervisor: process.pid, startedAt: Date.now() };
+    const first = plan.userNamespace?.first;
+    const ids =
+      first === undefined || this.#user === undefined ? {} : { ids: { first, inode: fstatSync(this.#user).ino } };
+    const live = { app, daemon, ...identity, ...address, ...ids, supervisor: process.pid, startedAt: Date.now() };
     writeLive(paths, live, plan);
   }
 

@@ -4,7 +4,7 @@ import type { BinaryWriter } from './binary-writer.ts';
 
 // native/plan.h: StepOp and StepFlag.
 const OP = { bind: 1, mount: 2, remount: 3, overlay: 4, mkdir: 5, file: 6, symlink: 7, device: 8 } as const;
-const BIND = { recursive: 0x100, inside: 0x200 } as const;
+const BIND = { recursive: 0x100, inside: 0x200, idmapped: 0x400 } as const;
 
 type StepOf<Op extends MountStep['op']> = Extract<MountStep, { op: Op }>;
 type Mounted = StepOf<'tmpfs' | 'proc' | 'sysfs' | 'devpts' | 'mqueue' | 'cgroup'>;
@@ -25,6 +25,8 @@ export interface TreeSource {
   readonly recursive: boolean;
   /** MOUNT_ATTR_* */
   readonly attributes: number;
+  /** Its ids are shown as `SpawnOptions.idmap` maps them. */
+  readonly idmapped: boolean;
 }
 
 const NO_TREE = 0xffff_ffff;
@@ -36,11 +38,17 @@ const NO_TREE = 0xffff_ffff;
 export function writeStep(to: BinaryWriter, step: MountStep, trees: TreeSource[] | undefined): void {
   switch (step.op) {
     case 'bind': {
-      const how = (step.recursive ? BIND.recursive : 0) | (step.from === 'inside' ? BIND.inside : 0);
+      const how =
+        (step.recursive ? BIND.recursive : 0) |
+        (step.from === 'inside' ? BIND.inside : 0) |
+        (step.idmapped ? BIND.idmapped : 0);
       begin(to, OP.bind, attributes(step) | how, step.target);
       to.text(step.source);
       if (trees === undefined || step.from === 'inside') to.u32(NO_TREE);
-      else to.u32(trees.push({ path: step.source, recursive: step.recursive, attributes: attributes(step) }) - 1);
+      else {
+        const { source: path, recursive, idmapped = false } = step;
+        to.u32(trees.push({ path, recursive, attributes: attributes(step), idmapped }) - 1);
+      }
       break;
     }
     case 'remount':
@@ -106,7 +114,7 @@ function fileSystem(step: Mounted): FileSystem {
       return {
         type: 'devpts',
         flags: { noSuid: true, noExec: true },
-        data: 'newinstance,ptmxmode=0666,mode=0620,gid=5',
+        data: `newinstance,ptmxmode=0666,mode=0620,gid=${step.gid ?? 5}`,
       };
     case 'cgroup':
       return step.version === 2

@@ -8,10 +8,10 @@ import { type TreeSource, writeStep } from './encode-steps.ts';
 
 // The layout is native/plan.h's; its version number must go up on both sides with every change.
 const MAGIC = 0x4c43544d;
-const VERSION = 3;
+const VERSION = 4;
 const SIZE_OFFSET = 8;
-const MODE = { run: 1, join: 2, stage: 3 } as const;
-const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8, logCalls: 16 } as const;
+const MODE = { run: 1, join: 2, stage: 3, user: 4 } as const;
+const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8, logCalls: 16, userNamespace: 32 } as const;
 
 /** RLIMIT_* (asm-generic/resource.h; x86_64 and aarch64 use it). */
 const RLIMITS =
@@ -26,6 +26,8 @@ export interface EncodeOptions {
   readonly terminal?: boolean;
   /** Bring up `lo`: the sandbox has an empty network namespace of its own. */
   readonly loopback?: boolean;
+  /** Of a process that enters: the ids are those of the sandbox's user namespace, which it enters too. */
+  readonly userNamespace?: boolean;
 }
 
 /** A part of a root plan. */
@@ -65,7 +67,8 @@ export function encodeStaged(
 
 /** A process that enters a running sandbox. */
 export function encodeJoin(process: ProcessPlan, identity: Identity, options: EncodeOptions = {}): Uint8Array {
-  const flags = (options.terminal ? FLAG.terminal : 0) | logFlag(process);
+  const flags =
+    (options.terminal ? FLAG.terminal : 0) | (options.userNamespace ? FLAG.userNamespace : 0) | logFlag(process);
   return encode(
     { mode: MODE.join, flags, hostname: '', keyring: keyringName(identity.user), firstPid: 0, process, identity },
     NO_ROOT,
@@ -76,16 +79,17 @@ export function encodeJoin(process: ProcessPlan, identity: Identity, options: En
 /** A stage: a mount namespace with this root, which launches then start from. `staged`: it adds to another stage's. Pure. */
 export function encodeStage(root: RootPart, staged = false): StagedPlan {
   const trees: TreeSource[] = [];
-  const head = {
-    mode: MODE.stage,
-    flags: staged ? FLAG.staged : 0,
-    hostname: '',
-    keyring: '',
-    firstPid: 0,
-    process: NO_PROCESS,
-    identity: NOBODY,
-  };
-  return { bytes: encode(head, root, trees), trees };
+  return { bytes: encode(builderHead(MODE.stage, staged ? FLAG.staged : 0), root, trees), trees };
+}
+
+/** A user namespace that waits for its maps. Pure. */
+export function encodeUserNamespace(): Uint8Array {
+  return encode(builderHead(MODE.user), NO_ROOT, undefined);
+}
+
+/** Of a metactl-init that only makes something for the supervisor. */
+function builderHead(mode: number, flags = 0): Head {
+  return { mode, flags, hostname: '', keyring: '', firstPid: 0, process: NO_PROCESS, identity: NOBODY };
 }
 
 const NOBODY: Identity = { user: '', uid: 65_534, gid: 65_534, groups: [], capabilities: [] };
@@ -114,6 +118,7 @@ function encodeRun(
     (options.loopback ? FLAG.loopback : 0) |
     (options.terminal ? FLAG.terminal : 0) |
     logFlag(plan.process) |
+    (plan.sandboxed && plan.userNamespace !== undefined ? FLAG.userNamespace : 0) |
     more;
   const hostname = plan.sandboxed ? plan.hostname : '';
   const { process, identity } = plan;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, readFileSync } from 'node:fs';
-import type { SandboxPlan } from '../../sandbox/plan.ts';
+import type { SandboxPlan, UserNamespacePlan } from '../../sandbox/plan.ts';
 import { addon } from './addon.ts';
 import { type EncodeOptions, encodePlan, encodeStage, encodeStaged, type RootPart, type StagedPlan } from './encode.ts';
 import type { TreeSource } from './encode-steps.ts';
@@ -65,16 +65,18 @@ export function sharedRootsOf(plan: SandboxPlan): SharedRoots {
     const { common, shared } = entry.split;
     entry.shared = {
       node: common.steps.length === 0 ? undefined : sharedRoot(common),
-      app: sharedRoot(joinParts(common, shared)),
+      app: sharedRoot(joinParts(common, shared), plan.userNamespace),
       onNode: shared.steps.length === 0 ? undefined : encodeStage(shared, true),
     };
   }
   return entry.shared;
 }
 
-function sharedRoot(root: RootPart): SharedRoot {
+function sharedRoot(root: RootPart, namespace?: UserNamespacePlan): SharedRoot {
   const staged = encodeStage(root);
-  const key = createHash('sha256').update(staged.bytes).digest('base64');
+  // Idmapped mounts may be part of it, and how they map is not in the bytes.
+  const maps = JSON.stringify(namespace ?? null);
+  const key = createHash('sha256').update(maps).update(staged.bytes).digest('base64');
   return { key, root, staged, sources: watchedPaths(root) };
 }
 

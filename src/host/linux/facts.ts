@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { lstatSync, opendirSync, readFileSync, realpathSync } from 'node:fs';
 import type { HostFacts, HostMount, PathState } from '../host.ts';
+import { addon } from './addon.ts';
 import { detectCgroups } from './cgroup/index.ts';
 
 /** Undoes the octal escapes of mountinfo (`\040` is a space). */
@@ -58,6 +59,11 @@ function state(path: string): PathState {
   if (stat === undefined) return 'absent';
   if (stat.isSymbolicLink()) return 'symlink';
   return stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other';
+}
+
+/** Of the path itself, not of what a link leads to. */
+function owner(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.uid;
 }
 
 function realPath(path: string): string | undefined {
@@ -130,6 +136,8 @@ export function readFacts(): HostFacts {
     state,
     realPath,
     entries,
+    owner,
+    idmappedMounts: () => addon().hasMountApi(),
     read,
     cgroup: detectCgroups(),
     rlimits: parseLimits(read('/proc/self/limits')),

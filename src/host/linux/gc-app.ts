@@ -11,6 +11,7 @@ import { endPredecessor } from './predecessor.ts';
 import { forgetMade, type MadeOf, madeOf } from './record.ts';
 import { type LinkEntry, withRtNetlink } from './rtnetlink.ts';
 import { removeTemporary } from './temporary.ts';
+import { pinPath, removeUserNamespace } from './user-namespace.ts';
 
 /** Something left behind, and how to take it away. */
 export interface Finding {
@@ -31,6 +32,7 @@ export function findAppGarbage(paths: Paths, app: string, links: readonly LinkEn
     ...networks.map((network) => networkFinding(paths, app, network)),
     ...links.filter((link) => !recorded.has(link.name)).map((link) => linkFinding(paths, app, link)),
     ...temporaryFindings(paths, app),
+    ...userNamespaceFindings(paths, app),
     ...fileFindings(paths, app, () => true),
   ];
 }
@@ -111,6 +113,13 @@ function temporaryFindings(paths: Paths, app: string): Finding[] {
       },
     },
   ];
+}
+
+function userNamespaceFindings(paths: Paths, app: string): Finding[] {
+  const path = pinPath(paths, app);
+  const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  if (!isThere && madeOf(paths, app, 'ids').length === 0) return [];
+  return [{ item: { app, kind: 'ids', name: path }, remove: () => removeUserNamespace(paths, app) }];
 }
 
 /** Files of daemons that a kill left. Others that wait for a daemon's lock do so under the app's lock, which is ours. */

@@ -1,6 +1,7 @@
 import { closeSync, fchownSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Identity, ProcessPlan } from '../../sandbox/plan.ts';
+import { hostIds } from '../../util/ids.ts';
 import type { StdioPlan } from '../host.ts';
 import { addon } from './addon.ts';
 import { encodeJoin } from './encode.ts';
@@ -12,6 +13,8 @@ export interface JoinTarget {
   readonly pidfd: number;
   readonly tasks: readonly number[];
   readonly cgroup?: number;
+  /** Its user namespace, if it has one: descriptor, and first id of the block on the host. */
+  readonly user?: { readonly fd: number; readonly first: number };
 }
 
 /**
@@ -22,8 +25,10 @@ export interface JoinTarget {
  */
 export function join(target: JoinTarget, process: ProcessPlan, identity: Identity, stdio: StdioPlan): LaunchedSandbox {
   const terminal = typeof stdio.stdin === 'number' && isatty(stdio.stdin);
-  if (terminal) fchownSync(stdio.stdin as number, identity.uid, identity.gid);
-  const plan = addon().sealedMemfd('metactl-plan', encodeJoin(process, identity, { terminal }), false);
+  const owner = hostIds(identity, target.user?.first);
+  if (terminal) fchownSync(stdio.stdin as number, owner.uid, owner.gid);
+  const userNamespace = target.user !== undefined;
+  const plan = addon().sealedMemfd('metactl-plan', encodeJoin(process, identity, { terminal, userNamespace }), false);
   try {
     return spawnInit({
       native: {
@@ -31,13 +36,14 @@ export function join(target: JoinTarget, process: ProcessPlan, identity: Identit
         target: target.pidfd,
         tasks: target.tasks,
         ...(target.cgroup === undefined ? {} : { cgroup: target.cgroup }),
+        ...(target.user === undefined ? {} : { user: target.user.fd }),
         isolated: false,
         newMounts: false,
         newNetwork: false,
         title: `join ${identity.user}`,
       },
       stdio,
-      owner: identity,
+      owner,
       endByLiveness: true,
       leftOut: [],
       oomKilled: () => false,

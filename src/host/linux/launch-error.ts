@@ -49,6 +49,17 @@ function hintFor(record: ErrorRecord, code: string, leftOut: LeftOut): string | 
   if (code === 'ENOMEM') {
     return 'starting takes memory too: raise memory-max of the daemon if it is small, or look at what the server has left';
   }
+  if (record.step === 'map the ids of') {
+    return (
+      'this kernel or file system has no idmapped mounts: give the directory to ids of the block that `metactl plan` ' +
+      'shows (chown -R), then it needs none'
+    );
+  }
+  if (record.step === 'make user namespace') {
+    return code === 'ENOSPC'
+      ? 'the sysctl user.max_user_namespaces allows no more of them'
+      : 'this kernel or the container around it allows none: set [sandbox] user-namespace = no';
+  }
   if (record.step === 'execute' && code === 'EACCES')
     return 'the file and its directories must be executable for the app’s user';
   if (record.step === 'execute' && code === 'ENOEXEC')

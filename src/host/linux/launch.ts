@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
+import { hostIds } from '../../util/ids.ts';
 import type { StdioPlan } from '../host.ts';
 import { encodedPlan, type StartKind, sharedRootsOf } from './encoded-plans.ts';
 import { makeNodeStage, nodeStage } from './node-stages.ts';
@@ -15,6 +16,10 @@ import type { LaunchedSandbox } from './watch.ts';
 export interface LaunchHandles {
   /** The app's network namespace; required unless the plan's mode is `none`, which gives an empty one. */
   readonly netns?: number;
+  /** The app's user namespace, where the plan has one. */
+  readonly user?: number;
+  /** A user namespace with the maps of the plan's idmapped mounts, where it has any. */
+  readonly idmap?: number;
   /** `tasks` files of the daemon's cgroup v1 directories, opened for writing. */
   readonly tasks: readonly number[];
   /** The daemon's cgroup v2 directory. */
@@ -39,6 +44,7 @@ export interface LaunchHandles {
 export function launch(plan: SandboxPlan, handles: LaunchHandles): LaunchedSandbox {
   const ownNetwork = plan.sandboxed && handles.netns === undefined;
   if (ownNetwork && plan.network.mode !== 'none') throw noNetwork(plan);
+  if (plan.sandboxed && plan.userNamespace !== undefined && handles.user === undefined) throw noUserNamespace(plan);
   const start = chooseStart(plan, handles);
   try {
     return launchFrom(plan, handles, start);
@@ -82,6 +88,7 @@ function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: 
       tasks: handles.tasks,
       ...(handles.cgroup === undefined ? {} : { cgroup: handles.cgroup }),
       ...(handles.netns === undefined || !plan.sandboxed ? {} : { netns: handles.netns }),
+      ...namespaceHandles(plan, handles),
       isolated: plan.sandboxed,
       newMounts: plan.sandboxed,
       ...(stage === undefined ? {} : { stage, trees }),
@@ -89,7 +96,7 @@ function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: 
       title: `${plan.app}/${plan.daemon}`,
     },
     stdio: handles.stdio,
-    owner: plan.identity,
+    owner: hostIds(plan.identity, plan.userNamespace?.first),
     endByLiveness: !plan.sandboxed,
     leftOut: plan.root.leftOut,
     oomKilled: handles.oomKilled ?? (() => false),
@@ -97,6 +104,14 @@ function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: 
   // For the launches to come, once this one is out of the way. A start that fails needs none.
   if (plan.sandboxed) sandbox.started.then(() => prepareStages(plan, handles, sandbox)).catch(() => {});
   return sandbox;
+}
+
+function namespaceHandles(
+  { sandboxed }: SandboxPlan,
+  { user, idmap }: LaunchHandles,
+): { user?: number; idmap?: number } {
+  if (!sandboxed) return {};
+  return { ...(user === undefined ? {} : { user }), ...(idmap === undefined ? {} : { idmap }) };
 }
 
 /** A supervisor that starts many apps at once is to start them first. ms */
@@ -108,12 +123,20 @@ async function prepareStages(plan: SandboxPlan, handles: LaunchHandles, sandbox:
     ended = true;
   });
   await Promise.race([sleep(STAGE_DELAY, undefined, { ref: false }), end]);
-  const { netns, stages } = handles;
+  const { netns, stages, idmap } = handles;
   // The descriptor is the daemon's: after its end it may be closed, or another file's.
-  if (!ended && netns !== undefined && stages !== undefined) return await stages.prepare(plan, netns);
+  if (!ended && netns !== undefined && stages !== undefined) return await stages.prepare(plan, netns, idmap);
   const { node } = sharedRootsOf(plan);
   if (node === undefined) await makeEmptyStage();
   else await makeNodeStage(node);
+}
+
+function noUserNamespace(plan: SandboxPlan): MetactlError {
+  return new MetactlError(`${plan.app}/${plan.daemon}: its user namespace isn't there`, {
+    code: 'METACTL_NO_IDS',
+    step: 'enter user namespace',
+    exitStatus: EXIT.sandbox,
+  });
 }
 
 function noNetwork(plan: SandboxPlan): MetactlError {

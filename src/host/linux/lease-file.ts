@@ -9,6 +9,8 @@ import { lockFile } from './flock.ts';
 export interface AppLease {
   readonly address?: string;
   readonly uid?: number;
+  /** First of 65,536 ids for a user namespace. */
+  readonly ids?: number;
 }
 
 /** The contents of leases.json. */
@@ -49,9 +51,10 @@ export function readLeases(paths: Paths): Leases {
 function isLeaseTable(apps: unknown): boolean {
   if (typeof apps !== 'object' || apps === null || Array.isArray(apps)) return false;
   return Object.values(apps as Record<string, unknown>).every((entry) => {
-    const { address, uid } = (entry ?? {}) as Record<string, unknown>;
+    const { address, uid, ids } = (entry ?? {}) as Record<string, unknown>;
     const good = (value: unknown, type: string) => value === undefined || typeof value === type;
-    return typeof entry === 'object' && entry !== null && good(address, 'string') && good(uid, 'number');
+    const types = good(address, 'string') && good(uid, 'number') && good(ids, 'number');
+    return typeof entry === 'object' && entry !== null && types;
   });
 }
 

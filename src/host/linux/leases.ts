@@ -5,6 +5,7 @@ import { EXIT, MetactlError } from '../../util/error.ts';
 import { formatAddress, parseAddress } from '../../util/ip.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { Lease, LeaseRequest } from '../host.ts';
+import { firstFreeBlock } from './id-blocks.ts';
 import { type AppLease, changeLeases, type Leases, readLeases } from './lease-file.ts';
 import { firstFree, type HostAddresses, isInPool, isOnLink, type Pool, parseRoutes, poolOf } from './pool.ts';
 import { firstFreeUid, type UidRanges, uidSlices } from './uids.ts';
@@ -12,19 +13,19 @@ import { firstFreeUid, type UidRanges, uidSlices } from './uids.ts';
 /**
  * The app's address and uid: what it already has, else new ones. See Host.lease.
  * @throws MetactlError (78): METACTL_ADDRESS_OUTSIDE_POOL, METACTL_ADDRESS_RESERVED, METACTL_ADDRESS_IN_USE,
- *   METACTL_ADDRESS_CONFLICT; (1): METACTL_POOL_FULL, METACTL_UIDS_EXHAUSTED, METACTL_LEASES_CORRUPT, errno names.
+ *   METACTL_ADDRESS_CONFLICT; (1): METACTL_POOL_FULL, METACTL_UIDS_EXHAUSTED, METACTL_IDS_EXHAUSTED, METACTL_LEASES_CORRUPT, errno names.
  */
 export async function lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease> {
-  if (!request.wantAddress && !request.wantUid) return { address: undefined, uid: undefined };
+  if (!request.wantAddress && !request.wantUid && !request.wantIds) return { address: undefined, uid: undefined };
   const host = readHostAddresses();
   const pool = poolOf(paths, node, host);
   const before = readLeases(paths);
-  const uids = uidSlices(node.uidRange, paths.nodeId);
-  const planned = allocate(before, uids, request, pool, new Set());
+  const sources: IdSources = { uids: uidSlices(node.uidRange, paths.nodeId), node, nodeId: paths.nodeId };
+  const planned = allocate(before, sources, request, pool, new Set());
   if (!request.take || isSame(before.apps[request.app], planned)) return result(request, planned);
   let taken = planned;
   await changeLeases(paths, async (leases) => {
-    taken = await allocateProbed(leases, uids, request, probing(paths, node, pool, host));
+    taken = await allocateProbed(leases, sources, request, probing(paths, node, pool, host));
     if (isSame(leases.apps[request.app], taken)) return leases;
     return { version: 1, apps: { ...leases.apps, [request.app]: taken } };
   });
@@ -35,29 +36,49 @@ export async function lease(paths: Paths, node: NodeConfig, request: LeaseReques
 export function readLease(paths: Paths, app: string): Lease {
   const { apps } = readLeases(paths);
   const entry = Object.hasOwn(apps, app) ? apps[app] : undefined;
-  return { address: entry?.address, uid: entry?.uid };
+  return { address: entry?.address, uid: entry?.uid, ...idsOf(true, entry ?? {}) };
 }
 
-function result({ wantAddress, wantUid }: LeaseRequest, entry: AppLease): Lease {
-  return { address: wantAddress ? entry.address : undefined, uid: wantUid ? entry.uid : undefined };
+function idsOf(wanted: boolean, { ids }: AppLease): { ids?: number } {
+  return wanted && ids !== undefined ? { ids } : {};
+}
+
+/** Where new ids come from. */
+interface IdSources {
+  readonly uids: UidRanges;
+  readonly node: NodeConfig;
+  readonly nodeId: string;
+}
+
+function result({ wantAddress, wantUid, wantIds }: LeaseRequest, entry: AppLease): Lease {
+  return {
+    address: wantAddress ? entry.address : undefined,
+    uid: wantUid ? entry.uid : undefined,
+    ...idsOf(wantIds === true, entry),
+  };
 }
 
 function isSame(a: AppLease | undefined, b: AppLease): boolean {
-  return a?.address === b.address && a?.uid === b.uid;
+  return a?.address === b.address && a?.uid === b.uid && a?.ids === b.ids;
 }
 
 /** What the app's entry will be. Pure but for the look at which uids are in use. */
 function allocate(
   leases: Leases,
-  uids: UidRanges,
+  sources: IdSources,
   request: LeaseRequest,
   pool: Pool,
   refused: ReadonlySet<number>,
 ): AppLease {
   const own = Object.hasOwn(leases.apps, request.app) ? (leases.apps[request.app] ?? {}) : {};
   const address = request.wantAddress ? chooseAddress(leases, request, pool, own.address, refused) : own.address;
-  const uid = request.wantUid ? (own.uid ?? firstFreeUid(uids, uidsOf(leases))) : own.uid;
-  return { ...(address === undefined ? {} : { address }), ...(uid === undefined ? {} : { uid }) };
+  const uid = request.wantUid ? (own.uid ?? firstFreeUid(sources.uids, uidsOf(leases))) : own.uid;
+  const ids = request.wantIds ? (own.ids ?? newBlock(leases, sources)) : own.ids;
+  return {
+    ...(address === undefined ? {} : { address }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(ids === undefined ? {} : { ids }),
+  };
 }
 
 /** More in a row are no accident: the pool is a network that other machines use. */
@@ -69,13 +90,13 @@ const MOST_CONFLICTS = 8;
  */
 async function allocateProbed(
   leases: Leases,
-  uids: UidRanges,
+  sources: IdSources,
   request: LeaseRequest,
   host: Probing,
 ): Promise<AppLease> {
   const refused = new Set<number>();
   for (;;) {
-    const entry = allocate(leases, uids, request, host.pool, refused);
+    const entry = allocate(leases, sources, request, host.pool, refused);
     const isNew = entry.address !== undefined && entry.address !== leases.apps[request.app]?.address;
     const owner = isNew ? await host.ownerOf(entry.address!) : undefined;
     if (owner === undefined) return entry;
@@ -165,6 +186,11 @@ function addressError(code: string, address: string, text: string): MetactlError
 
 function uidsOf(leases: Leases): ReadonlySet<number> {
   return new Set(Object.values(leases.apps).flatMap((entry) => entry.uid ?? []));
+}
+
+function newBlock(leases: Leases, { node, nodeId }: IdSources): number {
+  const leased = Object.values(leases.apps).flatMap((entry) => entry.ids ?? []);
+  return firstFreeBlock(node.subuidRange, nodeId, { leased, uidRange: node.uidRange });
 }
 
 function readHostAddresses(): HostAddresses {

@@ -16,6 +16,8 @@ export interface LiveState {
   readonly pidNamespace: string;
   readonly supervisor: number;
   readonly address?: string;
+  /** Its user namespace: first id of the block, and inode. */
+  readonly ids?: { readonly first: number; readonly inode: number };
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }

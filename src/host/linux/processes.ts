@@ -16,6 +16,8 @@ export interface ProcessTexts {
   readonly stat: string;
   readonly status: string;
   readonly cmdline: string;
+  /** uid_map; absent where it is in the same user namespace as metactl. */
+  readonly uidMap?: string;
 }
 
 /** What turns ticks into times: seconds since the epoch of the boot, and seconds since then. */
@@ -41,6 +43,7 @@ export function parseProcess(
     pid,
     insidePid: pids.length > 1 ? pids.at(-1) : undefined,
     uid,
+    insideUid: texts.uidMap === undefined ? undefined : insideId(uid, texts.uidMap),
     user: userOf(uid) ?? String(uid),
     state: fields[0] ?? '?',
     rss: Number(status('VmRSS')?.[0] ?? 0) * 1024,
@@ -49,6 +52,15 @@ export function parseProcess(
     startedAt: Math.round((clock.bootTime + started) * 1000),
     command: commandOf(texts.cmdline, name),
   };
+}
+
+/** The id that the map shows for one of the host. */
+function insideId(id: number, map: string): number | undefined {
+  for (const line of map.split('\n')) {
+    const [inside = 0, outside = 0, count = 0] = line.trim().split(/\s+/).map(Number);
+    if (id >= outside && id < outside + count) return inside + id - outside;
+  }
+  return undefined;
 }
 
 /** The name stands in parentheses and may hold spaces and parentheses itself. */
@@ -107,7 +119,14 @@ function readTexts(kernel: CgroupKernel, pid: number, cgroup: string): ProcessTe
     .split('\n')
     .some((line) => line.endsWith(cgroup) || line.includes(`${cgroup}/`));
   if (!inside) return undefined;
-  const texts = { status: read('status'), cmdline: read('cmdline'), stat: read('stat') };
+  const map = read('uid_map');
+  const own = map === '' || map === readProc(kernel, '/proc/self/uid_map');
+  const texts = {
+    status: read('status'),
+    cmdline: read('cmdline'),
+    ...(own ? {} : { uidMap: map }),
+    stat: read('stat'),
+  };
   return startTicks(before) === startTicks(splitStat(texts.stat).fields) ? texts : undefined;
 }
 

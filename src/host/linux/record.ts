@@ -8,6 +8,8 @@ import type { Paths } from '../../util/paths.ts';
  */
 export type MadeObject =
   | { readonly kind: 'mount'; readonly path: string }
+  /** The pinned user namespace, and the first id of its block. */
+  | { readonly kind: 'ids'; readonly path: string; readonly first: number }
   /** The app's namespace, veth pair, host route and (with `uplink`) proxy-neighbour entry. */
   | {
       readonly kind: 'network';

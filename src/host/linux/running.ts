@@ -9,6 +9,7 @@ import { join } from './join.ts';
 import { type EntryState, type LiveState, liveDaemons, readEntry, readLive } from './live.ts';
 import { openPidfd } from './predecessor.ts';
 import { openTerminal } from './pty.ts';
+import { enterableNamespace } from './user-namespace.ts';
 
 /** See Host.findRunning: the named daemon, or the app's first one that runs. */
 export async function findRunning(paths: Paths, app: string, daemon?: string): Promise<RunningDaemon | undefined> {
@@ -45,12 +46,19 @@ function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: 
     },
     join(process, identity, io) {
       // The joiner counts against the daemon's own limits.
+      const user = live.ids && { fd: enterableNamespace(paths, live.app, live.ids.inode), first: live.ids.first };
       const cgroup = openDaemonCgroup(paths, live.app, live.daemon);
       try {
         const directory = cgroup.directory === undefined ? {} : { cgroup: cgroup.directory };
-        return join({ pidfd, tasks: cgroup.tasks, ...directory }, process, identity, io);
+        return join(
+          { pidfd, tasks: cgroup.tasks, ...directory, ...(user === undefined ? {} : { user }) },
+          process,
+          identity,
+          io,
+        );
       } finally {
         cgroup.close();
+        if (user !== undefined) closeSync(user.fd);
       }
     },
     becomeInNetwork(file, argv, env) {

@@ -71,6 +71,7 @@ export async function buildStage(
   plan: StagedPlan,
   from: number | undefined,
   netns: number | undefined,
+  idmap?: number,
 ): Promise<number> {
   const memfd = addon().sealedMemfd('metactl-stage', plan.bytes, false);
   try {
@@ -85,6 +86,7 @@ export async function buildStage(
         title: 'stage',
         ...(from === undefined ? {} : { stage: from, trees: plan.trees }),
         ...(netns === undefined ? {} : { netns }),
+        ...(idmap === undefined ? {} : { idmap }),
       },
       stdio: { stdin: nothing, stdout: nothing, stderr: nothing },
       owner: { uid: 0, gid: 0 },

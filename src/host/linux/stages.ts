@@ -30,26 +30,26 @@ export class AppStages {
   }
 
   /** Makes a stage for later launches of this plan, in the background. Never fails. */
-  prepare(plan: SandboxPlan, netns: number): Promise<void> {
+  prepare(plan: SandboxPlan, netns: number, idmap?: number): Promise<void> {
     if (this.#closed) return Promise.resolve();
     const shared = sharedRootsOf(plan);
     const { key, root } = shared.app;
     if (this.#built.has(key) || root.steps.length === 0) return Promise.resolve();
     let making = this.#tried.get(key);
     if (making === undefined) {
-      making = this.#make(shared, netns);
+      making = this.#make(shared, netns, idmap);
       this.#tried.set(key, making);
     }
     return making;
   }
 
-  async #make(shared: SharedRoots, ofDaemon: number): Promise<void> {
+  async #make(shared: SharedRoots, ofDaemon: number, idmap: number | undefined): Promise<void> {
     // Its own descriptor: the daemon may end, and its number become another file's, while this waits.
     const netns = openSync(`/proc/self/fd/${ofDaemon}`, 'r');
     try {
       const from = await sourceFor(shared);
       if (from === undefined || stagesDisabled() || this.#closed) return;
-      const built = await buildShared(shared, from, netns);
+      const built = await buildShared(shared, from, netns, idmap);
       if (this.#closed) {
         closeSync(built.mounts);
       } else {
@@ -76,11 +76,16 @@ export class AppStages {
   }
 }
 
-async function buildShared(shared: SharedRoots, { mounts, staged }: StageSource, netns: number): Promise<Built> {
+async function buildShared(
+  shared: SharedRoots,
+  { mounts, staged }: StageSource,
+  netns: number,
+  idmap: number | undefined,
+): Promise<Built> {
   const { sources } = shared.app;
   const ids = addon().fileIds(sources);
   const inode = fstatSync(netns).ino;
-  return { mounts: await buildStage(staged, mounts, netns), netns: inode, sources, ids };
+  return { mounts: await buildStage(staged, mounts, netns, idmap), netns: inode, sources, ids };
 }
 
 /** What an app's stage is built on, and what it adds to that. */

@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, lstatSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import { addon } from './addon.ts';
@@ -11,8 +11,9 @@ const FEWEST_INODES = 1024;
 /**
  * Mounts the app's shared temporary file system at `/run/metactl/<app>/tmp` unless it is there: `tmp` and `var-tmp` in it
  * become `/tmp` and `/var/tmp` of all its daemons. The directory above is root's and 0700, so nobody on the host gets in.
+ * @param owner who is root inside.
  */
-export function makeTemporary(paths: Paths, app: string, size: number): void {
+export function makeTemporary(paths: Paths, app: string, size: number, owner = 0): void {
   const path = join(paths.runApp(app), 'tmp');
   mkdirSync(path, { recursive: true, mode: 0o700 });
   if (isMounted(path)) return;
@@ -22,6 +23,7 @@ export function makeTemporary(paths: Paths, app: string, size: number): void {
     mkdirSync(join(path, name), { mode: 0o1777 });
     const fd = openSync(join(path, name), constants.O_DIRECTORY | constants.O_NOFOLLOW);
     // mkdir's mode is cut by the umask.
+    if (owner !== 0) fchownSync(fd, owner, owner);
     fchmodSync(fd, 0o1777);
     closeSync(fd);
   }

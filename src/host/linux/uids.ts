@@ -73,7 +73,7 @@ function runningUids(): number[] {
 }
 
 /** getent ends with 2 where NSS knows nobody by that number; anything else but 0 tells nothing, and is no proof. */
-function isNamed(database: 'passwd' | 'group', id: number): boolean {
+export function isNamed(database: 'passwd' | 'group', id: number): boolean {
   try {
     execFileSync('/usr/bin/getent', [database, String(id)], { stdio: 'ignore', timeout: 10_000 });
     return true;

@@ -108,7 +108,7 @@ describe('bad input starts nothing', () => {
   it('root', async () => {
     write('user = root');
     await expectRefusal(
-      `${conf('shop')}:7: [daemon.main] user: \`root\` is not allowed in a sandbox\n  hint: use another user, or set [sandbox] allow-root = yes in the node file if this app may act as root on its files`,
+      `${conf('shop')}:7: [daemon.main] user: \`root\` is not allowed in a sandbox\n  hint: use another user, or set [sandbox] user-namespace = yes in the node file: root inside is then nobody outside; with allow-root = yes it is the root of this server`,
     );
   });
 

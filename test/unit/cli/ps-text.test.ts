@@ -9,6 +9,7 @@ const web: ProcessInfo = {
   pid: 4242,
   insidePid: 7,
   uid: 70001,
+  insideUid: undefined,
   user: 'shop',
   state: 'S',
   rss: 20 * 2 ** 20,
@@ -58,6 +59,14 @@ describe('psText', () => {
   });
 });
 
+describe('a process with a user namespace', () => {
+  it('shows both ids', () => {
+    const mapped = { ...web, uid: 590_824, insideUid: 1000, user: '590824' };
+    expect(psText([mapped], OPTIONS)).toContain('  590824/1000  ');
+    expect(psJson(mapped)).toMatchObject({ uid: 590_824, insideUid: 1000, user: '590824' });
+  });
+});
+
 describe('psJson', () => {
   it('is stable', () => {
     expect(psJson(web)).toEqual({
@@ -65,6 +74,7 @@ describe('psJson', () => {
       daemon: 'web',
       pid: 4242,
       insidePid: 7,
+      insideUid: null,
       uid: 70001,
       user: 'shop',
       state: 'S',

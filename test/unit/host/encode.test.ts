@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { BinaryWriter } from '../../../src/host/linux/binary-writer.ts';
 import { capabilityMask } from '../../../src/host/linux/capabilities.ts';
-import { encodeJoin, encodePlan, programPaths } from '../../../src/host/linux/encode.ts';
+import {
+  encodeJoin,
+  encodePlan,
+  encodeStaged,
+  encodeUserNamespace,
+  programPaths,
+} from '../../../src/host/linux/encode.ts';
 import { launchError } from '../../../src/host/linux/launch-error.ts';
 import { readErrorRecord, readStatusRecords } from '../../../src/host/linux/records.ts';
 import type { MountStep } from '../../../src/sandbox/plan.ts';
@@ -48,6 +54,24 @@ describe('encodePlan', () => {
     ]) {
       expect(text).toContain(part);
     }
+  });
+
+  it('says who enters the user namespace, and which binds are idmapped', () => {
+    const namespace = { first: 589_824, uids: [], gids: [], stateOwner: { uid: 1, gid: 1 } };
+    const flags = (bytes: Uint8Array) => Buffer.from(bytes).readUInt32LE(16);
+    expect(flags(encodePlan(sandboxPlan(['true'], { userNamespace: namespace })))).toBe(1 | 32);
+    expect(flags(encodePlan(sandboxPlan(['true'], { sandboxed: false, userNamespace: namespace })))).toBe(0);
+    expect(flags(encodeJoin(processPlan(['true']), identity(), { userNamespace: true }))).toBe(32);
+    expect(Buffer.from(encodeUserNamespace()).readUInt32LE(12)).toBe(4);
+    const plan = sandboxPlan(['true']);
+    const bind = { op: 'bind', source: '/a', target: '/a', recursive: false, shared: true } as const;
+    const root = {
+      ...plan.root,
+      steps: [bind, { ...bind, idmapped: true }, { op: 'devpts', target: '/p', gid: 99, shared: false } as const],
+    };
+    const { trees, bytes } = encodeStaged({ ...plan, root }, root, true);
+    expect(trees.map(({ idmapped }) => idmapped)).toEqual([false, true]);
+    expect(withoutKeyring(bytes)).toContain('mode=0620,gid=99');
   });
 
   it('leaves the root out without a sandbox', () => {
@@ -152,6 +176,18 @@ describe('records', () => {
       launchError(readErrorRecord(errorRecord('execute', 'execve', path, 2, 127))!, leftOut).hint;
     expect(hint('/srv/x')).toContain('`/srv` is a file system of its own');
     expect(hint('/srvx')).not.toContain('/srv');
+  });
+
+  it.each([
+    [
+      'map the ids of',
+      22,
+      'this kernel or file system has no idmapped mounts: give the directory to ids of the block that `metactl plan` shows (chown -R), then it needs none',
+    ],
+    ['make user namespace', 28, 'the sysctl user.max_user_namespaces allows no more of them'],
+    ['make user namespace', 1, 'this kernel or the container around it allows none: set [sandbox] user-namespace = no'],
+  ])('tells what to do when it can’t %s (%i)', (step, errno, hint) => {
+    expect(launchError(readErrorRecord(errorRecord(step, 'call', '/x', errno, 125))!, []).hint).toBe(hint);
   });
 
   it('gives an errno that Node does not know by its number', () => {

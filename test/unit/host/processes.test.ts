@@ -36,6 +36,13 @@ describe('parseProcess', () => {
     });
   });
 
+  it('reads the uid inside from the map of its user namespace', () => {
+    const map = '         0     524288         10\n      1000      70001          1\n';
+    expect(parse({ uidMap: map })?.insideUid).toBe(1000);
+    expect(parse({ uidMap: '0 524288 10\n' })?.insideUid).toBeUndefined();
+    expect(parse({})?.insideUid).toBeUndefined();
+  });
+
   it('is not misled by names with spaces, parentheses and line ends', () => {
     const process = parse({ stat: stat(4242, { name: 'a) R 1 (b\n', state: 'Z' }), cmdline: '' });
     expect(process).toMatchObject({ state: 'Z', cpuTime: 2_000_000, command: '[a) R 1 (b\\n]' });
