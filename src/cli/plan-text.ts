@@ -1,5 +1,5 @@
 import type { AppConfig } from '../config/types.ts';
-import type { IdRange, MountFlags, MountStep, SandboxPlan } from '../sandbox/plan.ts';
+import type { FirewallEntry, FirewallPlan, IdRange, MountFlags, MountStep, SandboxPlan } from '../sandbox/plan.ts';
 import { summary } from '../sandbox/seccomp/index.ts';
 import { escapeText } from '../util/escape.ts';
 import { MASK, maskText } from '../util/mask.ts';
@@ -42,8 +42,11 @@ function masker(config: AppConfig, reveal: boolean): (text: string) => string {
   return (text) => maskText(secrets.reduce((shown, secret) => shown.replaceAll(secret, MASK), text));
 }
 
-/** A plan for people: one line an effect, in the order in which they happen. Pure. */
-export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean): string {
+/**
+ * A plan for people: one line an effect, in the order in which they happen. `rules`: the firewall's, in the words of the
+ * system's own. Pure.
+ */
+export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean, rules = ''): string {
   const lines = [`${plan.app}/${plan.daemon}${plan.sandboxed ? '' : ' (no sandbox)'}`];
   const add = (label: string, value: string) => lines.push(`  ${label.padEnd(13)}${escapeText(value)}`);
   const { identity, process, network } = plan;
@@ -55,6 +58,8 @@ export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean):
   if (network.mode === 'routed') {
     add('network', `${network.netns}, ${network.address}/32 on veth0, host end ${network.hostLink}`);
   } else if (plan.sandboxed) add('network', 'none: loopback only');
+  if (plan.firewall !== undefined) for (const line of firewallLines(plan.firewall)) add('firewall', line);
+  for (const line of rules.split('\n').filter((text) => text !== '')) add('rule', line.replaceAll('\t', '    '));
   add(
     'identity',
     `${identity.user} uid ${identity.uid} gid ${identity.gid} groups ${identity.groups.join(' ') || '-'}`,
@@ -93,6 +98,21 @@ function rangesText(ranges: readonly IdRange[], first: number): string {
   const mapped = ranges.filter(({ from, to }) => from !== to);
   const texts = mapped.map(({ from, to }) => `${from} is ${to - first} inside`);
   return [...texts, `${first} and up as on the host`].join(', ');
+}
+
+/** What the app may connect to, and what becomes of the rest. Pure. */
+export function firewallLines({ policy, accept, resolvers }: FirewallPlan): string[] {
+  return [
+    ...accept.map(acceptLine),
+    ...(resolvers.length === 0 ? [] : [`accept resolvers: ${resolvers.join(' ')} port 53 udp, tcp`]),
+    `${policy} all other connections that the app opens`,
+  ];
+}
+
+function acceptLine({ label, text, name, networks, problem }: FirewallEntry): string {
+  if (name === undefined) return `accept ${label}: ${text}`;
+  const found = networks.length === 0 ? 'nothing' : networks.join(' ');
+  return `accept ${label}: ${text}, now ${found}${problem === undefined ? '' : ` (${problem})`}`;
 }
 
 function flags(step: MountFlags): string {

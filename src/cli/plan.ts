@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { prepare } from '../supervisor/prepare.ts';
+import { type Prepared, prepare } from '../supervisor/prepare.ts';
 import { contextOf } from './context.ts';
 import { planJson, planText } from './plan-text.ts';
 
@@ -15,12 +15,21 @@ export function register(program: Command): void {
     .option('--reveal', 'do not mask passwords')
     .action(async (app: string, daemon: string | undefined, options: { reveal?: boolean }, command: Command) => {
       const context = contextOf(command);
-      const { plans, warnings, config } = await prepare(context.paths, app, { daemon, sandbox: true, start: false });
+      const wanted = { daemon, sandbox: true, start: false, names: true };
+      const prepared = await prepare(context.paths, app, wanted);
+      const { plans, warnings, config } = prepared;
+      const rules = await firewallRules(prepared);
       const reveal = options.reveal === true;
       const text = context.json
-        ? `${JSON.stringify({ app, warnings, daemons: plans.map((plan) => planJson(plan, config, reveal)) }, null, 2)}\n`
-        : plans.map((plan) => planText(plan, config, reveal)).join('\n');
+        ? `${JSON.stringify({ app, warnings, daemons: plans.map((plan) => planJson(plan, config, reveal)), ...(rules === '' ? {} : { firewallRules: rules }) }, null, 2)}\n`
+        : plans.map((plan) => planText(plan, config, reveal, rules)).join('\n');
       process.stdout.write(text);
       if (!context.json) for (const warning of warnings) process.stderr.write(`metactl: warning: ${warning}\n`);
     });
+}
+
+/** The rules of the app's firewall in the words of the system's own; '' where it has none. */
+async function firewallRules({ host, paths, plans: [plan] }: Prepared): Promise<string> {
+  if (plan?.firewall === undefined || !('hostLink' in plan.network)) return '';
+  return await host.firewallRules(paths, plan.app, plan.network.hostLink, plan.firewall);
 }

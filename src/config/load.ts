@@ -10,6 +10,7 @@ import { administratorsFiles, type LayerFile, type Replacement, readLayer } from
 import { merge } from './merge.ts';
 import { configurationError } from './messages.ts';
 import { nameProblem, requireAppName } from './names.ts';
+import { NO_SANDBOX_FILE } from './no-sandbox.ts';
 import { inspectNode } from './node-config.ts';
 import { ProblemList } from './problem-list.ts';
 import type { LoadedConfig, NodeConfig, Problem } from './types.ts';
@@ -114,7 +115,7 @@ export function listApps(paths: Paths): string[] {
 /** What `--no-sandbox` says, as the highest layer. */
 const NO_SANDBOX: LayerFile = {
   layer: 'node',
-  file: '--no-sandbox',
+  file: NO_SANDBOX_FILE,
   headers: [{ kind: 'header', section: 'sandbox', line: 0, column: 0 }],
   entries: [{ kind: 'entry', section: 'sandbox', key: 'enabled', raw: 'no', line: 0, keyColumn: 0, valueColumn: 0 }],
   problems: [],

@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
-import type { CgroupLimits, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
+import type { CgroupLimits, FirewallPlan, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import type { Paths } from '../util/paths.ts';
 import type { FilteredCall, FilteredCallQuery } from './filtered-call.ts';
 import type { Finding } from './finding.ts';
@@ -46,6 +46,10 @@ export interface Host {
    * @param patience milliseconds to wait for a first record.
    */
   filteredCalls(query: FilteredCallQuery, patience?: number): Promise<readonly FilteredCall[]>;
+  /** The app's firewall as it is in the kernel now; undefined where it has none, or doesn't run. */
+  firewall(paths: Paths, app: string): Promise<FirewallState | undefined>;
+  /** The rules that a start would make, in the words of the system's own firewall. Pure. */
+  firewallRules(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<string>;
   /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
   openTerminal(size: TerminalSize): Promise<Terminal>;
 }
@@ -56,6 +60,7 @@ export interface AppRequest {
   readonly app: string;
   readonly daemon: string;
   readonly network: NetworkPlan;
+  readonly firewall?: FirewallPlan;
   /** Owner and mode of the state directory, if it has to be made. */
   readonly owner: { readonly uid: number; readonly gid: number; readonly mode?: number };
   readonly stateDirectory: string;
@@ -125,10 +130,37 @@ export interface Lease {
   readonly ids?: number;
 }
 
+export interface FirewallState {
+  /** As it is in force. */
+  readonly plan: FirewallPlan;
+  /** Milliseconds since the epoch. */
+  readonly resolvedAt: number;
+  /** Whether the kernel has all of the rules. */
+  readonly inForce: boolean;
+  /** Since the app was started. */
+  readonly refused: { readonly packets: number; readonly bytes: number };
+  /** Where the app was refused to connect to, the last first; what has ports only, and not longer ago than 15 minutes. */
+  readonly destinations: readonly RefusedDestination[];
+}
+
+export interface RefusedDestination {
+  readonly address: string;
+  readonly protocol: string;
+  readonly port: number;
+  readonly packets: number;
+  readonly bytes: number;
+  /** Milliseconds since the last packet. */
+  readonly agoMs: number;
+}
+
 /** One daemon's hold on its app's shared objects. */
 export interface AppHandle {
   /** Makes the daemon's cgroup and starts it. One running sandbox at a time per handle. */
   start(plan: SandboxPlan, io: StdioPlan): Promise<Sandbox>;
+  /** Puts what the firewall's names stand for now in force. @returns false where its rules had gone and were put back. */
+  renewFirewall(plan: FirewallPlan): Promise<boolean>;
+  /** Puts the firewall's rules back, if somebody took them away. @returns false where that was so. */
+  keepFirewall(): Promise<boolean>;
   /** Removes the daemon's own objects; the app's too if no daemon of the app is left. */
   close(): Promise<void>;
 }

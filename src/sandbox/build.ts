@@ -1,16 +1,18 @@
 import { basename, dirname, join } from 'node:path';
+import { NO_SANDBOX_FILE } from '../config/no-sandbox.ts';
 import type { AppConfig } from '../config/types.ts';
 import type { HostFacts, Lease } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
 import { objectName, type Paths } from '../util/paths.ts';
 import { checkAppDirectory } from './app-directory.ts';
 import { etcFiles, TTY_GROUP } from './etc-files.ts';
+import { planFirewall, type Resolutions, UNRESOLVED } from './firewall.ts';
 import { isBelow } from './host-directories.ts';
 import { planIdentity, usesUserNamespace } from './identity.ts';
 import { planLimits } from './limits.ts';
 import { mountRequests } from './mount-requests.ts';
 import { firstPid } from './pids.ts';
-import type { Identity, NetworkPlan, SandboxPlan, UserNamespacePlan } from './plan.ts';
+import type { Identity, NetworkPlan, RootPlan, SandboxPlan, UserNamespacePlan } from './plan.ts';
 import { planProcess } from './process.ts';
 import { planRoot } from './root.ts';
 import type { SeccompOptions } from './seccomp/index.ts';
@@ -25,6 +27,8 @@ export interface PlanInput {
   readonly command: CommandLine;
   readonly lease: Lease;
   readonly facts: HostFacts;
+  /** What the names of the firewall stand for. Absent: not looked up. */
+  readonly names?: Resolutions;
   /** The name of the host end of the app's veth pair. */
   readonly hostLink: string;
   /** App directories of the node's other apps (`config/other-apps.ts`). */
@@ -61,16 +65,23 @@ export function buildPlan(input: PlanInput): SandboxPlan {
   const { users, userNamespace } = planUsers(input);
   const identity = users[config.daemons.indexOf(daemon)]!;
   const sandboxed = isSandboxed(config);
+  const network = planNetwork(paths, config, lease, input.hostLink);
+  const root = sandboxed
+    ? rootPlan(input, users, userNamespace)
+    : { steps: [], common: 0, masked: [], readOnly: [], leftOut: [] };
+  const firewall = planFirewall(config, input.names ?? UNRESOLVED, {
+    resolvConf: resolvConfOf(root),
+    network: linkOf(config, network),
+  });
   return {
     app: config.app,
     daemon,
     sandboxed,
     hostname: config.app,
     ...(sandboxed ? firstPid(config.daemons.indexOf(daemon)) : {}),
-    network: planNetwork(paths, config, lease, input.hostLink),
-    root: sandboxed
-      ? rootPlan(input, users, userNamespace)
-      : { steps: [], common: 0, masked: [], readOnly: [], leftOut: [] },
+    network,
+    ...(firewall === undefined ? {} : { firewall }),
+    root,
     ...(userNamespace === undefined ? {} : { userNamespace }),
     identity,
     process: planProcess({ ...input, identity }),
@@ -107,6 +118,19 @@ function idmapped(
     stateDirectory: state === 'mapped',
     directory: release !== undefined && directoryOwner(release, namespace) === 'mapped',
   };
+}
+
+/** Where the app's packets can be told from others'. Who says `--no-sandbox` wants no firewall either. */
+function linkOf(config: AppConfig, network: NetworkPlan): 'own' | 'none' | 'shared' {
+  if (config.setting('sandbox', 'enabled')?.origin.file === NO_SANDBOX_FILE) return 'none';
+  if (!isSandboxed(config)) return 'shared';
+  return 'hostLink' in network ? 'own' : network.mode === 'none' ? 'none' : 'shared';
+}
+
+/** The resolver's configuration that the sandbox will have. */
+function resolvConfOf(root: RootPlan): string {
+  const step = root.steps.find((one) => one.op === 'file' && one.target.endsWith('/resolv.conf'));
+  return step?.op === 'file' ? step.content : '';
 }
 
 /**

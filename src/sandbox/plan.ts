@@ -15,6 +15,8 @@ export interface SandboxPlan {
    */
   readonly firstPid?: number;
   readonly network: NetworkPlan;
+  /** Absent: the app may connect to everything that the host can. The same for all daemons of an app. */
+  readonly firewall?: FirewallPlan;
   readonly root: RootPlan;
   /** Absent: the ids inside are those of the host. */
   readonly userNamespace?: UserNamespacePlan;
@@ -33,6 +35,34 @@ export type NetworkPlan =
       readonly alias: string;
     }
   | { readonly mode: 'none' };
+
+/** Where the app may connect to; everything else is refused. */
+export interface FirewallPlan {
+  /** `reject` tells the app at once, `drop` nothing. */
+  readonly policy: 'reject' | 'drop';
+  readonly accept: readonly FirewallEntry[];
+  /** Addresses of the resolvers in the sandbox's resolv.conf, to be reached at port 53. */
+  readonly resolvers: readonly string[];
+  /** Milliseconds between two resolutions of the names. */
+  readonly resolveInterval: number;
+}
+
+/** One line of `[firewall.out.accept]`. */
+export interface FirewallEntry {
+  readonly label: string;
+  /** As configured. */
+  readonly text: string;
+  /** The host name that `networks` are the addresses of. */
+  readonly name?: string;
+  /** Addresses and networks, v4 and v6; none for a name that does not resolve. */
+  readonly networks: readonly string[];
+  /** Why the name did not resolve (an error name of getaddrinfo), at the last attempt. */
+  readonly problem?: string;
+  /** First and last; absent: all. */
+  readonly ports?: readonly [number, number];
+  /** Absent: all. */
+  readonly protocol?: 'tcp' | 'udp' | 'icmp';
+}
 
 /** The sandbox's file system. Steps run in order; targets are paths as seen inside. */
 export interface RootPlan {

@@ -17,6 +17,7 @@ export function appRequest(
     app: plan.app,
     daemon: plan.daemon,
     network: plan.network,
+    ...(plan.firewall === undefined ? {} : { firewall: plan.firewall }),
     owner: { uid: state.uid, gid: state.gid, mode: state.mode },
     ...(plan.userNamespace === undefined ? {} : { ids: plan.userNamespace.first }),
     stateDirectory: config.stateDirectory,

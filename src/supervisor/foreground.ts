@@ -1,9 +1,11 @@
+import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import type { AppHandle, Sandbox } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { appRequest } from './app-request.ts';
 import { type DaemonEvent, DaemonRunner } from './daemon-runner.ts';
 import { describeEnding } from './ending-text.ts';
+import { FirewallWatch } from './firewall-watch.ts';
 import { killedFor } from './killed-for.ts';
 import { copyOutput } from './output.ts';
 import type { Prepared } from './prepare.ts';
@@ -30,8 +32,10 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
   const runners: DaemonRunner[] = [];
   const copies: Promise<void>[] = [];
   let asked: number | undefined;
+  let firewall: FirewallWatch | undefined;
   const release = onSignals((signal, stops) => {
     if (stops) asked = signal;
+    else if (signal === constants.signals.SIGHUP) firewall?.renew();
     for (const runner of runners) stops ? runner.stop(signal) : runner.signal(signal);
   });
   try {
@@ -40,6 +44,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
       const onWarning = handles.length === 0 ? (text: string) => io.log(`warning: ${text}`) : undefined;
       handles.push(await prepared.host.openApp(appRequest(prepared, plan, onWarning)));
     }
+    firewall = watchFirewall(prepared, handles, io);
     const runs = prepared.plans.map((plan, index) => {
       const prefix = several ? `${plan.daemon.padEnd(width)} | ` : undefined;
       const runner = new DaemonRunner({
@@ -61,8 +66,19 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     return results.find((status) => status !== 0) ?? 0;
   } finally {
     release();
+    await firewall?.close();
     for (const handle of handles.reverse()) await closeHandle(handle, io);
   }
+}
+
+/** One watch for all daemons: they share the firewall. */
+function watchFirewall(
+  { plans }: Prepared,
+  [handle]: readonly AppHandle[],
+  { log }: ForegroundIo,
+): FirewallWatch | undefined {
+  const plan = plans[0]?.firewall;
+  return plan === undefined || handle === undefined ? undefined : new FirewallWatch(handle, plan, log);
 }
 
 /** What can't be taken away must not hide how the daemons ended, nor why they didn't start. */

@@ -6,6 +6,7 @@ import { host as hostOfThisMachine } from '../host/index.ts';
 import { platformNamed, platforms } from '../platform/index.ts';
 import type { Need } from '../platform/platform.ts';
 import { buildPlan, isSandboxed } from '../sandbox/build.ts';
+import { firewallNames, type Resolutions, UNRESOLVED } from '../sandbox/firewall.ts';
 import { needsLeasedUid, usesUserNamespace } from '../sandbox/identity.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { seccompProgram } from '../sandbox/seccomp/index.ts';
@@ -13,6 +14,8 @@ import { planStateOwner, type StateOwner } from '../sandbox/state-owner.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { nearest } from '../util/suggest.ts';
+import { unresolved } from './firewall-watch.ts';
+import { resolveNames } from './resolve-names.ts';
 
 export interface PrepareOptions {
   /** Only this daemon; undefined: all of the app. */
@@ -23,6 +26,8 @@ export interface PrepareOptions {
   readonly start: boolean;
   /** Check that the files of the command line are there; default: as `start`. */
   readonly needs?: boolean;
+  /** Resolve the names in `[firewall.out.accept]`; default: as `start`. */
+  readonly names?: boolean;
 }
 
 /** An app ready to be started: everything is checked, nothing but its leases has been taken. */
@@ -60,12 +65,14 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
     wantIds: usesUserNamespace(loaded),
     ...(explicit === undefined ? {} : { address: explicit }),
   };
+  const resolves = options.names ?? options.start;
+  const names = resolves && sandboxed ? await resolveNames(firewallNames(loaded)) : UNRESOLVED;
   const others = sandboxed ? otherApps(paths, app) : { directories: [], warnings: [] };
   const planWith = (lease: Lease) => {
     const config = loaded.withAddress(lease.address);
     const plans = daemons.map((daemon) =>
       planDaemon({
-        ...{ paths, config, daemon, lease, facts, host },
+        ...{ paths, config, daemon, lease, facts, host, names },
         others: others.directories,
         needs: options.needs ?? options.start,
       }),
@@ -75,6 +82,7 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   // Planned once with the leases it would get, so that a bad configuration takes none.
   let result = planWith(await host.lease(paths, node, { ...request, take: false }));
   const checked = result.plans.flatMap((plan) => [...host.check(plan, facts)]);
+  if (resolves) checked.push(...unresolvedNames(result.plans));
   if (options.start && (request.wantAddress || request.wantUid || request.wantIds)) {
     const taken = await host.lease(paths, node, { ...request, take: true });
     if (!isSameLease(taken, result.lease)) result = planWith(taken);
@@ -96,17 +104,24 @@ interface PlanContext {
   readonly lease: Lease;
   readonly facts: HostFacts;
   readonly host: Host;
+  readonly names: Resolutions;
   readonly others: readonly string[];
   readonly needs: boolean;
 }
 
-function planDaemon({ paths, config, daemon, lease, facts, host, others, needs }: PlanContext): SandboxPlan {
+/** All daemons of an app have the same firewall. */
+function unresolvedNames([plan]: readonly SandboxPlan[]): string[] {
+  const entries = plan?.firewall?.accept.filter(({ problem }) => problem !== undefined) ?? [];
+  return entries.map((entry) => unresolved(entry).replace(/^warning: /, ''));
+}
+
+function planDaemon({ paths, config, daemon, lease, facts, host, names, others, needs }: PlanContext): SandboxPlan {
   const platform = platformNamed(config.text(`daemon.${daemon}`, 'platform') ?? 'exec');
   const context = { app: config.app, daemon, ownNetwork: lease.address !== undefined };
   const command = platform.command(config, daemon, context);
   if (needs) for (const need of command.needs) requireNeed(need, facts);
   const hostLink = host.linkName(paths, config.app);
-  return buildPlan({ paths, config, daemon, command, lease, facts, hostLink, others, seccompProgram });
+  return buildPlan({ paths, config, daemon, command, lease, facts, names, hostLink, others, seccompProgram });
 }
 
 /** @throws MetactlError (78) where a file that the command line names is not there. */

@@ -1,3 +1,4 @@
+import { ENDPOINT_EXPECTED, parseEndpoint } from '../endpoint.ts';
 import { MOUNT_EXPECTED, parseMount } from '../mount.ts';
 import type { SectionSpec } from '../types.ts';
 import { readValue } from '../values.ts';
@@ -5,8 +6,6 @@ import { ADMINISTRATORS } from './layers.ts';
 
 const PORT = '(?:6553[0-5]|655[0-2]\\d|65[0-4]\\d\\d|6[0-4]\\d{3}|[1-5]?\\d{1,4})';
 const PUBLISH = new RegExp(`^${PORT}:${PORT}(?:/(?:tcp|udp))?$`);
-const ENDPOINT = new RegExp(`^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?:${PORT}|\\[[0-9a-fA-F:.]+\\]:${PORT})$`);
-const CIDR = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]+:[0-9a-fA-F:.]*)\/\d{1,3}$/;
 
 export const SANDBOX: readonly SectionSpec[] = [
   {
@@ -111,30 +110,34 @@ export const SANDBOX: readonly SectionSpec[] = [
   },
   {
     name: 'firewall.out',
-    doc: 'Connections that the app opens.',
+    doc: 'Connections that the app opens: to other servers, this host and other apps on it.',
     keys: [
       {
         key: 'policy',
         type: 'enum',
         values: ['accept', 'reject', 'drop'],
         default: 'accept',
-        unbuilt: 'protects',
-        builtValues: ['accept'],
-        doc: 'What happens to those that no entry of `[firewall.out.accept]` allows.',
+        doc: 'What happens to those that no entry of `[firewall.out.accept]` allows: `reject` fails them at once, `drop` lets them time out. Always allowed: loopback, answers to those who connected to the app, DNS (port 53) of the resolvers in its resolv.conf.',
+      },
+      {
+        key: 'resolve-interval',
+        type: 'duration',
+        default: '60s',
+        min: 1000,
+        doc: 'How often the names in `[firewall.out.accept]` are resolved again; SIGHUP to the supervisor does it at once.',
       },
     ],
   },
   {
     name: 'firewall.out.accept',
-    doc: 'Where the app may connect to: a label, and where.',
+    doc: 'Where the app may connect to: a label, and where. Without effect under the policy `accept`.',
     keys: [
       {
         key: '*',
         type: 'text',
-        read: (text) => (ENDPOINT.test(text) || CIDR.test(text) ? text : undefined),
-        expected: 'HOST:PORT or a network such as 10.0.0.0/8',
-        unbuilt: 'protects',
-        doc: '`HOST:PORT` or a network such as `10.0.0.0/8`.',
+        read: (text) => (parseEndpoint(text) === undefined ? undefined : text),
+        expected: ENDPOINT_EXPECTED,
+        doc: '`HOST:PORT`, `HOST:FIRST-LAST`, an address or a network such as `10.0.0.0/8`, also with ports; `/tcp` (default with ports), `/udp` or `/icmp` at its end. IPv6 in brackets: `[2001:db8::/32]:443`. A name stands for all its addresses, v4 and v6; one that does not resolve allows nothing until it does.',
       },
     ],
   },

@@ -1,7 +1,8 @@
 import { closeSync, fstatSync } from 'node:fs';
-import type { SandboxPlan } from '../../sandbox/plan.ts';
+import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
 import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } from '../host.ts';
+import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from './app-firewall.ts';
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
 import { watchConflicts } from './conflict-watch.ts';
 import { makeStateDirectory } from './directories.ts';
@@ -23,7 +24,7 @@ import { idmapFor, needsIdmap, openUserNamespace, removeUserNamespace } from './
  * left, what is shared.
  */
 export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Promise<AppHandle> {
-  const { paths, node, app, daemon, network } = request;
+  const { paths, node, app, daemon, network, firewall } = request;
   makeStateDirectory(paths, app, request.owner);
   let hold: DaemonHold | undefined;
   let netns: number | undefined;
@@ -39,6 +40,10 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
         if (request.limits !== undefined) cgroup = makeCgroup(request, request.limits, cgroupFacts);
       };
       if (request.ids !== undefined) user = await openUserNamespace(paths, app, request.ids);
+      // Before there is a link, so that not one packet gets by.
+      if (firewall !== undefined && 'hostLink' in network) {
+        await ensureFirewall(paths, app, network.hostLink, firewall);
+      } else if (process.geteuid?.() === 0) await removeFirewall(paths, app);
       // The kernel takes longest for the network: the rest is made meanwhile.
       if (network.mode === 'routed') netns = (await makeAppNetwork(paths, node, app, network, rest)).netns;
       else rest();
@@ -80,6 +85,7 @@ async function release(request: AppRequest, hold: DaemonHold): Promise<void> {
     if (livingDaemons(paths, app).length > 0) return;
     if (process.geteuid?.() === 0) {
       await removeAppNetwork(paths, app, request.network);
+      await removeFirewall(paths, app);
       removeTemporary(paths, app);
       removeUserNamespace(paths, app);
     }
@@ -161,6 +167,15 @@ class LinuxApp implements AppHandle {
   #cgroupFor(plan: SandboxPlan): DaemonCgroup {
     this.#cgroup ??= makeCgroup(this.#request, plan, this.#cgroupFacts);
     return this.#cgroup;
+  }
+
+  async renewFirewall(plan: FirewallPlan): Promise<boolean> {
+    const { paths, app, network } = this.#request;
+    return 'hostLink' in network ? !(await renewFirewall(paths, app, network.hostLink, plan)) : true;
+  }
+
+  async keepFirewall(): Promise<boolean> {
+    return !(await repairFirewall(this.#request.paths, this.#request.app));
   }
 
   async close(): Promise<void> {

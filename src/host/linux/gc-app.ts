@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { objectName, type Paths } from '../../util/paths.ts';
 import type { GcItem } from '../gc-item.ts';
+import { removeFirewall } from './app-firewall.ts';
 import { detectCgroups, listAppCgroups, removeAppCgroups, removeDaemonCgroup } from './cgroup/index.ts';
 import { liveDaemons } from './live.ts';
 import { hostLinkName, NETNS_DIRECTORY, removeNetwork, unpinNetns } from './network.ts';
@@ -30,6 +31,10 @@ export function findAppGarbage(paths: Paths, app: string, links: readonly LinkEn
     ...liveDaemons(paths, app).map((daemon) => sandboxFinding(paths, app, daemon)),
     ...cgroupFindings(paths, app),
     ...networks.map((network) => networkFinding(paths, app, network)),
+    ...madeOf(paths, app, 'firewall').map(({ chain }) => ({
+      item: { app, kind: 'firewall', name: chain } as const,
+      remove: () => removeFirewall(paths, app),
+    })),
     ...links.filter((link) => !recorded.has(link.name)).map((link) => linkFinding(paths, app, link)),
     ...temporaryFindings(paths, app),
     ...userNamespaceFindings(paths, app),

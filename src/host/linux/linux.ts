@@ -40,5 +40,10 @@ export const linux: Host = {
   collectGarbage: async (paths, options) => (await import('./gc.ts')).collectGarbage(paths, options),
   examine: async (paths, node) => (await import('./doctor/index.ts')).examine(paths, node),
   filteredCalls: async (query, patience) => (await import('./seccomp-log.ts')).filteredCalls(query, patience),
+  firewall: async (paths, app) => (await import('./app-firewall.ts')).readFirewall(paths, app),
+  async firewallRules(paths, app, link, plan) {
+    const { firewallTableName, firewallText } = await import('./app-firewall-table.ts');
+    return firewallText(firewallTableName(paths), app, link, plan);
+  },
   openTerminal: async (size) => (await import('./pty.ts')).openTerminal(size),
 };

@@ -24,6 +24,18 @@ const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
 const NFTA_CHAIN_TABLE = 1;
 const NFTA_CHAIN_NAME = 3;
+const NFTA_CHAIN_USE = 6;
+const NFT_MSG_NEWSETELEM = (10 << 8) | 12;
+const NFT_MSG_NEWOBJ = (10 << 8) | 18;
+const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
+const NFTA_SET_ELEM_KEY = 1;
+const NFTA_SET_ELEM_EXPIRATION = 5;
+const NFTA_SET_ELEM_EXPR = 7;
+const NFTA_DATA_VALUE = 1;
+const NFTA_EXPR_DATA = 2;
+const NFTA_OBJ_DATA = 4;
+const NFTA_COUNTER_BYTES = 1;
+const NFTA_COUNTER_PACKETS = 2;
 const TYPE_MASK = 0x3fff;
 
 interface Message {
@@ -56,6 +68,70 @@ export function readChains(answers: Uint8Array): NftChainName[] | undefined {
   return undefined;
 }
 
+/** Rules in each chain that was asked for, by name; those that aren't there are absent. */
+export function readRuleCounts(answers: Uint8Array): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { type, data } of messagesOf(answers)) {
+    if (type !== NFT_MSG_NEWCHAIN) continue;
+    const name = attributesOf(data.subarray(NFGENMSG)).get(NFTA_CHAIN_NAME) ?? '';
+    const uses = valuesOf(data.subarray(NFGENMSG)).get(NFTA_CHAIN_USE);
+    counts.set(name, uses?.length === 4 ? uses.readUInt32BE() : 0);
+  }
+  return counts;
+}
+
+export interface Counts {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** One element of a dynamic set. */
+export interface SeenElement extends Counts {
+  /** The fields, each padded to four bytes. */
+  readonly key: Buffer;
+  /** Milliseconds until it goes, unless it is seen again. */
+  readonly expires: number;
+}
+
+/** The elements in what a set's listing was answered with; none where there is no such set. */
+export function readElements(answers: Uint8Array): SeenElement[] {
+  const found: SeenElement[] = [];
+  for (const { type, data } of messagesOf(answers)) {
+    if (type !== NFT_MSG_NEWSETELEM) continue;
+    const list = valuesOf(data.subarray(NFGENMSG)).get(NFTA_SET_ELEM_LIST_ELEMENTS);
+    for (const [, element] of list === undefined ? [] : pairsOf(list)) {
+      const values = valuesOf(element);
+      const key = below(values, NFTA_SET_ELEM_KEY).get(NFTA_DATA_VALUE);
+      const expires = Number(big(values.get(NFTA_SET_ELEM_EXPIRATION)));
+      const counter = below(below(values, NFTA_SET_ELEM_EXPR), NFTA_EXPR_DATA);
+      if (key !== undefined) found.push({ key, expires, ...countsOf(counter) });
+    }
+  }
+  return found;
+}
+
+/** A named counter; undefined where there is none. */
+export function readCounter(answers: Uint8Array): Counts | undefined {
+  for (const { type, data } of messagesOf(answers)) {
+    if (type === NFT_MSG_NEWOBJ) return countsOf(below(valuesOf(data.subarray(NFGENMSG)), NFTA_OBJ_DATA));
+  }
+  return undefined;
+}
+
+function countsOf(counter: ReadonlyMap<number, Buffer>): Counts {
+  const read = (type: number) => Number(big(counter.get(type)));
+  return { packets: read(NFTA_COUNTER_PACKETS), bytes: read(NFTA_COUNTER_BYTES) };
+}
+
+function big(value: Buffer | undefined): bigint {
+  return value?.length === 8 ? value.readBigUInt64BE() : 0n;
+}
+
+function below(values: ReadonlyMap<number, Buffer>, type: number): Map<number, Buffer> {
+  const value = values.get(type);
+  return value === undefined ? new Map() : valuesOf(value);
+}
+
 /** The request is not echoed (NETLINK_CAP_ACK): after nlmsgerr come attributes only. */
 function wordsOf(flags: number, data: Buffer): string {
   return (flags & NLM_F_ACK_TLVS) === 0 ? '' : (attributesOf(data.subarray(ERROR)).get(NLMSGERR_ATTR_MSG) ?? '');
@@ -75,16 +151,21 @@ function* messagesOf(answers: Uint8Array): Generator<Message> {
   }
 }
 
-/** Attributes as text without their terminating zero, the only kind that is asked for here. */
+/** Attributes as text without their terminating zero. */
 function attributesOf(bytes: Buffer): Map<number, string> {
-  const found = new Map<number, string>();
+  return new Map(pairsOf(bytes).map(([type, value]) => [type, value.toString('utf8').replace(/\0.*$/s, '')]));
+}
+
+function valuesOf(bytes: Buffer): Map<number, Buffer> {
+  return new Map(pairsOf(bytes));
+}
+
+function pairsOf(bytes: Buffer): [number, Buffer][] {
+  const found: [number, Buffer][] = [];
   for (let at = 0; at + 4 <= bytes.length; ) {
     const length = bytes.readUInt16LE(at);
     if (length < 4 || at + length > bytes.length) break;
-    found.set(
-      bytes.readUInt16LE(at + 2) & TYPE_MASK,
-      bytes.toString('utf8', at + 4, at + length).replace(/\0.*$/s, ''),
-    );
+    found.push([bytes.readUInt16LE(at + 2) & TYPE_MASK, bytes.subarray(at + 4, at + length)]);
     at += length + (-length & 3);
   }
   return found;

@@ -58,7 +58,7 @@ export function removeTable(name: string): Uint8Array {
  */
 export function putPart(part: NftTable): Uint8Array {
   const flushed = (part.sets ?? [])
-    .filter((set) => set.dynamic === undefined)
+    .filter((set) => set.dynamic === undefined && !set.shared)
     .map((set) => message(NFT_MSG.deleteElement, 0, named(1, part.name), named(2, set.name)));
   const emptied = part.chains.map(({ name }) => message(NFT_MSG.deleteRule, 0, named(1, part.name), named(2, name)));
   return batch([...declare(part), ...emptied, ...flushed, ...fill(part)]);

@@ -3,7 +3,7 @@ import type { DataType, Expression, NatTarget, NftChain, NftElement, NftSet, Nft
 
 /**
  * Tables as `nft --stateless list` prints them (nftables 1.0), so that an administrator reads in a plan what nft will show.
- * It differs at most in how elements are spread over lines. Pure.
+ * It differs at most in how elements are ordered and spread over lines. Pure.
  */
 export function tableText(table: NftTable): string {
   const parts = [
@@ -37,7 +37,7 @@ function setText(set: NftSet): string {
   return `\t${data === undefined ? 'set' : 'map'} ${name} {\n${lines.map((line) => `\t\t${line}\n`).join('')}\t}\n`;
 }
 
-/** In the order of their numbers, as nft sorts them. */
+/** In the order of their numbers; nft has another one for concatenations. */
 function elementLines({ key, data, elements = [] }: NftSet): string[] {
   if (elements.length === 0) return [];
   const texts = [...elements].sort((a, b) => compareKeys(key, a, b)).map((element) => elementText(key, data, element));

@@ -81,6 +81,8 @@ export interface NftSet {
   readonly interval?: true;
   /** Filled by rules: at most `size` elements, each of which goes `timeout` seconds after its last update. */
   readonly dynamic?: { readonly size: number; readonly timeout: number };
+  /** Other parts of the table put elements into it: putting the part that declares it never empties it. */
+  readonly shared?: true;
   readonly elements?: readonly NftElement[];
 }
 

@@ -87,8 +87,10 @@ export function readOtherClaims(own: string): Claim[] {
   return otherClaims(chains, own);
 }
 
-function transact(step: string, table: string, messages: Uint8Array): void {
+/** Sends a transaction. @throws MetactlError METACTL_NO_NFT, METACTL_NFT where it is refused, but for the errno `harmless`. */
+export function transact(step: string, table: string, messages: Uint8Array, harmless?: number): void {
   const { refusal, acknowledged } = readOutcome(networkAddon().nfnetlink(messages));
+  if (refusal !== undefined && refusal.errno === harmless) return;
   if (refusal !== undefined || acknowledged === 0) throw nftError(step, table, refusal);
 }
 

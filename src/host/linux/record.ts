@@ -19,6 +19,8 @@ export type MadeObject =
       readonly uplink?: string;
     }
   | { readonly kind: 'nft'; readonly table: string }
+  /** The app's rules in the node's table of firewalls. */
+  | { readonly kind: 'firewall'; readonly table: string; readonly chain: string }
   /** The device whose forwarding the node's apps use; `configured`: named in metactl.conf. */
   | { readonly kind: 'uplink'; readonly name: string; readonly configured: boolean }
   /** `key` is the path below /proc/sys, `value` what metactl set in place of `old`. */

@@ -113,10 +113,8 @@ describe('bad input starts nothing', () => {
   });
 
   it('what this version has not got and would protect', async () => {
-    write('', { head: '[firewall.out]\npolicy = reject\n' });
-    await expectRefusal(
-      `${conf('shop')}:9:10: \`[firewall.out] policy\` = \`reject\` is not in this version of metactl`,
-    );
+    write('', { head: '[hooks]\non-oom = /bin/x\n' });
+    await expectRefusal(`${conf('shop')}:9:10: \`[hooks] on-oom\` = \`/bin/x\` is not in this version of metactl`);
     write('watchdog-sec = 10s');
     await expectRefusal(
       `${conf('shop')}:7:16: \`[daemon.main] watchdog-sec\` = \`10s\` is not in this version of metactl`,

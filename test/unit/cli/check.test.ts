@@ -21,7 +21,7 @@ describe('checkApp', () => {
   it('tells the problems of all layers, what run would refuse, and notes', async () => {
     const root = appRoot({
       application: '[daemon.web]\nnice = x\n[crontab]\na = @daily x\n',
-      site: '[firewall.out]\npolicy = reject\n',
+      site: '[hooks]\non-oom = /bin/x\n',
       node: '[snadbox]\n',
       metactl: '[node]\nnam = x\n',
     });
@@ -29,7 +29,7 @@ describe('checkApp', () => {
       'error: /etc/metactl/metactl.conf:2:1: found the key `nam`, expected a key of [node]; did you mean `name`?',
       "error: /etc/metactl/nodes/myapp.conf:1:2: found the section `[snadbox]`, expected a section of an app's configuration; did you mean `[sandbox]`?",
       'error: .metactl:2:8: found `x`, expected a whole number from -20 to 19',
-      'error: /etc/metactl/site/myapp.conf:2:10: `[firewall.out] policy` = `reject` is not in this version of metactl',
+      'error: /etc/metactl/site/myapp.conf:2:10: `[hooks] on-oom` = `/bin/x` is not in this version of metactl',
       'note: .metactl:4:5: `[crontab] a` = `@daily x` is not in this version of metactl',
       'myapp: 4 errors, 1 note',
     ]);

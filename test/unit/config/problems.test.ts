@@ -101,7 +101,7 @@ describe('problems, each by its exact text', () => {
     ],
     [
       '[firewall.out.accept]\ndb = db.example.org',
-      '.metactl:2:6: found `db.example.org`, expected HOST:PORT or a network such as 10.0.0.0/8',
+      '.metactl:2:6: found `db.example.org`, expected HOST:PORT[-PORT][/tcp|/udp], NETWORK[:PORT[-PORT]][/tcp|/udp|/icmp] or HOST/icmp',
     ],
   ])('%j', (application, problem) => expect(inspect({ application: `${application}\n` }).lines).toEqual([problem]));
 

@@ -4,9 +4,6 @@ import { inspect, shorten, thrown } from './root.ts';
 
 describe('what is not in this version', () => {
   it.each([
-    ['[firewall.out]\npolicy = reject', '`[firewall.out] policy` = `reject`'],
-    ['[firewall.out]\npolicy = drop', '`[firewall.out] policy` = `drop`'],
-    ['[firewall.out.accept]\ndb = 10.0.0.0/8', '`[firewall.out.accept] db` = `10.0.0.0/8`'],
     ['[sandbox.net]\npublish = 80:80', '`[sandbox.net] publish` = `80:80`'],
     ['[sandbox.net]\nmode = nat', '`[sandbox.net] mode` = `nat`'],
     ['[sandbox.net]\nmode = host', '`[sandbox.net] mode` = `host`'],
@@ -28,7 +25,8 @@ describe('what is not in this version', () => {
   });
 
   it.each([
-    '[firewall.out]\npolicy = accept',
+    '[firewall.out]\npolicy = reject',
+    '[firewall.out.accept]\ndb = 10.0.0.0/8',
     '[sandbox]\nuser-namespace = yes',
     '[sandbox.net]\nmode = routed',
     '[sandbox.net]\nmode = none',

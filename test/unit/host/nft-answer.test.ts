@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readChains, readOutcome } from '../../../src/host/linux/nft-answer.ts';
+import {
+  readChains,
+  readCounter,
+  readElements,
+  readOutcome,
+  readRuleCounts,
+} from '../../../src/host/linux/nft-answer.ts';
 
 const ERROR = 2;
 const DONE = 3;
@@ -60,11 +66,48 @@ describe('answers of nfnetlink', () => {
     expect(readChains(answer(1))).toBeUndefined();
   });
 
+  const raw = (type: number, value: Buffer) => {
+    const head = Buffer.alloc(4);
+    head.writeUInt16LE(4 + value.length, 0);
+    head.writeUInt16LE(type, 2);
+    return Buffer.concat([head, value, Buffer.alloc(-value.length & 3)]);
+  };
+  const long = (type: number, value: number) => {
+    const data = Buffer.alloc(8);
+    data.writeBigUInt64BE(BigInt(value));
+    return raw(type, data);
+  };
+  const counts = (bytes: number, packets: number) => Buffer.concat([long(1, bytes), long(2, packets)]);
+  const generic = Buffer.of(1, 0, 0, 1);
+
+  it('tell how many rules a chain has', () => {
+    const one = message(NEW_CHAIN, 0, Buffer.concat([generic, attribute(3, 'c'), raw(6, Buffer.of(0, 0, 0, 7))]));
+    expect(readRuleCounts(Buffer.concat([one, answer(2)]))).toEqual(new Map([['c', 7]]));
+  });
+
+  it('tell a counter, if it is there', () => {
+    const object = message(0xa12, 0, Buffer.concat([generic, attribute(2, 'n'), raw(4, counts(90, 2))]));
+    expect(readCounter(object)).toEqual({ packets: 2, bytes: 90 });
+    expect(readCounter(answer(2))).toBeUndefined();
+  });
+
+  it('tell the elements of a dynamic set', () => {
+    const key = Buffer.of(10, 0, 0, 1);
+    const counter = Buffer.concat([attribute(1, 'counter'), raw(2, counts(60, 1))]);
+    const element = Buffer.concat([raw(1, raw(1, key)), long(5, 1500), raw(7, counter)]);
+    const list = message(0xa0c, 0, Buffer.concat([generic, raw(3, raw(1, element))]));
+    expect(readElements(list)).toEqual([{ key, expires: 1500, packets: 1, bytes: 60 }]);
+    expect(readElements(answer(2))).toEqual([]);
+  });
+
   it('never hang or throw, whatever the bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         readOutcome(bytes);
         readChains(bytes);
+        readRuleCounts(bytes);
+        readCounter(bytes);
+        readElements(bytes);
       }),
     );
   });

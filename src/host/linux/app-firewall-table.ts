@@ -1,0 +1,169 @@
+import type { FirewallEntry, FirewallPlan } from '../../sandbox/plan.ts';
+import type { Paths } from '../../util/paths.ts';
+import { type Box, disjoint } from './app-firewall-boxes.ts';
+import { tableName } from './network-name.ts';
+import { formatValue, parseValue } from './nft-data.ts';
+import { partText } from './nft-text.ts';
+import type { DataType, Expression, Field, NftElement, NftRule, NftSet, NftTable } from './nft-types.ts';
+
+/*
+ * The node's table of firewalls: what `[firewall.out]` needs. It is apart from the base table because connection tracking
+ * comes with it, which a node without firewalls should not pay for. A packet's link leads by one look-up to its app's
+ * chain, however many apps there are. Pure.
+ */
+
+/** `metactl-out`, `metactl-ab12-out` under a moved root. */
+export function firewallTableName(paths: Paths): string {
+  return `${tableName(paths)}-out`;
+}
+
+/** The chain of an app; apps' names cannot make it that of a hook. */
+export function firewallChain(app: string): string {
+  return `app-${app}`;
+}
+
+/** An empty chain that tells how the table is made: one of another version is made anew, see `ensureFirewall`. */
+export const SHAPE = 'shape-1';
+
+const FILTER = 0;
+/** Links to the chains of their apps. */
+const LINKS: NftSet = { name: 'links', key: ['ifname'], data: 'verdict', shared: true };
+/** Protocols with ports where TCP has them. */
+const PORTED: NftSet = {
+  name: 'ported',
+  key: ['inet_proto'],
+  elements: [{ key: ['tcp'] }, { key: ['udp'] }, { key: ['sctp'] }],
+};
+/** Without these there is no IPv6 on a link: neighbour discovery, and the groups that it needs (RFC 4861, 2710, 3810). */
+const NEIGHBOUR: NftSet = {
+  name: 'neighbour',
+  key: ['icmpv6_type'],
+  elements: [131, 132, 133, 135, 136, 143].map((type) => ({ key: [String(type)] })),
+};
+const HOOKS = ['forward', 'input'] as const;
+
+/** The table without any app. `input` is for what apps send to this host itself. */
+export function firewallTable(name: string): NftTable {
+  const rules: NftRule[] = [[{ kind: 'vmap', fields: ['iifname'], map: LINKS.name }]];
+  const hooks = HOOKS.map((hook) => ({ name: hook, base: { hook, priority: FILTER }, rules }));
+  return { name, sets: [LINKS, PORTED, NEIGHBOUR], chains: [{ name: SHAPE, rules: [] }, ...hooks] };
+}
+
+/** The chains that a whole table has, with the number of rules in each. */
+export const WHOLE: ReadonlyMap<string, number> = new Map([[SHAPE, 0], ...HOOKS.map((hook) => [hook, 1] as const)]);
+
+/** Destinations that were refused last are remembered so long, in seconds, and so many of each family at most. */
+export const REFUSED = { timeout: 900, size: 128 } as const;
+
+const FAMILIES = ['4', '6'] as const;
+type Family = (typeof FAMILIES)[number];
+const ADDRESS = { '4': 'ipv4_addr', '6': 'ipv6_addr' } as const;
+const DESTINATION: Readonly<Record<Family, readonly Field[]>> = {
+  '4': ['ip daddr', 'meta l4proto', 'th dport'],
+  '6': ['ip6 daddr', 'meta l4proto', 'th dport'],
+};
+
+/** Names of an app's counter and sets. */
+export function firewallNames(app: string) {
+  return {
+    counter: `refused-${app}`,
+    accept: { '4': `accept4-${app}`, '6': `accept6-${app}` },
+    refused: { '4': `refused4-${app}`, '6': `refused6-${app}` },
+  } as const;
+}
+
+/** What of the table is one app's. */
+export function firewallPart(table: string, app: string, link: string, plan: FirewallPlan): NftTable {
+  const chain = firewallChain(app);
+  return {
+    name: table,
+    counters: [firewallNames(app).counter],
+    sets: [...acceptSets(app, plan), ...FAMILIES.map((family) => refusedSet(app, family))],
+    chains: [{ name: chain, rules: rulesOf(app, plan) }],
+    elements: [{ set: LINKS, elements: [{ key: [link], data: { jump: chain } }] }],
+  };
+}
+
+/** Only the sets that change when names are resolved again. */
+export function acceptPart(table: string, app: string, plan: FirewallPlan): NftTable {
+  return { name: table, sets: acceptSets(app, plan), chains: [] };
+}
+
+/** The app's rules as nft prints them. */
+export function firewallText(table: string, app: string, link: string, plan: FirewallPlan): string {
+  return partText(firewallPart(table, app, link, plan));
+}
+
+function rulesOf(app: string, { policy }: FirewallPlan): NftRule[] {
+  const names = firewallNames(app);
+  const accept: Expression = { kind: 'accept' };
+  return [
+    // Answers, and what goes on since before an address left the sets.
+    [{ kind: 'ct-state', states: ['established', 'related'] }, accept],
+    [{ kind: 'in', fields: ['icmpv6 type'], set: NEIGHBOUR.name }, accept],
+    ...FAMILIES.map(
+      (family): NftRule => [{ kind: 'in', fields: DESTINATION[family], set: names.accept[family] }, accept],
+    ),
+    [{ kind: 'counter', name: names.counter }],
+    ...FAMILIES.map(
+      (family): NftRule => [
+        { kind: 'in', fields: ['meta l4proto'], set: PORTED.name },
+        { kind: 'update', set: names.refused[family], fields: DESTINATION[family] },
+      ],
+    ),
+    ...refusal(policy),
+  ];
+}
+
+/** An app that is told fails at once instead of waiting for a time-out. */
+function refusal(policy: FirewallPlan['policy']): NftRule[] {
+  if (policy === 'drop') return [[{ kind: 'drop' }]];
+  return [
+    [
+      { kind: 'protocol', is: 'tcp' },
+      { kind: 'reject', with: 'tcp reset' },
+    ],
+    [{ kind: 'reject', with: 'admin-prohibited' }],
+  ];
+}
+
+function refusedSet(app: string, family: Family): NftSet {
+  return { name: firewallNames(app).refused[family], key: keyOf(family), dynamic: REFUSED };
+}
+
+function keyOf(family: Family): readonly [DataType, DataType, DataType] {
+  return [ADDRESS[family], 'inet_proto', 'inet_service'];
+}
+
+function acceptSets(app: string, plan: FirewallPlan): NftSet[] {
+  const entries = [...plan.accept, ...plan.resolvers.flatMap(resolverEntries)];
+  return FAMILIES.map((family) => {
+    const key = keyOf(family);
+    const boxes = entries.flatMap((entry) => boxesOf(family, entry));
+    const elements = disjoint(boxes).map(
+      (box): NftElement => ({ key: box.map((range, i) => formatValue(key[i]!, range)) }),
+    );
+    return { name: firewallNames(app).accept[family], key, interval: true, elements };
+  });
+}
+
+function resolverEntries(address: string): FirewallEntry[] {
+  const protocols = ['udp', 'tcp'] as const;
+  return protocols.map((protocol) => ({ label: '', text: '', networks: [address], ports: [53, 53], protocol }));
+}
+
+const ALL_PROTOCOLS = '0-255';
+const ALL_PORTS = '0-65535';
+
+function boxesOf(family: Family, { networks, ports, protocol }: FirewallEntry): Box[] {
+  const [address, proto, service] = keyOf(family);
+  const named = protocol === 'icmp' && family === '6' ? 'ipv6-icmp' : protocol;
+  const range = ports === undefined ? ALL_PORTS : `${ports[0]}-${ports[1]}`;
+  return networks
+    .filter((network) => network.includes(':') === (family === '6'))
+    .map((network) => [
+      parseValue(address, network),
+      parseValue(proto, named ?? ALL_PROTOCOLS),
+      parseValue(service, range),
+    ]);
+}

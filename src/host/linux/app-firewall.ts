@@ -1,0 +1,197 @@
+import { readdirSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
+import type { FirewallPlan } from '../../sandbox/plan.ts';
+import { formatAddress } from '../../util/ip.ts';
+import { formatIpv6 } from '../../util/ipv6.ts';
+import type { Paths } from '../../util/paths.ts';
+import type { FirewallState, RefusedDestination } from '../host.ts';
+import {
+  type FirewallRecord,
+  readFirewallRecord,
+  removeFirewallRecord,
+  writeFirewallRecord,
+} from './app-firewall-record.ts';
+import {
+  acceptPart,
+  firewallChain,
+  firewallNames,
+  firewallPart,
+  firewallTable,
+  firewallTableName,
+  REFUSED,
+  WHOLE,
+} from './app-firewall-table.ts';
+import { withMachineLock } from './machine-lock.ts';
+import { networkAddon } from './network-native.ts';
+import { transact } from './nft.ts';
+import { type Counts, readCounter, readElements, readRuleCounts, type SeenElement } from './nft-answer.ts';
+import {
+  askChains,
+  askCounter,
+  listElements,
+  putPart,
+  refillSets,
+  removePart,
+  removeTable,
+  replaceTable,
+} from './nft-batch.ts';
+import { formatValue } from './nft-data.ts';
+import type { NftChain } from './nft-types.ts';
+import { forgetMade, madeOf, recordMade } from './record.ts';
+
+/*
+ * The firewalls of a node's apps in the kernel. All changes are made under the machine's lock, so that whoever makes the
+ * table anew meets nobody who changes it. Each is one transaction: no packet ever sees half a firewall.
+ */
+
+/**
+ * Puts an app's firewall in force, or replaces it; the first one of the node makes the table, and a table that somebody
+ * damaged is made anew with the firewalls of all running apps. Under the app's lock, before anything of the app runs.
+ * @throws MetactlError METACTL_NO_NFT, METACTL_NFT
+ */
+export async function ensureFirewall(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<void> {
+  const table = firewallTableName(paths);
+  recordMade(paths, app, { kind: 'firewall', table, chain: firewallChain(app) });
+  const record: FirewallRecord = { link, plan, resolvedAt: Date.now() };
+  await withMachineLock(false, async () => {
+    if (!isWhole(table)) rebuild(paths, table, app);
+    putRules(table, app, record);
+    writeFirewallRecord(paths, app, record);
+  });
+}
+
+/**
+ * The same while the app runs, with what its names stand for now. Only what has changed is touched.
+ * @returns whether the rules had gone and were put back.
+ */
+export async function renewFirewall(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<boolean> {
+  const table = firewallTableName(paths);
+  return await withMachineLock(false, async () => {
+    const before = readFirewallRecord(paths, app);
+    const gone = before === undefined || !isInForce(table, app, before.plan);
+    if (gone && !isWhole(table)) rebuild(paths, table, app);
+    const record: FirewallRecord = { link, plan, resolvedAt: Date.now() };
+    if (gone) putRules(table, app, record);
+    else if (!sameAddresses(before?.plan, plan)) exchangeAddresses(table, app, plan);
+    writeFirewallRecord(paths, app, record);
+    return gone;
+  });
+}
+
+/** Puts back what somebody took away, from the record. @returns whether something was missing. */
+export async function repairFirewall(paths: Paths, app: string): Promise<boolean> {
+  const table = firewallTableName(paths);
+  const isMissing = () => {
+    const record = readFirewallRecord(paths, app);
+    return record === undefined || isInForce(table, app, record.plan) ? undefined : record;
+  };
+  if (isMissing() === undefined) return false;
+  return await withMachineLock(false, async () => {
+    const record = isMissing();
+    if (record === undefined) return false;
+    if (!isWhole(table)) rebuild(paths, table, app);
+    putRules(table, app, record);
+    return true;
+  });
+}
+
+/** Takes an app's firewall away, with the last one the table. Under the app's lock, after all of the app is gone. */
+export async function removeFirewall(paths: Paths, app: string): Promise<void> {
+  const made = madeOf(paths, app, 'firewall');
+  if (made.length === 0) {
+    removeFirewallRecord(paths, app);
+    return;
+  }
+  const table = firewallTableName(paths);
+  await withMachineLock(false, async () => {
+    const record = readFirewallRecord(paths, app);
+    const part = firewallPart(table, app, record?.link ?? '', record?.plan ?? NOTHING);
+    // Without a record it was never put.
+    if (record !== undefined) transact('remove the firewall', table, removePart(part), osConstants.errno.ENOENT);
+    removeFirewallRecord(paths, app);
+    if (otherRecords(paths, app).length === 0) transact('remove the nft table', table, removeTable(table));
+  });
+  forgetMade(paths, app, ...made);
+}
+
+/** What an app's firewall is now; undefined where it has none, or doesn't run. */
+export function readFirewall(paths: Paths, app: string): FirewallState | undefined {
+  // A record of an earlier boot stands for nothing.
+  const record = madeOf(paths, app, 'firewall').length === 0 ? undefined : readFirewallRecord(paths, app);
+  if (record === undefined) return undefined;
+  const table = firewallTableName(paths);
+  const { counter, refused } = firewallNames(app);
+  const native = networkAddon();
+  const counts: Counts | undefined = readCounter(native.nfnetlink(askCounter(table, counter)));
+  const seen = (set: string) => readElements(native.nfnetlink(listElements(table, set)));
+  const destinations = [
+    ...seen(refused['4']).flatMap((element) => destination(element, 4)),
+    ...seen(refused['6']).flatMap((element) => destination(element, 16)),
+  ].sort((a, b) => a.agoMs - b.agoMs);
+  return {
+    plan: record.plan,
+    resolvedAt: record.resolvedAt,
+    inForce: isInForce(table, app, record.plan),
+    refused: counts ?? { packets: 0, bytes: 0 },
+    destinations,
+  };
+}
+
+const NOTHING: FirewallPlan = { policy: 'drop', accept: [], resolvers: [], resolveInterval: 0 };
+
+function putRules(table: string, app: string, { link, plan }: FirewallRecord): void {
+  transact('put the firewall in force', table, putPart(firewallPart(table, app, link, plan)));
+}
+
+function exchangeAddresses(table: string, app: string, plan: FirewallPlan): void {
+  transact('exchange the addresses of the firewall', table, refillSets(acceptPart(table, app, plan)));
+}
+
+/** Whether the table has all that apps have in common, as this version makes it. */
+function isWhole(table: string): boolean {
+  const counts = readRuleCounts(networkAddon().nfnetlink(askChains(table, [...WHOLE.keys()])));
+  return [...WHOLE].every(([chain, rules]) => counts.get(chain) === rules);
+}
+
+/** Whether packets of the app's link get to its rules, and all of these are there. */
+function isInForce(table: string, app: string, plan: FirewallPlan): boolean {
+  if (!isWhole(table)) return false;
+  const [{ name, rules }] = firewallPart(table, app, '', plan).chains as [NftChain];
+  const uses = readRuleCounts(networkAddon().nfnetlink(askChains(table, [name]))).get(name);
+  // One more is the element that leads to it.
+  return uses === rules.length + 1;
+}
+
+/** Makes the table anew with the firewalls of all apps that have one on record, but `except`, which follows. */
+function rebuild(paths: Paths, table: string, except: string): void {
+  transact('load the nft table', table, replaceTable(firewallTable(table)));
+  for (const [app, record] of otherRecords(paths, except)) putRules(table, app, record);
+}
+
+function otherRecords(paths: Paths, except: string): [string, FirewallRecord][] {
+  return readdirSync(paths.run, { withFileTypes: true }).flatMap((entry): [string, FirewallRecord][] => {
+    if (!entry.isDirectory() || entry.name === except) return [];
+    const record = madeOf(paths, entry.name, 'firewall').length > 0 ? readFirewallRecord(paths, entry.name) : undefined;
+    return record === undefined ? [] : [[entry.name, record]];
+  });
+}
+
+function sameAddresses(before: FirewallPlan | undefined, now: FirewallPlan): boolean {
+  const essence = (plan: FirewallPlan) =>
+    JSON.stringify([
+      plan.resolvers,
+      plan.accept.map(({ networks, ports, protocol }) => [[...networks].sort(), ports, protocol]),
+    ]);
+  return before !== undefined && essence(before) === essence(now);
+}
+
+/** The key is address, protocol and port, each padded to four bytes. */
+function destination({ key, expires, packets, bytes }: SeenElement, size: 4 | 16): RefusedDestination[] {
+  if (key.length !== size + 8) return [];
+  const address =
+    size === 4 ? formatAddress(key.readUInt32BE()) : formatIpv6(BigInt(`0x${key.toString('hex', 0, size)}`));
+  const number = BigInt(key.readUInt8(size));
+  const protocol = formatValue('inet_proto', { first: number, last: number });
+  const agoMs = Math.max(0, REFUSED.timeout * 1000 - expires);
+  return [{ address, protocol, port: key.readUInt16BE(size + 4), packets, bytes, agoMs }];
+}

@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Lab, makeLab } from '../../helpers/lab.ts';
+import { leakCheck } from '../../helpers/leak-check.ts';
+import { type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
+import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import { output, Program, UDP_ECHO } from '../network/site.ts';
+
+leakCheck();
+
+let lab: Lab;
+let scratch: Scratch;
+let running: Running | undefined;
+
+beforeEach(async () => {
+  lab = await makeLab();
+  scratch = makeScratch();
+  scratch.metactlConf(lab.metactlConf);
+});
+afterEach(async () => {
+  await running?.stop();
+  running = undefined;
+  scratch.remove();
+  lab.close();
+});
+
+/** An app with one daemon: what bash does with a script. */
+function write(script: string, firewall: string, app = 'shop'): void {
+  const directory = scratch.appDirectory(app, { run: script });
+  const daemon = `[daemon.main]\ncommand = /bin/bash ./run\nrestart = no\n`;
+  scratch.node(app, `[app]\ndirectory = ${directory}\n${daemon}${firewall}`);
+}
+const metactl = (...args: string[]) => runMetactl(args, { root: scratch.root });
+const REJECT = '[firewall.out]\npolicy = reject\n';
+const tables = () =>
+  output('nft', 'list', 'tables')
+    .split('\n')
+    .filter((line) => line.includes('-out'));
+
+describe('an app with [firewall.out]', () => {
+  it('gets not a single packet out, from its first instruction on', async () => {
+    // A builtin of the shell: nothing is started before the datagram.
+    write(`echo x > /dev/udp/${lab.otherAddress}/7\n`, REJECT);
+    const server = new Program(lab.otherNetns, UDP_ECHO);
+    try {
+      await server.line(1);
+      for (let i = 0; i < 8; i++) expect((await metactl('run', 'shop')).status).toBe(0);
+      write(`echo x > /dev/udp/${lab.otherAddress}/7\n`, '');
+      expect((await metactl('run', 'shop')).status).toBe(0);
+      await server.line(2);
+      // Only the one without a firewall came.
+      expect(server.lines).toHaveLength(2);
+    } finally {
+      await server.end();
+    }
+    expect(tables()).toEqual([]);
+  });
+
+  it('shows in the plan what nft shows, with addresses and what does not resolve', async () => {
+    const accept = '[firewall.out.accept]\nhere = localhost:80\nnet = 10.0.0.0/8\ngone = nowhere.invalid:1\n';
+    write('echo up; exec sleep 1000\n', `${REJECT}${accept}`);
+    const { stdout, stderr } = await metactl('plan', 'shop');
+    expect(stdout).toMatch(/^ {2}firewall {5}accept here: localhost:80, now (?:.* )?127\.0\.0\.1/m);
+    expect(stdout).toMatch(/^ {2}firewall {5}accept net: 10\.0\.0\.0\/8$/m);
+    expect(stdout).toMatch(/^ {2}firewall {5}accept gone: nowhere\.invalid:1, now nothing \(E/m);
+    expect(stdout).toContain('  firewall     reject all other connections that the app opens\n');
+    expect(stderr).toMatch(
+      /warning: \[firewall\.out\.accept\] gone: nowhere\.invalid does not resolve \(E\w+\); it allows nothing until it does\n/,
+    );
+    running = startMetactl(['run', 'shop'], { root: scratch.root });
+    await running.waitFor(/up/);
+    expect(running.output.stderr).toContain('gone: nowhere.invalid does not resolve');
+    const chain = output('nft', '-s', 'list', 'chain', 'inet', tables()[0]!.split(' ').at(-1)!, 'app-shop');
+    const rules = chain
+      .split('\n')
+      .slice(2, -3)
+      .map((line) => `  rule                 ${line.trim()}\n`);
+    for (const rule of rules) expect(stdout).toContain(rule);
+    const json = JSON.parse((await metactl('--json', 'plan', 'shop')).stdout);
+    expect(json.firewallRules).toContain('chain app-shop');
+    expect(json.daemons[0].firewall.accept[1].networks).toEqual(['10.0.0.0/8']);
+  });
+
+  it('has its names resolved again on SIGHUP, and its rules put back', async () => {
+    write(
+      'trap "echo hup" HUP; echo up; while :; do sleep 0.1; done\n',
+      `${REJECT}[firewall.out.accept]\nhere = localhost:80\n`,
+    );
+    running = startMetactl(['run', 'shop'], { root: scratch.root });
+    await running.waitFor(/up/);
+    const resolvedAt = () =>
+      JSON.parse(readFileSync(join(scratch.root, 'run/metactl/shop/firewall_out.json'), 'utf8')).resolvedAt;
+    const before = resolvedAt();
+    const [table] = tables();
+    output('nft', 'delete', 'table', 'inet', table!.split(' ').at(-1)!);
+    running.child.kill('SIGHUP');
+    await running.waitFor(/hup/);
+    await expect.poll(resolvedAt, { timeout: 5_000 }).toBeGreaterThan(before);
+    await running.waitFor(/warning: the firewall rules of the app had been removed; they are back/);
+    expect(tables()).toEqual([table]);
+  });
+
+  it('leaves nothing when its supervisor is killed and gc has come by', async () => {
+    write('echo up; exec sleep 1000\n', REJECT);
+    running = startMetactl(['run', 'shop'], { root: scratch.root });
+    await running.waitFor(/up/);
+    running.child.kill('SIGKILL');
+    await running.ended;
+    expect(tables()).toHaveLength(1);
+    expect((await metactl('gc', '--dry-run')).stdout).toContain('app-shop');
+    expect((await metactl('gc')).status).toBe(0);
+    expect(tables()).toEqual([]);
+  });
+
+  it('is not started where the policy can’t be kept, but for --no-sandbox', async () => {
+    write('echo up\n', `${REJECT}[sandbox]\nenabled = no\n`);
+    const refused = await metactl('run', 'shop');
+    expect([refused.status, refused.stdout]).toEqual([78, '']);
+    expect(refused.stderr).toContain("[firewall.out] policy = reject needs a network of the app's own");
+    expect((await metactl('run', 'shop', '--no-sandbox')).stdout).toBe('up\n');
+  });
+
+  it('loses its firewall with the next start after the policy is gone', async () => {
+    write('echo up; exec sleep 1000\n', REJECT);
+    running = startMetactl(['run', 'shop'], { root: scratch.root });
+    await running.waitFor(/up/);
+    running.child.kill('SIGKILL');
+    await running.ended;
+    write('echo up; exec sleep 1000\n', '');
+    running = startMetactl(['run', 'shop'], { root: scratch.root });
+    await running.waitFor(/up/);
+    expect(tables()).toEqual([]);
+  });
+});

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { firewallNames, namesOf, planFirewall, type Resolutions, withNames } from '../../../src/sandbox/firewall.ts';
+import { MetactlError } from '../../../src/util/error.ts';
+import { inspect } from '../config/root.ts';
+
+const NODE = `[firewall.out]
+policy = reject
+[firewall.out.accept]
+db = db.example.org:5432
+again = DB.example.org:5433/udp
+net = 10.0.0.0/8
+dns6 = [2001:db8::/32]:53/udp
+`;
+const own = {
+  resolvConf: 'search x\nnameserver 192.0.2.53\nnameserver 127.0.0.53\nnameserver fe80::1%eth0\n',
+  network: 'own',
+} as const;
+const found: Resolutions = new Map([['db.example.org', { addresses: ['192.0.2.1', '2001:db8::1'] }]]);
+const config = (node: string) => inspect({ node }).config;
+
+describe('a firewall', () => {
+  it('is planned with the addresses of its names and the resolvers', () => {
+    expect(firewallNames(config(NODE))).toEqual(['db.example.org']);
+    const name = { name: 'db.example.org', networks: ['192.0.2.1', '2001:db8::1'] };
+    expect(planFirewall(config(NODE), found, own)).toEqual({
+      policy: 'reject',
+      accept: [
+        { label: 'db', text: 'db.example.org:5432', ...name, ports: [5432, 5432], protocol: 'tcp' },
+        { label: 'again', text: 'DB.example.org:5433/udp', ...name, ports: [5433, 5433], protocol: 'udp' },
+        { label: 'net', text: '10.0.0.0/8', networks: ['10.0.0.0/8'] },
+        {
+          label: 'dns6',
+          text: '[2001:db8::/32]:53/udp',
+          networks: ['2001:db8::/32'],
+          ports: [53, 53],
+          protocol: 'udp',
+        },
+      ],
+      resolvers: ['192.0.2.53', 'fe80::1'],
+      resolveInterval: 60_000,
+    });
+  });
+
+  it('is none where everything is allowed, or nothing gets out anyway', () => {
+    const open = config('[firewall.out.accept]\ndb = db.example.org:5432\n');
+    expect(planFirewall(open, found, own)).toBeUndefined();
+    expect(firewallNames(open)).toEqual([]);
+    expect(planFirewall(config(NODE), found, { ...own, network: 'none' })).toBeUndefined();
+  });
+
+  it('must be one that can be kept', () => {
+    const shared = () => planFirewall(config(NODE), found, { ...own, network: 'shared' });
+    expect(shared).toThrow(MetactlError);
+    expect(shared).toThrow(/nodes\/myapp\.conf:2: \[firewall\.out\] policy = reject needs a network of the app's own$/);
+  });
+
+  it('has an interval as configured', () => {
+    const node = NODE.replace('reject\n', 'drop\nresolve-interval = 5min\n');
+    expect(planFirewall(config(node), found, own)).toMatchObject({ policy: 'drop', resolveInterval: 300_000 });
+    expect(inspect({ node: '[firewall.out]\nresolve-interval = 10ms\n' }).lines).toHaveLength(1);
+  });
+
+  it('allows nothing for a name that did not resolve', () => {
+    const missing: Resolutions = new Map([['db.example.org', { addresses: [], problem: 'ENOTFOUND' }]]);
+    expect(planFirewall(config(NODE), missing, own)!.accept[0]).toMatchObject({ networks: [], problem: 'ENOTFOUND' });
+    expect(planFirewall(config(NODE), new Map(), own)!.accept[0]).toMatchObject({
+      networks: [],
+      problem: 'not looked up',
+    });
+  });
+
+  it('follows its names: gone is gone, but a resolver that fails changes nothing', () => {
+    const plan = planFirewall(config(NODE), found, own)!;
+    expect(namesOf(plan)).toEqual(['db.example.org']);
+    const later = (resolution: { addresses: string[]; problem?: string }) =>
+      withNames(plan, new Map([['db.example.org', resolution]])).accept[0];
+    expect(later({ addresses: ['192.0.2.9'] })).toMatchObject({ networks: ['192.0.2.9'] });
+    expect(later({ addresses: [], problem: 'EAI_AGAIN' })).toMatchObject({
+      networks: ['192.0.2.1', '2001:db8::1'],
+      problem: 'EAI_AGAIN',
+    });
+    expect(later({ addresses: [], problem: 'ENOTFOUND' })).toMatchObject({ networks: [], problem: 'ENOTFOUND' });
+    expect(withNames(withNames(plan, new Map([['db.example.org', { addresses: [], problem: 'X' }]])), found)).toEqual(
+      plan,
+    );
+  });
+});
