@@ -132,4 +132,30 @@ describe('an app with [firewall.out]', () => {
     await running.waitFor(/up/);
     expect(tables()).toEqual([]);
   });
+
+  it('is explained by why: what was refused, what does not resolve, what changed', async () => {
+    const accept = '[firewall.out.accept]\ngone = nowhere.invalid:1\n';
+    write(`echo x > /dev/udp/${lab.otherAddress}/7; echo up; exec sleep 1000\n`, `${REJECT}${accept}`);
+    const before = await metactl('why', 'shop');
+    expect([before.status, before.stdout]).toEqual([3, expect.stringContaining('error: shop/main is not running\n')]);
+    running = startMetactl(['run', 'shop'], { root: scratch.root });
+    await running.waitFor(/up/);
+    const why = await metactl('why', 'shop');
+    expect(why.status).toBe(1);
+    expect(why.stdout).toMatch(/^shop: 1 of 1 daemons running\n {2}main {6}pid \d+, started .*ago|just now/);
+    expect(why.stdout).toMatch(
+      /warning: 1 name in \[firewall\.out\.accept\] of shop did not resolve\n {2}gone: nowhere\.invalid: E/,
+    );
+    expect(why.stdout).toContain('warning: the firewall refused 1 packet of shop since it was started\n');
+    expect(why.stdout).toContain(`  udp ${lab.otherAddress}:7, 1 packet, `);
+    expect(why.stdout).toContain(`\`LABEL = ${lab.otherAddress}:7/udp\``);
+    write('', REJECT);
+    const json = JSON.parse((await metactl('--json', 'why', 'shop')).stdout);
+    expect(json.findings.map(({ id }: { id: string }) => id)).toEqual([
+      'firewall-changed',
+      'name-unresolved',
+      'refused',
+    ]);
+    expect((await metactl('why', 'nobody')).status).toBe(4);
+  });
 });
