@@ -79,6 +79,16 @@ std::vector<std::string> words_arg(const Napi::CallbackInfo& info, size_t index,
   return words;
 }
 
+/// probeIdmaps(paths) → errnos
+Napi::Value idmaps(const Napi::CallbackInfo& info) {
+  std::vector<std::string> paths = words_arg(info, 0, "paths");
+  return guarded(info.Env(), [&] {
+    Napi::Array results = Napi::Array::New(info.Env());
+    for (int error : probe_idmaps(paths)) results.Set(results.Length(), error);
+    return results;
+  });
+}
+
 /// execInNetns(netns, file, argv, environment): does not return
 void exec_inside(const Napi::CallbackInfo& info) {
   int netns = int_arg(info, 0, "netns");
@@ -106,6 +116,7 @@ void register_probe(Napi::Env env, Napi::Object exports) {
   exports.Set("probeNetwork", Napi::Function::New(env, network, "probeNetwork"));
   exports.Set("readIptables", Napi::Function::New(env, iptables, "readIptables"));
   exports.Set("execInNetns", Napi::Function::New(env, exec_inside, "execInNetns"));
+  exports.Set("probeIdmaps", Napi::Function::New(env, idmaps, "probeIdmaps"));
   exports.Set("clockState", Napi::Function::New(env, clock, "clockState"));
 }
 

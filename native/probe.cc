@@ -1,6 +1,7 @@
 #include "probe.h"
 
 #include <csignal>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/rtnetlink.h>
 #include <linux/seccomp.h>
@@ -9,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -82,7 +84,55 @@ int make_link(Netlink& netlink, const std::string& kind) {
   return netlink.acknowledged(request);
 }
 
+/// A user namespace with one id mapped, which lives as long as the descriptor. A child makes it and waits to be killed.
+/// @returns -1 with errno set where it can't be made.
+int mapped_user_namespace() {
+  long pid = ::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) {
+    sys::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) sys::call(__NR_ppoll, 0, 0, 0, 0);
+  }
+  if (pid < 0) return -1;
+  std::string directory = "/proc/" + std::to_string(pid) + "/";
+  int error = 0;
+  for (const char* name : {"uid_map", "gid_map"}) {
+    Fd map(::open((directory + name).c_str(), O_WRONLY | O_CLOEXEC));
+    constexpr char kLine[] = "0 100000 1";
+    if (!map || ::write(map.get(), kLine, sizeof kLine - 1) < 0) error = errno;
+  }
+  Fd made(::open((directory + "ns/user").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!made) error = errno;
+  ::kill(static_cast<pid_t>(pid), SIGKILL);
+  siginfo_t info = {};
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
+  }
+  errno = error;
+  return error == 0 ? made.release() : -1;
+}
+
+int try_idmap(const std::string& path, int user_namespace) {
+  constexpr __u64 kAttrIdmap = 0x100000;
+  Fd tree(static_cast<int>(::syscall(kernel::kOpenTree, AT_FDCWD, path.c_str(), kernel::kOpenTreeClone | O_CLOEXEC)));
+  if (!tree) return errno;
+  kernel::MountAttr attributes = {};
+  attributes.attr_set = kAttrIdmap;
+  attributes.userns_fd = static_cast<__u64>(user_namespace);
+  long result = ::syscall(kernel::kMountSetattr, tree.get(), "", kernel::kAtEmptyPath, &attributes, sizeof attributes);
+  return result == 0 ? 0 : errno;
+}
+
 }  // namespace
+
+std::vector<int> probe_idmaps(const std::vector<std::string>& paths) {
+  Fd user_namespace(mapped_user_namespace());
+  int error = errno;
+  std::vector<int> results;
+  results.reserve(paths.size());
+  for (const std::string& path : paths) {
+    results.push_back(user_namespace ? try_idmap(path, user_namespace.get()) : error);
+  }
+  return results;
+}
 
 std::vector<ProbeResult> probe_kernel() {
   constexpr long kPidfdOpen = 434;

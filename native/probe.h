@@ -28,6 +28,10 @@ struct NetworkProbe {
 NetworkProbe probe_network(const std::vector<std::string>& kinds,
                            const std::vector<std::vector<unsigned char>>& batches);
 
+/// Whether the file system behind each path can show its files under other ids (idmapped mounts): 0, or why not. Tried on
+/// mounts that are nowhere attached and go when this returns.
+std::vector<int> probe_idmaps(const std::vector<std::string>& paths);
+
 /// The kernel's clock (adjtimex(2)), read only.
 struct ClockState {
   bool synchronised;

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../../src/host/finding.ts';
@@ -48,8 +49,12 @@ describe('metactl doctor', () => {
       times.push(performance.now() - started);
       expect({ status, ok: told.ok, apps: told.apps }).toEqual({ status: 0, ok: true, apps: [] });
       expect(told.findings.filter(({ state }) => state === 'failed')).toEqual([]);
-      const tried = told.findings.filter(({ name }) => /^(namespace|seccomp|link veth|nf_tables|nft fib)/.test(name));
-      expect(tried.length).toBe(12);
+      const tried = told.findings.filter(({ name }) =>
+        /^(namespace|seccomp|link veth|nf_tables|nft fib|nft nat)/.test(name),
+      );
+      expect(tried.length).toBe(13);
+      // Linux 5.12, and the file system must say so: whatever it is here, there is a line for it.
+      expect(told.findings.some(({ name }) => /^idmapped mounts \w+$/.test(name))).toBe(true);
       expect(new Set(tried.map(({ state }) => state))).toEqual(new Set(['ok']));
     }
     expect(Math.min(...times)).toBeLessThan(1_000);
@@ -89,6 +94,14 @@ describe('metactl doctor', () => {
     expect(unknown).toEqual(expect.arrayContaining(['namespace mnt', 'namespace net', 'link veth', 'nf_tables']));
     expect(told.findings.find(({ name }) => name === 'seccomp filter')?.state).toBe('ok');
     expect(new Set(told.apps.map(({ state }) => state))).toEqual(new Set(['unknown']));
+  });
+
+  it('finds of nf_tables what nft finds', async () => {
+    const { told } = await doctor(empty.root);
+    const script =
+      'nft add table inet t && nft "add chain inet t c { type nat hook postrouting priority 100; }" && nft add rule inet t c masquerade';
+    const { status } = spawnSync('unshare', ['--net', 'sh', '-c', script], { stdio: 'ignore' });
+    expect(told.findings.find(({ name }) => name === 'nft nat')!.state).toBe(status === 0 ? 'ok' : 'warning');
   });
 
   it('loads no kernel module and changes no table', async () => {

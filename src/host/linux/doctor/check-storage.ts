@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Finding } from '../../finding.ts';
 import type { DiskFacts, MachineFacts } from './machine-facts.ts';
-import { failed, ok, warning } from './make-finding.ts';
+import { failed, ok, unknown, warning } from './make-finding.ts';
 
 const MIB = 2 ** 20;
 /** Below this nothing can be written any more; below the next, or a twentieth of the whole, somebody should look. */
@@ -41,6 +41,19 @@ export function mountOf(mounts: readonly MountInfo[], path: string): MountInfo |
     const found = mounts.findLast((mount) => mount.path === at);
     if (found !== undefined || at === '/') return found;
   }
+}
+
+/** Whether files can be shown under other ids, by kind of file system. Pure. */
+export function checkIdmaps(facts: MachineFacts): Finding[] {
+  return Object.entries(facts.probes).flatMap(([probe, met]) => {
+    if (!probe.startsWith('idmap ')) return [];
+    const fsType = probe.slice('idmap '.length);
+    const name = `idmapped mounts ${fsType}`;
+    if (met === '') return [ok(name, `files on ${fsType} can be shown under other ids ([sandbox] user-namespace)`)];
+    if (!facts.root && met === 'EPERM') return [unknown(name)];
+    const meaning = `files on ${fsType} can't be shown under other ids (${met}), which [sandbox] user-namespace = yes needs`;
+    return [warning(name, meaning, 'keep the files of such apps on ext4, XFS or btrfs, under Linux 5.15 or newer')];
+  });
 }
 
 /** Space and inodes where metactl writes. Pure. */

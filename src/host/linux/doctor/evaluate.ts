@@ -2,7 +2,7 @@ import type { Finding } from '../../finding.ts';
 import { checkCgroups } from './check-cgroups.ts';
 import { checkKernel, checkNamespaces, checkSeccomp } from './check-kernel.ts';
 import { checkFirewalls, checkNetlink, checkResolver, checkUplink } from './check-network.ts';
-import { checkDisks, checkMounts } from './check-storage.ts';
+import { checkDisks, checkIdmaps, checkMounts } from './check-storage.ts';
 import { checkSystem } from './check-system.ts';
 import type { MachineFacts } from './machine-facts.ts';
 
@@ -19,6 +19,7 @@ export function evaluate(facts: MachineFacts): Finding[] {
     checkResolver(facts),
     ...checkDisks(facts),
     ...checkMounts(facts),
+    ...checkIdmaps(facts),
     ...checkSystem(facts),
   ];
 }

@@ -9,6 +9,7 @@ import { linuxKernel } from '../cgroup/kernel.ts';
 import { parseLimits } from '../facts.ts';
 import { readForeignFirewalls } from '../firewall/read-foreign.ts';
 import { defaultDevice } from '../uplink.ts';
+import { mountOf, parseMounts } from './check-storage.ts';
 import { errorName } from './error-name.ts';
 import type { DiskFacts, MachineFacts } from './machine-facts.ts';
 import { doctorAddon } from './native.ts';
@@ -44,16 +45,17 @@ export function gatherFacts(paths: Paths, node: NodeConfig): MachineFacts {
     return text === undefined ? [] : [[path, text] as const];
   });
   const cgroup = detectCgroups();
+  const disks = [paths.lib, paths.log, paths.run].flatMap(diskOf);
   return {
     root,
     kernel: release(),
     node: process.versions.node,
-    probes: { ...probeKernel(), ...probeNetwork(), ...probeFiles(cgroup) },
+    probes: { ...probeKernel(), ...probeNetwork(), ...probeFiles(cgroup), ...probeIdmaps(disks) },
     files: Object.fromEntries(files),
     cgroup,
     rlimits: parseLimits(read('/proc/self/limits') ?? ''),
     clock: clock(),
-    disks: [paths.lib, paths.log, paths.run].flatMap(diskOf),
+    disks,
     network: { pool: node.pool.length > 0, uplink: node.uplink },
     firewalls: readForeignFirewalls(uplink),
   };
@@ -80,6 +82,19 @@ function probeFiles(cgroup: CgroupFacts): Record<string, string> {
   const places = tree === undefined ? [] : [tree, ...linuxKernel.directories(tree).map((name) => join(tree, name))];
   const kill = places.some((place) => linuxKernel.exists(join(place, 'cgroup.kill'))) ? { 'cgroup.kill': '' } : {};
   return { ...kill, 'write /proc/sys': writable('/proc/sys/net/ipv4/ip_forward') };
+}
+
+/** Each kind of file system that apps' files may be on, once: the root's, and that of metactl's own places. */
+function probeIdmaps(disks: readonly DiskFacts[]): Record<string, string> {
+  const mounts = parseMounts(read('/proc/self/mountinfo') ?? '');
+  const places = new Map(
+    ['/', ...disks.map(({ existing }) => existing)].flatMap((path) => {
+      const mount = mountOf(mounts, path);
+      return mount === undefined ? [] : [[mount.fsType, path] as const];
+    }),
+  );
+  const met = doctorAddon().probeIdmaps([...places.values()]);
+  return Object.fromEntries([...places.keys()].map((fsType, at) => [`idmap ${fsType}`, errorName(met[at]!)]));
 }
 
 function writable(path: string): string {

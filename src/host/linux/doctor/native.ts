@@ -13,6 +13,8 @@ declare module '../addon.ts' {
       kinds: readonly string[],
       batches: readonly Uint8Array[],
     ): { readonly error: number; readonly links: readonly number[]; readonly answers: readonly Uint8Array[] };
+    /** Whether the file system behind each path takes idmapped mounts, tried on mounts that are nowhere attached. */
+    probeIdmaps(paths: readonly string[]): readonly number[];
     /** adjtimex(2), read only; maxError in microseconds. */
     clockState(): { readonly synchronised: boolean; readonly maxError: number };
   }

@@ -15,7 +15,7 @@ const NFPROTO_INET = 1;
 const NEW_TABLE = 0;
 const NEW_CHAIN = 3;
 const NEW_RULE = 6;
-const NAME = 'metactl-doctor';
+const TABLE = 'metactl-doctor';
 
 interface ChainKind {
   readonly type: 'filter' | 'nat';
@@ -33,27 +33,28 @@ export function tableProbe(): Uint8Array {
 
 /** `fib saddr . iif oif`: register 1, the outgoing link's index, flags SADDR, IIF and PRESENT. */
 export function fibProbe(): Uint8Array {
-  return batch([table(), chain(RAW), rule('fib', number(1, 1), number(2, 1), number(3, 0x1 | 0x8 | 0x20))]);
+  return batch([table(), chain(RAW), rule(RAW, 'fib', number(1, 1), number(2, 1), number(3, 0x1 | 0x8 | 0x20))]);
 }
 
 /** `masquerade` in a chain of the type nat. */
 export function natProbe(): Uint8Array {
-  return batch([table(), chain(SOURCE_NAT), rule('masq')]);
+  return batch([table(), chain(SOURCE_NAT), rule(SOURCE_NAT, 'masq')]);
 }
 
 function table(): Buffer {
-  return message(NEW_TABLE, NLM_F_CREATE, text(1, NAME));
+  return message(NEW_TABLE, NLM_F_CREATE, text(1, TABLE));
 }
 
+/** Named after its type: all probes meet in one namespace, where a chain can't become another type's. */
 function chain({ type, hook, priority }: ChainKind): Buffer {
   const place = attribute(4 | NESTED, number(1, hook), number(2, priority));
-  return message(NEW_CHAIN, NLM_F_CREATE, text(1, NAME), text(3, 'probe'), place, text(7, type));
+  return message(NEW_CHAIN, NLM_F_CREATE, text(1, TABLE), text(3, type), place, text(7, type));
 }
 
-function rule(expression: string, ...data: Buffer[]): Buffer {
+function rule({ type }: ChainKind, expression: string, ...data: Buffer[]): Buffer {
   const element = attribute(1 | NESTED, text(1, expression), attribute(2 | NESTED, ...data));
   const expressions = attribute(4 | NESTED, element);
-  return message(NEW_RULE, NLM_F_CREATE | NLM_F_APPEND, text(1, NAME), text(2, 'probe'), expressions);
+  return message(NEW_RULE, NLM_F_CREATE | NLM_F_APPEND, text(1, TABLE), text(2, type), expressions);
 }
 
 function batch(messages: readonly Buffer[]): Uint8Array {

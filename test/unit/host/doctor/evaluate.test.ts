@@ -178,6 +178,17 @@ describe('single capabilities', () => {
     expect(find(mounts('40 28 254:2 / /a\\040b rw - xfs /dev/vdb rw'), 'mount /var/lib/metactl').state).toBe('ok');
   });
 
+  it('knows which file systems take idmapped mounts', () => {
+    expect(find(withProbe(debian12, 'idmap ext4', ''), 'idmapped mounts ext4').state).toBe('ok');
+    const nfs = find(withProbe(debian12, 'idmap nfs4', 'EINVAL'), 'idmapped mounts nfs4');
+    expect(nfs.state).toBe('warning');
+    expect(nfs.meaning).toBe(
+      "files on nfs4 can't be shown under other ids (EINVAL), which [sandbox] user-namespace = yes needs",
+    );
+    const user = withProbe({ ...debian12, root: false }, 'idmap ext4', 'EPERM');
+    expect(find(user, 'idmapped mounts ext4').state).toBe('unknown');
+  });
+
   it('says what a missing controller means', () => {
     const { memory, ...controllers } = debian12.cgroup.controllers;
     expect(memory).toBeDefined();
