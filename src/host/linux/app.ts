@@ -157,8 +157,8 @@ class LinuxApp implements AppHandle {
 
   /** Once, when the daemon runs already: no start waits for it. */
   #lookForFirewalls(): void {
-    const { app, network, node, onWarning } = this.#request;
-    if (this.#looked || onWarning === undefined || network.mode === 'none') return;
+    const { app, node, onWarning } = this.#request;
+    if (this.#looked || onWarning === undefined || this.#netns === undefined) return;
     this.#looked = true;
     for (const warning of readFirewallWarnings(app, node)) onWarning(warning);
   }
