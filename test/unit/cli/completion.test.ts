@@ -31,6 +31,7 @@ describe('words', () => {
     ['run --no-sandbox sh', ['shed', 'shop']],
     ['exec shop --', ['--as-root', '--debug', '--fresh', '--help', '--json', '--root']],
     ['exec shop -- sh', []],
+    ['exec -- s', []],
     ['config shop mem', ['memory-max']],
     ['config shop nice mem', ['memory-max']],
     ['tcpdump s', ['shed', 'shop']],

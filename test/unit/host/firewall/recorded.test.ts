@@ -42,6 +42,8 @@ describe('answers of a kernel', () => {
   it('of iptables-legacy', () => {
     const ruleset = readLegacy(legacy());
     expect(ruleset.tool).toBe('Docker');
+    // FORWARD with its policy, and the four chains that rules jump to, each with the RETURN that ends it.
+    expect(ruleset.chains.map(({ rules }) => rules.length)).toEqual([7, 2, 3, 3, 2]);
     expect(judgeForward(ruleset, 'eth0')).toMatchObject([{ outgoing: 'dropped', incoming: 'dropped' }]);
     // To an interface of Docker's own it depends on the address.
     expect(judgeForward(ruleset, 'docker0')).toMatchObject([{ outgoing: 'depends', incoming: 'passes' }]);

@@ -69,6 +69,8 @@ describe('what becomes of a forwarded packet', () => {
   it('forgets registers that something unknown may have loaded', () => {
     const [load, compare] = is('iifname', name('mt-shop')) as [Expression, Expression];
     expect(fate([[load, MAYBE, compare, end('accept')]], true)).toBe('depends');
+    const [, other] = is('iifname', name('lan0')) as [Expression, Expression];
+    expect(fate([[load, MAYBE, other, end('accept')]], true)).toBe('depends');
   });
 
   it('masks what nft masks: ct state established,related', () => {
