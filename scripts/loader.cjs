@@ -13,8 +13,9 @@ const { Script } = require('node:vm');
 const ENTRY = '%ENTRY%';
 
 const modules = new Map();
-/** By piece; `code-cache.mjs` makes the caches from these. */
-const scripts = new Map();
+
+/** What V8 compiles; a cache fits exactly this text, so `code-cache.mjs` takes it from here. */
+const wrap = (code) => `(function (exports, require, module, __filename, __dirname) { ${code}\n})`;
 
 function cacheOf(file) {
   try {
@@ -32,13 +33,11 @@ function load(name) {
   const known = modules.get(name);
   if (known !== undefined) return known.exports;
   const file = join(__dirname, name);
-  const source = `(function (exports, require, module, __filename, __dirname) { ${readFileSync(file, 'utf8')}\n})`;
-  const script = new Script(source, { filename: file, cachedData: cacheOf(file) });
-  scripts.set(name, script);
+  const script = new Script(wrap(readFileSync(file, 'utf8')), { filename: file, cachedData: cacheOf(file) });
   const module = { exports: {} };
   modules.set(name, module);
   script.runInThisContext().call(module.exports, module.exports, requirePiece, module, file, __dirname);
   return module.exports;
 }
 
-module.exports = { main: (argv) => load(ENTRY).main(argv), load, scripts };
+module.exports = { main: (argv) => load(ENTRY).main(argv), wrap };

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { isAbsolute, posix, resolve } from 'node:path';
 import type { Identity, ProcessPlan, RootPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { MetactlError } from '../../util/error.ts';
 import { BinaryWriter } from './binary-writer.ts';
 import { capabilityMask } from './capabilities.ts';
 import { type TreeSource, writeStep } from './encode-steps.ts';
+import { randomHex } from './random.ts';
 
 // The layout is native/plan.h's; its version number must go up on both sides with every change.
 const MAGIC = 0x4c43544d;
@@ -129,7 +129,7 @@ function encodeRun(
 
 /** With a random part, because a keyring of a known name is joined by everybody who asks for it. */
 function keyringName(name: string): string {
-  return `_ses.${name}.${randomBytes(8).toString('hex')}`;
+  return `_ses.${name}.${randomHex(8)}`;
 }
 
 interface Head {

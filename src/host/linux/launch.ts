@@ -5,7 +5,7 @@ import { EXIT, MetactlError } from '../../util/error.ts';
 import { hostIds } from '../../util/ids.ts';
 import type { StdioPlan } from '../host.ts';
 import { encodedPlan, type StartKind, sharedRootsOf } from './encoded-plans.ts';
-import { makeNodeStage, nodeStage } from './node-stages.ts';
+import { hasNodeStages, makeNodeStage, nodeStage } from './node-stages.ts';
 import { spawnInit } from './spawn.ts';
 import { disableStages, emptyStage, makeEmptyStage } from './stage-build.ts';
 import { hostSources } from './stage-split.ts';
@@ -70,12 +70,18 @@ function chooseStart(plan: SandboxPlan, { netns, stages }: LaunchHandles): Start
   // Without a lasting network namespace there is no stage: its /sys shows that namespace's devices.
   const app = netns === undefined ? undefined : stages?.ready(plan, netns);
   if (app !== undefined) return { kind: 'app', stage: app };
-  const { node } = sharedRootsOf(plan);
-  const common = node === undefined ? undefined : nodeStage(node);
+  const common = readyNodeStage(plan);
   if (common !== undefined && hostSources(plan.root.steps).length <= MOST_TREES) return { kind: 'node', stage: common };
   const empty = emptyStage();
   if (empty !== undefined && hostSources(plan.root.steps).length <= MOST_TREES) return { kind: 'empty', stage: empty };
   return FROM_HOST;
+}
+
+function readyNodeStage(plan: SandboxPlan): number | undefined {
+  // The first start of a process has none: what there would be to look for need not be worked out.
+  if (!hasNodeStages()) return undefined;
+  const { node } = sharedRootsOf(plan);
+  return node === undefined ? undefined : nodeStage(node);
 }
 
 function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: Start): LaunchedSandbox {

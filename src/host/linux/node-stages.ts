@@ -17,6 +17,10 @@ const making = new Map<string, Promise<number | undefined>>();
 /** Old ones go first: a node whose volumes change daily must not collect mount namespaces. */
 const MOST = 4;
 
+export function hasNodeStages(): boolean {
+  return built.size > 0;
+}
+
 /** Descriptor of the stage that holds `common`, if it is made and up to date. */
 export function nodeStage(common: SharedRoot): number | undefined {
   if (stagesDisabled()) return undefined;

@@ -20,7 +20,7 @@ export class AppStages {
 
   /** Descriptor of a stage that fits the plan and is up to date; undefined where the launch has to build all of its root. */
   ready(plan: SandboxPlan, netns: number): number | undefined {
-    if (stagesDisabled()) return undefined;
+    if (stagesDisabled() || this.#built.size === 0) return undefined;
     const { key } = sharedRootsOf(plan).app;
     const found = this.#built.get(key);
     if (found === undefined) return undefined;
