@@ -116,7 +116,8 @@ describe('metactl run', () => {
     await one.waitFor(/run\n[\s\S]*run\n[\s\S]*run\n/);
     const { stderr, status } = await one.stop('SIGTERM');
     expect(stderr).toMatch(/shop\/main ended with status 3\nmetactl: shop\/main: restarting in (1[5-9]|20) ms\n/);
-    expect(status).toBe(3);
+    // The signal may find it between its line and its end, or once more started.
+    expect([3, 143]).toContain(status);
   });
 
   it('refuses to run a daemon twice', async () => {
