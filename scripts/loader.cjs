@@ -13,6 +13,8 @@ const { Script } = require('node:vm');
 const ENTRY = '%ENTRY%';
 
 const modules = new Map();
+/** By piece, for whoever wants to know whether V8 took its cache. */
+const scripts = new Map();
 
 /** What V8 compiles; a cache fits exactly this text, so `code-cache.mjs` takes it from here. */
 const wrap = (code) => `(function (exports, require, module, __filename, __dirname) { ${code}\n})`;
@@ -34,10 +36,11 @@ function load(name) {
   if (known !== undefined) return known.exports;
   const file = join(__dirname, name);
   const script = new Script(wrap(readFileSync(file, 'utf8')), { filename: file, cachedData: cacheOf(file) });
+  scripts.set(name, script);
   const module = { exports: {} };
   modules.set(name, module);
   script.runInThisContext().call(module.exports, module.exports, requirePiece, module, file, __dirname);
   return module.exports;
 }
 
-module.exports = { main: (argv) => load(ENTRY).main(argv), wrap };
+module.exports = { main: (argv) => load(ENTRY).main(argv), load, scripts, wrap };
