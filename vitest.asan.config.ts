@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** `npm run test:asan`: the native tests with the sanitized metactl-init. */
 export default defineConfig({
   test: {
-    include: ['test/integration/native/{launch,join,unsandboxed,pid1,plan-fuzz}.test.ts'],
+    include: ['test/integration/native/{launch,join,unsandboxed,pid1,plan-fuzz,user-namespace}.test.ts'],
     setupFiles: ['test/fixtures/native/asan-setup.ts'],
     pool: 'forks',
     fileParallelism: false,

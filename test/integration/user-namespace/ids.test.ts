@@ -1,6 +1,7 @@
 import { chownSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { addon } from '../../../src/host/linux/addon.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { onTerminal } from '../../helpers/on-terminal.ts';
 import { makeProbeApp, makeProbeScratch, type ProbeApp } from '../../helpers/probe-app.ts';
@@ -16,6 +17,8 @@ let app: ProbeApp;
 const MAPPED = '[sandbox]\nuser-namespace = yes\n';
 const NONE = '0000000000000000';
 const NOBODY = 65_534;
+/** Before Linux 5.12 the state is made for ids of the block. */
+const IDMAPPED = addon().hasMountApi();
 
 beforeEach(() => {
   ({ scratch, remove } = makeProbeScratch());
@@ -62,7 +65,8 @@ describe('a daemon in a user namespace', () => {
 
   it('writes state that belongs to the leased user on disk, and /tmp is root’s inside', async () => {
     await app.start();
-    const { uid, ids } = lease();
+    const { uid: leased, ids } = lease();
+    const uid = IDMAPPED ? leased : ids + 1000;
     const file = join(app.state, 'mine');
     expect(await app.attack(['open', file, 'create'])).toMatchObject({ result: 'ok' });
     expect(await app.attack(['open', '/tmp/mine', 'create'])).toMatchObject({ result: 'ok' });
@@ -88,6 +92,12 @@ describe('a daemon in a user namespace', () => {
     expect(await app.attack(['open', join(app.state, 'before'), 'create'])).toMatchObject({ result: 'ok' });
     await app.stop();
     app.configure({ node: MAPPED });
+    if (!IDMAPPED) {
+      const { status, stderr } = await app.run();
+      expect(status).toBe(78);
+      expect(stderr).toMatch(/give it to the app \(chown -R (\d+):\1\)/);
+      return;
+    }
     await app.start();
     const owner = lease().uid;
     for (const name of ['before', 'after']) {
@@ -124,7 +134,8 @@ describe('a daemon in a user namespace', () => {
     );
     expect(statusOf(daemonOf(), 'Groups')?.trim()).toBe(String(ids + 5));
     expect(await app.attack(['open', join(app.state, 'file'), 'create'])).toMatchObject({ result: 'ok' });
-    expect(lstatSync(join(app.state, 'file'))).toMatchObject({ uid: 1, gid: 60 });
+    const [uid, gid] = IDMAPPED ? [1, 60] : [ids + 1, ids + 60];
+    expect(lstatSync(join(app.state, 'file'))).toMatchObject({ uid, gid });
     // Outside its own directories it is nobody: what the host's user could read, it can't.
     const secret = join(app.root, 'secret');
     writeFileSync(secret, 'gold', { mode: 0o600 });
@@ -164,8 +175,9 @@ describe('a daemon in a user namespace', () => {
     const { stdout } = await runMetactl(['plan', 'shop'], { root: app.root });
     expect(stdout).toContain('namespaces   mount pid ipc uts cgroup network user\n');
     expect(stdout).toContain(`ids          0-65535 inside are ${ids}-${ids + 65_535} on the host\n`);
-    expect(stdout).toContain(`users ${uid} is 1000 inside, ${ids} and up as on the host; groups ${uid} is 1000 inside`);
-    expect(stdout).toContain(`${app.state} rw,nosuid,nodev,idmapped\n`);
+    const map = IDMAPPED ? `${uid} is 1000 inside, ` : '';
+    expect(stdout).toContain(`users ${map}${ids} and up as on the host; groups ${map}${ids} and up`);
+    expect(stdout).toContain(`${app.state} rw,nosuid,nodev${IDMAPPED ? ',idmapped' : ''}\n`);
   });
 
   it('leaves its ids to no other app', async () => {

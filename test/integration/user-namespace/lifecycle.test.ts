@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { addon } from '../../../src/host/linux/addon.ts';
 import { type Lab, makeLab } from '../../helpers/lab.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import type { ProbeReport } from '../../helpers/probe.ts';
@@ -124,7 +125,8 @@ describe('starts after the first, which use prepared mounts', () => {
       expect(report.writable).toEqual(reports[0]!.writable);
       expect(seenMounts(report.mounts, planned)).toEqual(byPath(planned));
     }
-    const { uid } = JSON.parse(readFileSync(join(app.root, 'var/lib/metactl/leases.json'), 'utf8')).apps.shop;
+    const lease = JSON.parse(readFileSync(join(app.root, 'var/lib/metactl/leases.json'), 'utf8')).apps.shop;
+    const uid = addon().hasMountApi() ? lease.uid : lease.ids + 1000;
     expect(lstatSync(join(app.state, 'starts'))).toMatchObject({ uid, gid: uid, size: 8 });
   });
 });

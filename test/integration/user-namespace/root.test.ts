@@ -3,7 +3,7 @@ import { chmodSync, chownSync, lstatSync, readFileSync, readlinkSync, writeFileS
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import type { ProbeReport } from '../../helpers/probe.ts';
+import type { AttackReport, ProbeReport } from '../../helpers/probe.ts';
 import { makeProbeApp, makeProbeScratch, outside, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
 
@@ -137,6 +137,29 @@ describe('root in a user namespace', () => {
       'for m in uid_map gid_map setgroups; do echo "0 0 4294967295" > /proc/self/$m && echo wrote $m; done';
     expect(await app.enter(['/bin/sh', '-c', rewrite])).toMatchObject({ stdout: '' });
     expect(readlinkSync(`/proc/${init}/ns/user`)).toBe(readlinkSync('/proc/self/ns/user'));
+  });
+
+  it.each([
+    ['the daemon’s user', []],
+    ['the administrator', AS_ROOT],
+  ])('can’t trace who enters as %s, nor take a descriptor of his', async (_, options) => {
+    app.configure(STRONG);
+    await app.start();
+    let report: AttackReport | undefined;
+    // Where the machine is busy, few enter while the ambush lasts.
+    for (let tries = 0; tries < 5 && !Number(report?.met); tries++) {
+      const ambush = app.attack(['ambush', '6000']);
+      let ended = false;
+      void ambush.finally(() => {
+        ended = true;
+      });
+      while (!ended) await app.enter(['/bin/true'], options);
+      report = await ambush;
+    }
+    expect(Number(report?.met), JSON.stringify(report)).toBeGreaterThan(0);
+    expect(report).toMatchObject({ ptrace: 'EPERM' });
+    for (const way of ['fd', 'exe', 'root', 'cwd', 'mem', 'environ'])
+      expect(report?.[way], way).toMatch(/^E(ACCES|PERM)$/);
   });
 
   it('can’t be less bound by the out-of-memory killer than it was', async () => {
