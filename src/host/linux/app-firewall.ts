@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { opendirSync, readdirSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import type { FirewallPlan } from '../../sandbox/plan.ts';
 import { formatAddress } from '../../util/ip.ts';
@@ -109,15 +109,14 @@ export async function removeFirewall(paths: Paths, app: string): Promise<void> {
     // Without a record it was never put.
     if (record !== undefined) transact('remove the firewall', table, removePart(part), osConstants.errno.ENOENT);
     removeFirewallRecord(paths, app);
-    if (otherRecords(paths, app).length === 0) transact('remove the nft table', table, removeTable(table));
+    if (!hasOtherRecord(paths, app)) transact('remove the nft table', table, removeTable(table));
   });
   forgetMade(paths, app, ...made);
 }
 
 /** What an app's firewall is now; undefined where it has none, or doesn't run. */
 export function readFirewall(paths: Paths, app: string): FirewallState | undefined {
-  // A record of an earlier boot stands for nothing.
-  const record = madeOf(paths, app, 'firewall').length === 0 ? undefined : readFirewallRecord(paths, app);
+  const record = recordOf(paths, app);
   if (record === undefined) return undefined;
   const table = firewallTableName(paths);
   const { counter, refused } = firewallNames(app);
@@ -168,10 +167,29 @@ function rebuild(paths: Paths, table: string, except: string): void {
   for (const [app, record] of otherRecords(paths, except)) putRules(table, app, record);
 }
 
+/** Whether another app has a firewall. Stops at the first: with hundreds of apps most removals end there. */
+function hasOtherRecord(paths: Paths, except: string): boolean {
+  const directory = opendirSync(paths.run);
+  try {
+    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+      if (entry.isDirectory() && entry.name !== except && recordOf(paths, entry.name) !== undefined) return true;
+    }
+    return false;
+  } finally {
+    directory.closeSync();
+  }
+}
+
+/** A record of an earlier boot stands for nothing. */
+function recordOf(paths: Paths, app: string): FirewallRecord | undefined {
+  const record = readFirewallRecord(paths, app);
+  return record !== undefined && madeOf(paths, app, 'firewall').length > 0 ? record : undefined;
+}
+
 function otherRecords(paths: Paths, except: string): [string, FirewallRecord][] {
   return readdirSync(paths.run, { withFileTypes: true }).flatMap((entry): [string, FirewallRecord][] => {
     if (!entry.isDirectory() || entry.name === except) return [];
-    const record = madeOf(paths, entry.name, 'firewall').length > 0 ? readFirewallRecord(paths, entry.name) : undefined;
+    const record = recordOf(paths, entry.name);
     return record === undefined ? [] : [[entry.name, record]];
   });
 }
