@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures launches beside their rivals and prints a table; exit status 1 if a gate fails. Root, on a quiet machine.
 #
-# Usage: scripts/bench.sh [--json] [--runs N] [--only launches,daemons,apps,commands]
+# Usage: scripts/bench.sh [--json] [--runs N] [--only launches,daemons,apps,firewalls,network,commands]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,6 +22,8 @@ chmod 755 "$scratch"
 clean_up() {
   node bin/metactl.cjs --root "$scratch" gc >/dev/null || true
   ip link del mbench0 2>/dev/null || true
+  ip link del mbench1 2>/dev/null || true
+  ip netns del mbench-plain 2>/dev/null || true
   rm -rf "$scratch"
 }
 trap clean_up EXIT

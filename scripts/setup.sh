@@ -16,7 +16,7 @@ packages_for() {
       stress-ng debootstrap debian-archive-keyring wget qemu-system-x86 seabios e2fsprogs iptables tcpdump \
       ruby nginx-light postgresql-client openssl ;;
     demo) echo iproute2 nftables curl util-linux bsdutils procps ;;
-    bench) echo iproute2 nftables bubblewrap crun runc util-linux ;;
+    bench) echo iproute2 nftables bubblewrap crun runc util-linux iperf3 ;;
     *)
       echo "setup: unknown need \`$1\`; known are build, lint, test, demo and bench" >&2
       exit 2

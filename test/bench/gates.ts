@@ -1,13 +1,17 @@
 import type { CommandName } from './commands.ts';
+import type { FirewallFigures } from './firewalls.ts';
 import type { Mode, Result } from './launcher.ts';
 import type { ManyApps } from './many-apps.ts';
 import type { ManyDaemons } from './many-daemons.ts';
+import type { NetworkFigures } from './network.ts';
 
 /** Everything that was measured; a part that was not asked for is undefined. */
 export interface Measured {
   readonly launches?: readonly Result[];
   readonly daemons?: ManyDaemons;
   readonly apps?: ManyApps;
+  readonly firewalls?: FirewallFigures;
+  readonly network?: NetworkFigures;
   readonly commands?: Readonly<Record<CommandName, Result>>;
 }
 
@@ -34,6 +38,8 @@ export function evaluate(measured: Measured): Gate[] {
     ...(['hot', 'idle'] as const).flatMap((mode) => launchGates(measured.launches ?? [], mode)),
     ...(measured.daemons === undefined ? [] : daemonGates(measured.daemons)),
     ...(measured.apps === undefined ? [] : appGates(measured.apps)),
+    ...(measured.firewalls === undefined ? [] : firewallGates(measured.firewalls)),
+    ...(measured.network === undefined ? [] : networkGates(measured.network)),
     ...(measured.commands === undefined ? [] : commandGates(measured.commands)),
   ];
 }
@@ -63,6 +69,28 @@ function appGates({ count, coldFirst, coldLast, warmFirst, warmLast }: ManyApps)
   return [
     gate(`app ${count}: first start, to the first app's`, coldLast.first.p50 / coldFirst.first.p50, 1.15, '×'),
     gate(`app ${count}: start, to the first app's`, warmLast.first.p50 / warmFirst.first.p50, 1.25, '×'),
+  ];
+}
+
+/** A packet's look-up costs the same however many firewalls there are; the rest is the noise of thousands of round trips. */
+function firewallGates({ count, cold, bwrap, coldFirst, coldLast, tripFirst, tripLast }: FirewallFigures): Gate[] {
+  return [
+    gate("first start with a firewall, p50, to bwrap's", cold.first.p50 / bwrap.first.p50, 1.6, '×'),
+    gate(`firewall ${count}: first start, to the first one's`, coldLast.first.p50 / coldFirst.first.p50, 1.3, '×'),
+    gate(`firewall ${count}: round trip through both, to that with two`, tripLast.p50 / tripFirst.p50, 1.1, '×'),
+  ];
+}
+
+function networkGates({ roundTrip, throughput }: NetworkFigures): Gate[] {
+  return [
+    gate("veth: round trip, to a hand-made pair's", roundTrip.metactl.p50 / roundTrip.plain.p50, 1.05, '×'),
+    // Less is worse here, so the ratio is turned over.
+    gate(
+      "veth: hand-made pair's throughput, to metactl's",
+      throughput.plain.p50 / throughput.metactl.p50,
+      1 / 0.95,
+      '×',
+    ),
   ];
 }
 

@@ -1,21 +1,23 @@
 /**
- * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,apps,commands]`. Root; a quiet machine.
+ * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,apps,firewalls,network,commands]`. Root; a quiet machine.
  * scripts/bench.sh gives it a scratch root and removes what is left, also when it is stopped.
  * Exit status 1 if a gate fails. `--json`: `{ node, kernel, cpus, runs, measured, missing, gates }`, times in µs.
  */
 import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { measureCommands } from './commands.ts';
+import { measureFirewalls } from './firewalls.ts';
 import { COLD, evaluate, type Measured, WARM } from './gates.ts';
 import { interleave, type Result } from './launcher.ts';
 import { measureManyApps } from './many-apps.ts';
 import { measureManyDaemons } from './many-daemons.ts';
 import { coldLauncher, warmLauncher } from './metactl.ts';
+import { measureNetwork } from './network.ts';
 import { findRivals, type Missing } from './rivals.ts';
 import { type BenchSite, makeSite } from './site.ts';
 import { printTable } from './table.ts';
 
-const PARTS = ['launches', 'daemons', 'apps', 'commands'] as const;
+const PARTS = ['launches', 'daemons', 'apps', 'firewalls', 'network', 'commands'] as const;
 
 function options(): { json: boolean; runs: number; parts: readonly string[]; scratch: string } {
   const { values } = parseArgs({
@@ -30,7 +32,9 @@ function options(): { json: boolean; runs: number; parts: readonly string[]; scr
   const unknown = parts.find((part) => !(PARTS as readonly string[]).includes(part));
   const runs = Number(values.runs);
   if (unknown !== undefined || !Number.isInteger(runs) || runs < 1 || values.scratch === '') {
-    console.error('usage: bench --scratch DIR [--json] [--runs N] [--only launches,daemons,apps,commands]');
+    console.error(
+      'usage: bench --scratch DIR [--json] [--runs N] [--only launches,daemons,apps,firewalls,network,commands]',
+    );
     process.exit(2);
   }
   return { json: values.json, runs, parts, scratch: values.scratch };
@@ -90,6 +94,14 @@ try {
   if (parts.includes('apps')) {
     progress('300 apps');
     measured = { ...measured, apps: await measureManyApps(site, 300, runs) };
+  }
+  if (parts.includes('firewalls')) {
+    progress('300 firewalls');
+    measured = { ...measured, firewalls: await measureFirewalls(site, 300, Math.ceil(runs / 2)) };
+  }
+  if (parts.includes('network')) {
+    progress('network');
+    measured = { ...measured, network: await measureNetwork(site, Math.max(10, Math.ceil(runs / 10))) };
   }
 } finally {
   site.remove();

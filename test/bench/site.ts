@@ -68,6 +68,7 @@ export function openDaemon(prepared: Prepared, plan: SandboxPlan): Promise<AppHa
     app: plan.app,
     daemon: plan.daemon,
     network: plan.network,
+    ...(plan.firewall === undefined ? {} : { firewall: plan.firewall }),
     owner: plan.userNamespace?.stateOwner ?? { uid: plan.identity.uid, gid: plan.identity.gid },
     ...(plan.userNamespace === undefined ? {} : { ids: plan.userNamespace.first }),
     stateDirectory: config.stateDirectory,

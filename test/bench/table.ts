@@ -40,7 +40,7 @@ const HEAD = ['', 'mode', 'n', 'first p50', 'p95', 'exit p50', 'p95', '× bwrap 
 /** The whole report as text. Times in µs. Pure. */
 export function printTable(measured: Measured, missing: readonly Missing[], gates: readonly Gate[]): string {
   const parts: string[] = [];
-  const { launches, daemons, apps, commands } = measured;
+  const { launches, daemons, apps, firewalls, network, commands } = measured;
   if (launches !== undefined) {
     parts.push('Launches: call to first instruction, and to the end of all of it, µs');
     parts.push(align([HEAD, ...launches.map((result) => launchRow(result, launches))]));
@@ -63,6 +63,33 @@ export function printTable(measured: Measured, missing: readonly Missing[], gate
     const { coldFirst, warmFirst, coldLast, warmLast } = apps;
     parts.push(`\nThe first app of a node and number ${apps.count}, beside ${apps.count - 1} that run, µs`);
     parts.push(align([HEAD, ...[coldFirst, coldLast, warmFirst, warmLast].map((result) => launchRow(result, []))]));
+  }
+  if (firewalls !== undefined) {
+    const { count, cold, bwrap, coldFirst, coldLast, tripFirst, tripLast } = firewalls;
+    parts.push(`\nFirewalls: beside two, and beside ${count - 1}, µs`);
+    parts.push(align([HEAD, ...[cold, bwrap, coldFirst, coldLast].map((result) => launchRow(result, [cold, bwrap]))]));
+    parts.push(
+      align([
+        ['round trip from app to app', 'n', 'p50', 'p95'],
+        ['two firewalls', String(tripFirst.n), tripFirst.p50.toFixed(1), tripFirst.p95.toFixed(1)],
+        [`${count} firewalls`, String(tripLast.n), tripLast.p50.toFixed(1), tripLast.p95.toFixed(1)],
+      ]),
+    );
+  }
+  if (network !== undefined) {
+    parts.push(
+      `\nFrom the host to an app and to a namespace behind a hand-made veth pair, ${network.runs} runs each in turns`,
+    );
+    const row = (name: string, { n, p50, p95 }: Summary) => [name, String(n), p50.toFixed(1), p95.toFixed(1)];
+    parts.push(
+      align([
+        ['', 'n', 'p50', 'p95'],
+        row('TCP ping-pong, µs: metactl', network.roundTrip.metactl),
+        row('TCP ping-pong, µs: by hand', network.roundTrip.plain),
+        row('iperf3, Mbit/s: metactl', network.throughput.metactl),
+        row('iperf3, Mbit/s: by hand', network.throughput.plain),
+      ]),
+    );
   }
   if (commands !== undefined) {
     const { node, ip, config, run } = commands;

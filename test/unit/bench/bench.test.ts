@@ -21,6 +21,20 @@ const good: Measured = {
     initPss: 15,
     bwrapPss: 263,
   },
+  firewalls: {
+    count: 300,
+    cold: result('firewall', 'idle', 4000, 5000),
+    bwrap: result(RIVAL, 'idle', 4500, 5500),
+    coldFirst: result('firewall', 'idle', 4000, 5000),
+    coldLast: result('firewall', 'idle', 4400, 5500),
+    tripFirst: { n: 15, p50: 20, p95: 30 },
+    tripLast: { n: 15, p50: 21, p95: 30 },
+  },
+  network: {
+    runs: 20,
+    roundTrip: { metactl: { n: 20, p50: 20.5, p95: 30 }, plain: { n: 20, p50: 20, p95: 30 } },
+    throughput: { metactl: { n: 20, p50: 9_900, p95: 11_000 }, plain: { n: 20, p50: 10_000, p95: 11_000 } },
+  },
 };
 
 function failures(measured: Measured): string[] {
@@ -38,7 +52,7 @@ test('percentiles are of the nearest rank', () => {
 });
 
 test('good figures pass every gate', () => {
-  expect(evaluate(good)).toHaveLength(10);
+  expect(evaluate(good)).toHaveLength(15);
   expect(failures(good)).toEqual([]);
 });
 
@@ -55,6 +69,21 @@ test('a slow start fails, by its median, by its tail and by its spread', () => {
 
 test('a fat init fails', () => {
   expect(failures({ ...good, daemons: { ...good.daemons!, initPss: 33 } })).toEqual(['metactl-init, PSS']);
+});
+
+test('slow packets and costly firewalls fail', () => {
+  const { firewalls, network } = good;
+  const slow = {
+    roundTrip: { ...network!.roundTrip, metactl: { n: 20, p50: 22, p95: 30 } },
+    throughput: { ...network!.throughput, metactl: { n: 20, p50: 9_000, p95: 9_900 } },
+  };
+  const costly = { coldLast: result('firewall', 'idle', 8000, 9000), tripLast: { n: 15, p50: 24, p95: 30 } };
+  expect(failures({ ...good, network: { runs: 20, ...slow }, firewalls: { ...firewalls!, ...costly } })).toEqual([
+    "firewall 300: first start, to the first one's",
+    'firewall 300: round trip through both, to that with two',
+    "veth: round trip, to a hand-made pair's",
+    "veth: hand-made pair's throughput, to metactl's",
+  ]);
 });
 
 test('the table shows figures, ratios, gates and who could not run', () => {
