@@ -139,7 +139,7 @@ export function readFacts(): HostFacts {
     owner,
     idmappedMounts: () => addon().hasMountApi(),
     read,
-    cgroup: detectCgroups(),
+    cgroup: detectCgroups({ soon: true }),
     rlimits: parseLimits(read('/proc/self/limits')),
     self: self(),
     user(name) {

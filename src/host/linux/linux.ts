@@ -1,6 +1,7 @@
 import { EXIT, MetactlError } from '../../util/error.ts';
+import { objectName } from '../../util/paths.ts';
 import type { Host } from '../host.ts';
-import { checkLimits, detectCgroups } from './cgroup/index.ts';
+import { checkLimits, detectCgroups, takeOwnCgroup } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
 import { lease, readLease } from './leases.ts';
 import { hostLinkName } from './network-name.ts';
@@ -34,7 +35,11 @@ export const linux: Host = {
   linkName: hostLinkName,
   lease,
   addressOf: (paths, app) => readLease(paths, app).address,
-  openApp: async (request) => (await import('./app.ts')).openApp(request, detectCgroups()),
+  openApp: async (request) => {
+    const { openApp } = await import('./app.ts');
+    const name = objectName(request.paths, request.app);
+    return openApp(request, await takeOwnCgroup(name, detectCgroups({ soon: true })));
+  },
   findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
   listProcesses,
   collectGarbage: async (paths, options) => (await import('./gc.ts')).collectGarbage(paths, options),

@@ -12,6 +12,7 @@ const PACKAGES = [
   ...['systemd', 'systemd-sysv', 'dbus', 'udev', 'kmod'],
   ...['iproute2', 'nftables', 'procps', 'util-linux', 'curl', 'tcpdump', 'libstdc++6'],
   'stress-ng',
+  'strace',
 ];
 
 /** Not looked at inside; a third of the size. */

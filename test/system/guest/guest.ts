@@ -127,8 +127,12 @@ class RunningGuest implements Guest {
   }
 
   console(): string {
-    const text = existsSync(this.#console) ? readFileSync(this.#console, 'latin1') : '';
-    return text.replaceAll('\r', '').split('\n').slice(-60).join('\n');
+    const text = existsSync(this.#console) ? readFileSync(this.#console, 'utf8') : '';
+    return text
+      .replaceAll(/\x1b\[[0-9;]*[A-Za-z]|\r/g, '')
+      .split('\n')
+      .slice(-60)
+      .join('\n');
   }
 
   async stop(): Promise<void> {

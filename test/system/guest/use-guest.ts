@@ -4,14 +4,15 @@ import { bootGuest, type Guest, type GuestOptions } from './guest.ts';
 /** A first run bootstraps Debian. */
 const PATIENCE = 900_000;
 
-/** What metactl makes and must take away again, one line each. */
+/** What metactl makes and must take away again, one line each. What a test file makes (`mtest…`, `other`) is its own. */
 const LEFT_OVERS = `
 find /sys/fs/cgroup -name 'metactl*' -not -name 'metactl-system-agent.service'
-ls -d /run/netns/* 2>/dev/null || true
-ip -o link | awk -F'[ :@]+' '$2 != "lo" { print "link " $2 }'
+ls -d /run/netns/metactl* 2>/dev/null || true
+ip -o link | awk -F'[ :@]+' '$2 != "lo" && $2 !~ /^mtest/ { print "link " $2 }'
+ip neigh show proxy
 nft list tables
-find /run/metactl -type f 2>/dev/null || true
-pgrep -a 'metactl-init|node' | grep -v metactl-system-agent || true
+find /run/metactl -name '*.json' 2>/dev/null || true
+pgrep -xa 'metactl-init|node' | grep -v metactl-system-agent || true
 `;
 
 /**

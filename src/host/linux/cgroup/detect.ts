@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CgroupController, CgroupFacts } from '../../host.ts';
+import { PRIVATE_SOCKET } from '../systemd/private-socket.ts';
 import { type CgroupKernel, linuxKernel } from './kernel.ts';
 
 /** f_type of statfs(2), from linux/magic.h. */
@@ -66,6 +67,8 @@ export interface CgroupSources {
   /** /sys/block/<device>/queue/scheduler of every block device: the one in brackets is in use. */
   readonly schedulers: readonly string[];
   readonly root: boolean;
+  /** The v2 cgroup whose controllers count; the one of this process unless told. */
+  readonly from?: string;
   readonly kernel: Pick<CgroupKernel, 'read' | 'exists' | 'directories' | 'fileSystem'>;
 }
 
@@ -73,7 +76,7 @@ export interface CgroupSources {
  * Which version carries which controller, per controller (hybrid machines have both). A mount that something else was
  * mounted over is told by statfs. @returns facts without controllers where no cgroup file system is mounted.
  */
-export function cgroupFacts({ mountinfo, procCgroup, schedulers, root, kernel }: CgroupSources): CgroupFacts {
+export function cgroupFacts({ mountinfo, procCgroup, schedulers, root, from, kernel }: CgroupSources): CgroupFacts {
   const mounts = parseCgroupMounts(mountinfo).filter(
     ({ path, version }) => kernel.fileSystem(path) === (version === 1 ? CGROUP_SUPER_MAGIC : CGROUP2_SUPER_MAGIC),
   );
@@ -88,7 +91,7 @@ export function cgroupFacts({ mountinfo, procCgroup, schedulers, root, kernel }:
   const own = unified === undefined ? '/' : ownCgroup(procCgroup, unified.root);
   if (unified !== undefined) {
     const controller = { version: 2, mount: unified.path, mountedWith: '' } as const;
-    for (const name of (kernel.read(join(unified.path, own, 'cgroup.controllers')) ?? '').trim().split(' ')) {
+    for (const name of (kernel.read(join(unified.path, from ?? own, 'cgroup.controllers')) ?? '').trim().split(' ')) {
       if (!isKnown(name)) continue;
       controllers[name] ??= controller;
       // The v2 cpu controller does the accounting too.
@@ -150,9 +153,13 @@ function findIoWeight(
   return (kernel.read(join(unified, 'io.cost.qos')) ?? '').includes('enable=1') ? 'io.weight' : undefined;
 }
 
-/** Looks at this machine. Reads only. */
-export function detectCgroups(): CgroupFacts {
+/**
+ * Looks at this machine. Reads only.
+ * @param soon as it will be when systemd has given this process a cgroup of its own: with every controller there is.
+ */
+export function detectCgroups({ soon = false }: { readonly soon?: boolean } = {}): CgroupFacts {
   return cgroupFacts({
+    ...(soon && linuxKernel.exists(PRIVATE_SOCKET) ? { from: '/' } : {}),
     mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'),
     procCgroup: linuxKernel.read('/proc/self/cgroup') ?? '',
     schedulers: schedulersInUse(),

@@ -4,4 +4,5 @@ export { makeDaemonCgroup, openDaemonCgroup, removeDaemonCgroup } from './daemon
 export { cgroupFacts, detectCgroups, parseCgroupMounts } from './detect.ts';
 export { checkLimits, planLimits } from './limits.ts';
 export type { DaemonCgroup } from './open-cgroup.ts';
+export { takeOwnCgroup } from './own.ts';
 export type { CgroupStats } from './stats.ts';

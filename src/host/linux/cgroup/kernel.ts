@@ -33,6 +33,8 @@ export interface CgroupKernel {
   isRoots(path: string): boolean;
   /** f_type of statfs(2), undefined where there is nothing. */
   fileSystem(path: string): number | undefined;
+  /** Does nothing for so many ms. */
+  pause(milliseconds: number): void;
 }
 
 /** The cgroup or its file went away meanwhile: ENODEV is what an open file of a removed cgroup answers. */
@@ -90,4 +92,5 @@ export const linuxKernel: CgroupKernel = {
   exists: (path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined,
   isRoots: (path) => orUndefined(() => lstatSync(path).uid) === 0,
   fileSystem: (path) => orUndefined(() => statfsSync(path).type),
+  pause: (milliseconds) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds),
 };

@@ -14,10 +14,27 @@ export function makeLeafV2(kernel: CgroupKernel, hierarchy: Hierarchy, path: Lea
   if (hierarchy.controllers.length === 0) return;
   if (!enable(kernel, path.base, hierarchy.controllers)) {
     stepAside(kernel, path.base);
-    if (!enable(kernel, path.base, hierarchy.controllers)) throw sharedError(path.base);
+    if (!enableSoon(kernel, path.base, hierarchy.controllers)) {
+      stepBack(kernel, path.base);
+      throw sharedError(path.base);
+    }
   }
   for (const directory of [path.tree, path.app]) {
     if (!enable(kernel, directory, hierarchy.controllers)) throw sharedError(directory);
+  }
+  if (hierarchy.controllers.includes('memory')) killTogether(kernel, path.leaf);
+}
+
+/**
+ * Out of memory ends the daemon with all its processes, not one that the kernel picks: half of a daemon is worse than
+ * none, which is restarted. PID 1 of the sandbox is exempt, by its oom_score_adj of -1000. Since Linux 4.19.
+ */
+function killTogether(kernel: CgroupKernel, leaf: string): void {
+  const file = join(leaf, 'memory.oom.group');
+  try {
+    kernel.write(file, '1');
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw cgroupError(error, 'write', file);
   }
 }
 
@@ -36,6 +53,23 @@ function enable(kernel: CgroupKernel, directory: string, controllers: readonly s
   }
 }
 
+/** Longest and single waits for threads that end, ms. */
+const PATIENCE = 1000;
+const PAUSE = 5;
+
+/**
+ * As `enable`, once this process has left. Its threads that are about to end (one made the network) are not moved with it
+ * and keep the cgroup busy for a moment, in which no process is to be seen in it.
+ */
+function enableSoon(kernel: CgroupKernel, directory: string, controllers: readonly string[]): boolean {
+  for (let waited = 0; waited < PATIENCE; waited += PAUSE) {
+    if (enable(kernel, directory, controllers)) return true;
+    if ((kernel.read(join(directory, 'cgroup.procs')) ?? '').trim() !== '') return false;
+    kernel.pause(PAUSE);
+  }
+  return enable(kernel, directory, controllers);
+}
+
 /** Moves this process, and nobody else, to a leaf below the cgroup that it was started in. */
 function stepAside(kernel: CgroupKernel, base: string): void {
   const leaf = join(base, SUPERVISOR_LEAF);
@@ -44,6 +78,16 @@ function stepAside(kernel: CgroupKernel, base: string): void {
     kernel.write(join(leaf, 'cgroup.procs'), String(process.pid));
   } catch (error) {
     throw cgroupError(error, 'move the supervisor to cgroup', leaf);
+  }
+}
+
+/** Leaves nothing in a cgroup that turned out to be shared. */
+function stepBack(kernel: CgroupKernel, base: string): void {
+  try {
+    kernel.write(join(base, 'cgroup.procs'), String(process.pid));
+    kernel.rmdir(join(base, SUPERVISOR_LEAF));
+  } catch {
+    // Another metactl is in it. The error to come is the one to tell.
   }
 }
 

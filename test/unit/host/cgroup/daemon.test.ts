@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CgroupFacts, CgroupLimits } from '../../../../src/host/host.ts';
 import { makeDaemonCgroup, openDaemonCgroup, removeDaemonCgroup } from '../../../../src/host/linux/cgroup/daemon.ts';
@@ -240,6 +241,7 @@ describe('a daemon on v2', () => {
       `${base}/${handOn}`,
       `${base}/metactl/${handOn}`,
       `${base}/metactl/shop/${handOn}`,
+      `${leaf}/memory.oom.group=1`,
       `${leaf}/memory.max=8192`,
       `${leaf}/memory.swap.max=0`,
       `${leaf}/memory.high=4096`,
@@ -253,7 +255,7 @@ describe('a daemon on v2', () => {
     make(kernel, V2);
     kernel.writes.length = 0;
     make(kernel, V2, {}, false, 'jobs');
-    expect(kernel.writes).toEqual([]);
+    expect(kernel.writes).toEqual([`${dirname(leaf)}/jobs/memory.oom.group=1`]);
   });
 
   it('never moves a foreign process out of the way', () => {
@@ -266,7 +268,36 @@ describe('a daemon on v2', () => {
         hint: expect.stringContaining('Delegate=yes'),
       }),
     );
-    expect(kernel.read('/cg/system.slice/metactl.service/cgroup.procs')).toContain('4711');
+    expect(kernel.read('/cg/system.slice/metactl.service/cgroup.procs')).toBe(`4711\n${process.pid}\n`);
+    expect(kernel.exists('/cg/system.slice/metactl.service/metactl-supervisor')).toBe(false);
+  });
+
+  it('waits, not for ever, for threads that are not moved because they are ending', () => {
+    const base = '/cg/system.slice/metactl.service';
+    const busy = (times: number) => {
+      const kernel = v2Kernel();
+      let left = times;
+      kernel.onWrite = (path) => {
+        if (path === `${base}/cgroup.subtree_control` && left-- > 0)
+          throw Object.assign(new Error(), { code: 'EBUSY' });
+      };
+      return kernel;
+    };
+    const kernel = busy(4);
+    make(kernel, V2);
+    expect(kernel.paused).toBe(15);
+    expect(kernel.read(`${base}/cgroup.subtree_control`)).toContain('memory');
+    const stuck = busy(Number.POSITIVE_INFINITY);
+    expect(() => make(stuck, V2)).toThrow(expect.objectContaining({ code: 'METACTL_CGROUP_SHARED' }));
+    expect(stuck.paused).toBe(1000);
+  });
+
+  it('does without kernels that kill one process only (before 4.19)', () => {
+    const kernel = v2Kernel();
+    kernel.onWrite = (path) => {
+      if (path.endsWith('memory.oom.group')) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
+    };
+    expect(make(kernel, V2).cgroup.warnings).toEqual([]);
   });
 
   it('tells what it uses', () => {

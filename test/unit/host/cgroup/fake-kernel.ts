@@ -24,6 +24,7 @@ const V2_FILES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'memory.max': 'max',
     'memory.high': 'max',
     'memory.swap.max': 'max',
+    'memory.oom.group': '0',
     'memory.current': '0',
     'memory.events': 'low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0\n',
   },
@@ -47,6 +48,8 @@ export class FakeKernel implements CgroupKernel {
   readonly writes: string[] = [];
   readonly open = new Map<number, string>();
   readonly foreign = new Set<string>();
+  /** ms that were waited. */
+  paused = 0;
   /** Called before a write; throws what the kernel would answer. */
   onWrite: (path: string, value: string) => void = () => {};
   readonly #mounts: readonly { readonly path: string; readonly controllers: readonly string[] | undefined }[];
@@ -149,7 +152,8 @@ export class FakeKernel implements CgroupKernel {
           .join('\n'),
       );
     }
-    this.files.get(directory)!.set('cgroup.procs', `${pid}\n`);
+    const there = this.files.get(directory)!.get('cgroup.procs')!;
+    this.files.get(directory)!.set('cgroup.procs', `${there}${pid}\n`);
   }
 
   #clear(directory: string): void {
@@ -195,6 +199,9 @@ export class FakeKernel implements CgroupKernel {
     const mount = this.#mounts.find((one) => one.path === path);
     if (mount === undefined) return undefined;
     return mount.controllers === undefined ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
+  }
+  pause(milliseconds: number): void {
+    this.paused += milliseconds;
   }
 }
 
