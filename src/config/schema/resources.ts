@@ -67,7 +67,7 @@ export const RESOURCE_KEYS: readonly KeySpec[] = [
     unit: 'bytes',
     min: LEAST_MEMORY,
     onlyLess: 'at-most-default',
-    doc: 'Hard limit of memory; above it processes are killed.',
+    doc: 'Hard limit of memory; above it the daemon is killed (on cgroup v1: one process of it).',
   },
   {
     key: 'memory-high',
