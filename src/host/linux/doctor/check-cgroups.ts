@@ -91,11 +91,7 @@ function delegation(cgroup: CgroupFacts): Finding {
   if (cgroup.unified === undefined) return ok(name, 'version 1 needs none: root makes cgroups in every hierarchy');
   const own = cgroup.own ?? '/';
   if (/^\/user\.slice\//.test(own)) {
-    return warning(
-      name,
-      `this is a login session (${own}): systemd may take back what is made below it when the session ends`,
-      'systemd-run --scope -p Delegate=yes metactl run APP',
-    );
+    return ok(name, `from this login session (${own}) \`run\` asks systemd for a scope of its own`);
   }
   return ok(name, `daemons' cgroups are made below ${cgroup.unified}${own === '/' ? '' : own}`);
 }

@@ -44,7 +44,7 @@ export function gatherFacts(paths: Paths, node: NodeConfig): MachineFacts {
     const text = read(path);
     return text === undefined ? [] : [[path, text] as const];
   });
-  const cgroup = detectCgroups();
+  const cgroup = detectCgroups({ soon: true });
   const disks = [paths.lib, paths.log, paths.run].flatMap(diskOf);
   return {
     root,
