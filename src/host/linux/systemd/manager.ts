@@ -116,6 +116,8 @@ async function withConnection<T>(path: string, use: (connection: Connection) => 
     // SASL EXTERNAL: the kernel tells systemd our uid, which is also in this line, as hexadecimal text.
     const uid = Buffer.from(String(process.geteuid?.() ?? 0)).toString('hex');
     socket.write(`\0AUTH EXTERNAL ${uid}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n`);
+    // A call that arrives together with BEGIN lies in systemd's buffer until something more comes, which is never.
+    await messages.greeting();
     let serial = 0;
     return await use({
       async call(call) {
@@ -130,7 +132,13 @@ async function withConnection<T>(path: string, use: (connection: Connection) => 
   }
 }
 
-function openMessages(socket: Socket): { answerTo(serial: number): Promise<Message> } {
+interface Messages {
+  /** Resolves when systemd has accepted us. */
+  greeting(): Promise<void>;
+  answerTo(serial: number): Promise<Message>;
+}
+
+function openMessages(socket: Socket): Messages {
   let bytes = Buffer.alloc(0);
   let greeted = false;
   let failure: MetactlError | undefined;
@@ -146,7 +154,10 @@ function openMessages(socket: Socket): { answerTo(serial: number): Promise<Messa
   socket.on('data', (data: Buffer) => {
     bytes = Buffer.concat([bytes, data]);
     try {
-      if (!greeted) greeted = skipGreeting();
+      if (!greeted) {
+        greeted = skipGreeting();
+        if (greeted) wake();
+      }
       while (greeted && takeMessage()) wake();
     } catch (error) {
       fail((error as Error).message);
@@ -169,17 +180,20 @@ function openMessages(socket: Socket): { answerTo(serial: number): Promise<Messa
     if (message.replyTo !== undefined) answers.set(message.replyTo, message);
     return true;
   };
+  /** Asks again whenever something came. */
+  const until = async <T>(find: () => T | undefined): Promise<T> => {
+    for (;;) {
+      const found = find();
+      if (found !== undefined) return found;
+      if (failure !== undefined) throw failure;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
   return {
-    async answerTo(serial) {
-      for (;;) {
-        const answer = answers.get(serial);
-        if (answer !== undefined) return answer;
-        if (failure !== undefined) throw failure;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    },
+    greeting: async () => void (await until(() => greeted || undefined)),
+    answerTo: (serial) => until(() => answers.get(serial)),
   };
 }
 
