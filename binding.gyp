@@ -24,6 +24,7 @@
               "native/iptables.cc",
               "native/link.cc",
               "native/mount.cc",
+              "native/neighbour.cc",
               "native/netlink.cc",
               "native/netns.cc",
               "native/path.cc",
@@ -31,6 +32,7 @@
               "native/probe.cc",
               "native/process.cc",
               "native/procfs.cc",
+              "native/route.cc",
               "native/spawn.cc",
               "native/spawn_child.cc"
             ],

@@ -1,26 +1,66 @@
-// N-API face of netns.h and link.h.
+// N-API face of netns.h, link.h, route.h and announce.h.
 #include <arpa/inet.h>
-#include <linux/rtnetlink.h>
 
+#include <cerrno>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "addon_support.h"
+#include "announce.h"
 #include "link.h"
 #include "netns.h"
+#include "route.h"
 
 namespace metactl {
 
 namespace {
 
-/// A dotted IPv4 address, in network byte order.
-uint32_t address_arg(const Napi::CallbackInfo& info, size_t index) {
-  in_addr address = {};
-  if (::inet_pton(AF_INET, string_arg(info, index, "address").c_str(), &address) != 1) {
-    bad_argument(info.Env(), "address: expected an IPv4 address");
+IpAddress read_address(Napi::Env env, const std::string& text) {
+  IpAddress address;
+  if (::inet_pton(AF_INET, text.c_str(), address.bytes) == 1) return address;
+  address.family = AF_INET6;
+  if (::inet_pton(AF_INET6, text.c_str(), address.bytes) != 1) bad_argument(env, "address: expected an IP address");
+  return address;
+}
+
+IpAddress address_arg(const Napi::CallbackInfo& info, size_t index) {
+  return read_address(info.Env(), string_arg(info, index, "address"));
+}
+
+IpAddresses read_addresses(Napi::Env env, const Napi::Value& value) {
+  if (!value.IsArray()) bad_argument(env, "addresses: expected a list");
+  auto list = value.As<Napi::Array>();
+  IpAddresses addresses;
+  for (uint32_t at = 0; at < list.Length(); at++) {
+    Napi::Value one = list.Get(at);
+    if (!one.IsString()) bad_argument(env, "addresses: expected texts");
+    addresses.push_back(read_address(env, one.As<Napi::String>().Utf8Value()));
   }
-  return address.s_addr;
+  return addresses;
+}
+
+bool flag_field(const Napi::Object& object, const char* name) {
+  Napi::Value value = object.Get(name);
+  if (!value.IsBoolean()) bad_argument(object.Env(), std::string(name) + " must be a boolean");
+  return value.As<Napi::Boolean>().Value();
+}
+
+/// What of an app is connected to the host and to the network.
+struct Connection {
+  IpAddresses addresses;
+  /// Those of them that the uplink answers for; `uplink` 0 for none.
+  IpAddresses proxied;
+  int uplink = 0;
+};
+
+Connection read_connection(const Napi::Object& object) {
+  Connection result;
+  result.addresses = read_addresses(object.Env(), object.Get("addresses"));
+  result.proxied = read_addresses(object.Env(), object.Get("proxied"));
+  result.uplink = static_cast<int>(int_field(object, "uplink", 0, INT32_MAX));
+  if (result.uplink == 0) result.proxied.clear();
+  return result;
 }
 
 /// makeNetns(path) → fd
@@ -29,13 +69,13 @@ Napi::Value make(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), make_netns(path).release()); });
 }
 
-/// startNetwork(path, hostLink, address) → job
+/// startNetwork(path, hostLink, addresses) → job
 Napi::Value start_network(const Napi::CallbackInfo& info) {
   std::string path = string_arg(info, 0, "path");
   std::string link = string_arg(info, 1, "hostLink");
-  uint32_t address = address_arg(info, 2);
+  IpAddresses addresses = read_addresses(info.Env(), info[2]);
   return guarded(info.Env(), [&] {
-    auto job = std::make_unique<NetworkJob>(path, link, address);
+    auto job = std::make_unique<NetworkJob>(path, link, addresses);
     return Napi::External<NetworkJob>::New(info.Env(), job.release(), [](Napi::Env, NetworkJob* gone) { delete gone; });
   });
 }
@@ -47,12 +87,12 @@ Napi::Value finish_network(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), job->finish().release()); });
 }
 
-/// repairNetwork(netns, hostLink, address)
+/// repairNetwork(netns, hostLink, addresses)
 void repair(const Napi::CallbackInfo& info) {
   int netns = int_arg(info, 0, "netns");
   std::string link = string_arg(info, 1, "hostLink");
-  uint32_t address = address_arg(info, 2);
-  guarded(info.Env(), [&] { repair_network(netns, link, address); });
+  IpAddresses addresses = read_addresses(info.Env(), info[2]);
+  guarded(info.Env(), [&] { repair_network(netns, link, addresses); });
 }
 
 /// openNetns(path) → fd | undefined
@@ -95,33 +135,65 @@ Napi::Value read_link(const Napi::CallbackInfo& info) {
   });
 }
 
-/// connectHost(hostLink, alias, address, uplink) → whether the link is new; `uplink` 0 for none
+/// connectHost(hostLink, alias, { addresses, proxied, uplink, forwarding, routeLocalnet }) → whether the link is new
 Napi::Value connect_host(const Napi::CallbackInfo& info) {
   std::string name = string_arg(info, 0, "hostLink");
   std::string alias = string_arg(info, 1, "alias");
-  uint32_t address = address_arg(info, 2);
-  int uplink = int_arg(info, 3, "uplink");
+  Napi::Object wanted = object_arg(info, 2, "connection");
+  Connection connection = read_connection(wanted);
+  HostEnd host_end = {flag_field(wanted, "forwarding"), flag_field(wanted, "routeLocalnet")};
   return guarded(info.Env(), [&] {
     Netlink& netlink = own_netlink();
     Link link = find_link(netlink, name);
     if (link.index == 0) fail("find the host end", "netlink", name, ENODEV);
-    set_up_host_end(netlink, name, link.index, alias, uplink != 0);
-    add_host_route(netlink, address, link.index);
-    if (uplink != 0) add_proxy_neighbour(netlink, address, uplink);
+    set_up_host_end(netlink, name, link.index, alias, host_end);
+    for (const IpAddress& address : connection.addresses) {
+      if (address.is_v6()) add_address(netlink, link.index, gateway6());
+      add_host_route(netlink, address, link.index);
+    }
+    for (const IpAddress& address : connection.proxied) add_proxy_neighbour(netlink, address, connection.uplink);
     return Napi::Boolean::New(info.Env(), link.alias.empty());
   });
 }
 
-/// disconnectHost(link, address, uplink): 0 for a link that isn't there
+/// disconnectHost(link, { addresses, proxied, uplink }): 0 for a link that isn't there
 void disconnect_host(const Napi::CallbackInfo& info) {
   int link = int_arg(info, 0, "link");
-  uint32_t address = address_arg(info, 1);
-  int uplink = int_arg(info, 2, "uplink");
+  Connection connection = read_connection(object_arg(info, 1, "connection"));
   guarded(info.Env(), [&] {
     Netlink& netlink = own_netlink();
-    if (uplink != 0) delete_proxy_neighbour(netlink, address, uplink);
-    if (link != 0) delete_host_route(netlink, address, link);
+    for (const IpAddress& address : connection.proxied) delete_proxy_neighbour(netlink, address, connection.uplink);
+    if (link == 0) return;
+    for (const IpAddress& address : connection.addresses) delete_host_route(netlink, address, link);
   });
+}
+
+/// missingParts(link, { addresses, proxied, uplink }) → [{ kind: 'route' | 'proxy', address: number in the lists }]
+Napi::Value missing_parts(const Napi::CallbackInfo& info) {
+  int link = int_arg(info, 0, "link");
+  Connection connection = read_connection(object_arg(info, 1, "connection"));
+  return guarded(info.Env(), [&] {
+    Netlink& netlink = own_netlink();
+    Napi::Array missing = Napi::Array::New(info.Env());
+    auto add = [&](const char* kind, size_t at) {
+      Napi::Object part = Napi::Object::New(info.Env());
+      part.Set("kind", kind);
+      part.Set("at", static_cast<double>(at));
+      missing.Set(missing.Length(), part);
+    };
+    for (size_t at = 0; at < connection.addresses.size(); at++) {
+      if (routed_to(netlink, connection.addresses[at]) != link) add("route", at);
+    }
+    for (size_t at = 0; at < connection.proxied.size(); at++) {
+      if (!has_proxy_neighbour(netlink, connection.proxied[at], connection.uplink)) add("proxy", at);
+    }
+    return missing;
+  });
+}
+
+/// watchRoutes() → fd
+Napi::Value watch(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), watch_routes().release()); });
 }
 
 /// deleteLink(index)
@@ -143,21 +215,22 @@ void retire(const Napi::CallbackInfo& info) {
 /// announce(link, address)
 void announce_address(const Napi::CallbackInfo& info) {
   int link = int_arg(info, 0, "link");
-  uint32_t address = address_arg(info, 1);
+  IpAddress address = address_arg(info, 1);
   guarded(info.Env(), [&] { announce(link, address); });
 }
 
 /// probe(link, address)
 void probe_address(const Napi::CallbackInfo& info) {
   int link = int_arg(info, 0, "link");
-  uint32_t address = address_arg(info, 1);
+  IpAddress address = address_arg(info, 1);
   guarded(info.Env(), [&] { probe(link, address); });
 }
 
-/// listenArp(link) → fd
-Napi::Value listen_for_arp(const Napi::CallbackInfo& info) {
+/// listenClaims(link, address) → fd
+Napi::Value listen_for_claims(const Napi::CallbackInfo& info) {
   int link = int_arg(info, 0, "link");
-  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), listen_arp(link).release()); });
+  IpAddress address = address_arg(info, 1);
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), listen_claims(link, address).release()); });
 }
 
 /// nfnetlink(messages) → answers, both Uint8Array
@@ -194,7 +267,9 @@ void register_net(Napi::Env env, Napi::Object exports) {
   exports.Set("retireLink", Napi::Function::New(env, retire, "retireLink"));
   exports.Set("announce", Napi::Function::New(env, announce_address, "announce"));
   exports.Set("probe", Napi::Function::New(env, probe_address, "probe"));
-  exports.Set("listenArp", Napi::Function::New(env, listen_for_arp, "listenArp"));
+  exports.Set("listenClaims", Napi::Function::New(env, listen_for_claims, "listenClaims"));
+  exports.Set("missingParts", Napi::Function::New(env, missing_parts, "missingParts"));
+  exports.Set("watchRoutes", Napi::Function::New(env, watch, "watchRoutes"));
   exports.Set("nfnetlink", Napi::Function::New(env, exchange_nfnetlink, "nfnetlink"));
   exports.Set("hasNftTable", Napi::Function::New(env, nft_table, "hasNftTable"));
 }

@@ -1,8 +1,6 @@
 #include "inside.h"
 
 #include <fcntl.h>
-#include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +8,7 @@
 
 #include "link.h"
 #include "procfs.h"
+#include "route.h"
 #include "sys_error.h"
 
 namespace metactl {
@@ -26,45 +25,25 @@ void write_sysctl(const char* path, const char* value) {
   if (::write(file.get(), value, std::strlen(value)) < 0) fail("configure network namespace", "write", path);
 }
 
-void add_address(Netlink& inside, int index, uint32_t address) {
-  Request request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
-  ifaddrmsg header = {};
-  header.ifa_family = AF_INET;
-  header.ifa_prefixlen = 32;
-  header.ifa_scope = RT_SCOPE_UNIVERSE;
-  header.ifa_index = static_cast<uint32_t>(index);
-  request.header(header);
-  request.attribute(IFA_LOCAL, address);
-  request.attribute(IFA_ADDRESS, address);
-  inside.talk("give veth0 its address", INSIDE_LINK, request);
-}
-
-void add_default_route(Netlink& inside, int index) {
-  Request request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
-  rtmsg header = {};
-  header.rtm_family = AF_INET;
-  header.rtm_table = RT_TABLE_MAIN;
-  header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_scope = RT_SCOPE_LINK;
-  header.rtm_type = RTN_UNICAST;
-  request.header(header);
-  request.attribute(RTA_OIF, static_cast<uint32_t>(index));
-  inside.talk("add the default route inside", INSIDE_LINK, request);
-}
-
 }  // namespace
 
-void configure_inside(Netlink& inside, uint32_t address) {
+void configure_inside(Netlink& inside, const IpAddresses& addresses) {
   // The only sysctl here that netlink can't set.
   write_sysctl("sys/net/ipv4/ip_unprivileged_port_start", "0");
   int index = find_link(inside, INSIDE_LINK).index;
   if (index == 0) fail("configure network namespace", "netlink", INSIDE_LINK, ENODEV);
   set_up(inside, LOOPBACK);
-  add_address(inside, index, address);
+  for (const IpAddress& address : addresses) {
+    if (!address.is_v6()) add_address(inside, index, address);
+  }
   // No duplicate address detection to wait for, no multicast; lo keeps ::1.
   forbid_ipv6_address(inside, index);
   set_up(inside, index);
-  add_default_route(inside, index);
+  for (const IpAddress& address : addresses) {
+    // A link that is down loses its IPv6 addresses.
+    if (address.is_v6()) add_address(inside, index, address);
+    add_default_route(inside, index, address.family);
+  }
 }
 
 }  // namespace metactl

@@ -21,39 +21,6 @@ namespace metactl {
 
 namespace {
 
-constexpr size_t ADDRESS_SIZE = 4;
-
-rtmsg host_route() {
-  rtmsg header = {};
-  header.rtm_family = AF_INET;
-  header.rtm_dst_len = 32;
-  header.rtm_table = RT_TABLE_MAIN;
-  header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_scope = RT_SCOPE_LINK;
-  header.rtm_type = RTN_UNICAST;
-  return header;
-}
-
-/// The link that the route to exactly this address uses; 0 where there is none.
-int routed_to(Netlink& netlink, uint32_t address) {
-  Request request(RTM_GETROUTE, 0);
-  rtmsg header = {};
-  header.rtm_family = AF_INET;
-  header.rtm_dst_len = 32;
-  header.rtm_flags = RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;
-  request.header(header);
-  request.attribute(RTA_DST, &address, ADDRESS_SIZE);
-  Reply reply;
-  if (netlink.ask(request, reply) != 0) return 0;
-  size_t size = 0;
-  const void* found = reply.attribute(sizeof(rtmsg), RTA_OIF, &size);
-  const auto* route = reply.header<rtmsg>();
-  if (found == nullptr || size != sizeof(int) || route == nullptr || route->rtm_dst_len != 32) return 0;
-  int index = 0;
-  std::memcpy(&index, found, sizeof index);
-  return index;
-}
-
 /// Looks for the attribute `type` among the nested ones in [data, data + size).
 const nlattr* nested(const void* data, size_t size, uint16_t type) {
   const auto* bytes = static_cast<const unsigned char*>(data);
@@ -95,18 +62,6 @@ void answer_at_once(Netlink& netlink, const std::string& name, int index) {
   netlink.talk("set proxy_delay", name, request);
 }
 
-Request neighbour_request(uint16_t type, uint16_t flags, uint32_t address, int uplink) {
-  Request request(type, flags);
-  ndmsg header = {};
-  header.ndm_family = AF_INET;
-  header.ndm_ifindex = uplink;
-  header.ndm_state = NUD_PERMANENT;
-  header.ndm_flags = NTF_PROXY;
-  request.header(header);
-  request.attribute(NDA_DST, &address, ADDRESS_SIZE);
-  return request;
-}
-
 ifinfomsg up(int index) {
   ifinfomsg header = {};
   header.ifi_index = index;
@@ -130,16 +85,17 @@ void no_ipv6_address(Request& request) {
 }
 
 /// @returns 0 or EAFNOSUPPORT, which is what a kernel without IPv6 says of a message that mentions it.
-int configure_host_end(Netlink& netlink, const std::string& name, int index, bool forwarding, bool ipv6) {
+int configure_host_end(Netlink& netlink, const std::string& name, int index, HostEnd wanted, bool ipv6) {
   Request request(RTM_SETLINK, 0);
   request.header(only(index));
   size_t families = request.begin(IFLA_AF_SPEC | NLA_F_NESTED);
   size_t inet = request.begin(AF_INET | NLA_F_NESTED);
   size_t conf = request.begin(IFLA_INET_CONF | NLA_F_NESTED);
   // Also off, explicitly: a new link inherits the host's default.
-  request.attribute(IPV4_DEVCONF_FORWARDING, forwarding ? 1U : 0U);
+  request.attribute(IPV4_DEVCONF_FORWARDING, wanted.forwarding ? 1U : 0U);
   request.attribute(IPV4_DEVCONF_PROXY_ARP, 1U);
   request.attribute(IPV4_DEVCONF_RP_FILTER, 1U);
+  request.attribute(IPV4_DEVCONF_ROUTE_LOCALNET, wanted.route_localnet ? 1U : 0U);
   request.end(conf);
   request.end(inet);
   if (ipv6) no_ipv6_address(request);
@@ -215,11 +171,11 @@ void forbid_ipv6_address(Netlink& netlink, int index) {
   netlink.talk("configure link", "link " + std::to_string(index), request, EAFNOSUPPORT);
 }
 
-void set_up_host_end(Netlink& netlink, const std::string& name, int index, const std::string& alias, bool forwarding) {
+void set_up_host_end(Netlink& netlink, const std::string& name, int index, const std::string& alias, HostEnd wanted) {
   answer_at_once(netlink, name, index);
   // Before it comes up, so in a message of its own: one that does both brings it up first.
-  if (configure_host_end(netlink, name, index, forwarding, true) != 0) {
-    configure_host_end(netlink, name, index, forwarding, false);
+  if (configure_host_end(netlink, name, index, wanted, true) != 0) {
+    configure_host_end(netlink, name, index, wanted, false);
   }
   Request request(RTM_SETLINK, 0);
   request.header(up(index));
@@ -246,33 +202,6 @@ void retire_link(Netlink& netlink, int index, const std::string& name) {
   header.ifi_change = IFF_UP;
   down.header(header);
   if (netlink.acknowledged(down) == 0) (void)netlink.acknowledged(rename);
-}
-
-void add_host_route(Netlink& netlink, uint32_t address, int index) {
-  Request request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-  request.header(host_route());
-  request.attribute(RTA_DST, &address, ADDRESS_SIZE);
-  request.attribute(RTA_OIF, static_cast<uint32_t>(index));
-  if (netlink.talk("add host route", {}, request, EEXIST) == 0) return;
-  if (routed_to(netlink, address) != index) fail("add host route", "netlink", {}, EEXIST);
-}
-
-void delete_host_route(Netlink& netlink, uint32_t address, int index) {
-  Request request(RTM_DELROUTE, 0);
-  request.header(host_route());
-  request.attribute(RTA_DST, &address, ADDRESS_SIZE);
-  request.attribute(RTA_OIF, static_cast<uint32_t>(index));
-  netlink.talk("delete host route", {}, request, ESRCH);
-}
-
-void add_proxy_neighbour(Netlink& netlink, uint32_t address, int uplink) {
-  Request request = neighbour_request(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, address, uplink);
-  netlink.talk("add proxy neighbour", {}, request);
-}
-
-void delete_proxy_neighbour(Netlink& netlink, uint32_t address, int uplink) {
-  Request request = neighbour_request(RTM_DELNEIGH, 0, address, uplink);
-  netlink.talk("delete proxy neighbour", {}, request, ENOENT);
 }
 
 Netlink& own_nfnetlink() {

@@ -1,4 +1,4 @@
-// Links, routes and proxy neighbours by netlink. Addresses are IPv4 in network byte order.
+// Links by netlink.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +32,17 @@ void set_up(Netlink& netlink, int index);
 /// The kernel gives the link no IPv6 address of its own when it comes up. Nothing on a kernel without IPv6.
 void forbid_ipv6_address(Netlink& netlink, int index);
 
-/// The host end: alias, no IPv6 address, strict reverse path filter, proxy ARP without delay, IPv4 forwarding or not; up.
+/// What differs between the host ends of apps.
+struct HostEnd {
+  /// net.ipv4.conf.<link>.forwarding
+  bool forwarding = false;
+  /// What the host sends to a published port of 127.0.0.1 may leave by this link, and come back.
+  bool route_localnet = false;
+};
+
+/// The host end: alias, no IPv6 address of its own accord, strict reverse path filter, proxy ARP without delay; up.
 /// All by netlink: in /proc/sys the look-up of `net/ipv4` gets slower with every network namespace that was in it.
-void set_up_host_end(Netlink& netlink, const std::string& name, int index, const std::string& alias, bool forwarding);
+void set_up_host_end(Netlink& netlink, const std::string& name, int index, const std::string& alias, HostEnd wanted);
 
 void delete_link(Netlink& netlink, int index);
 
@@ -42,29 +50,10 @@ void delete_link(Netlink& netlink, int index);
 /// takes 20 to 50 ms, longer while other network namespaces end. Nothing depends on it but that wait: it never fails.
 void retire_link(Netlink& netlink, int index, const std::string& name);
 
-/// Route to one address on a link. Fails with EEXIST where the address is routed to another link already.
-void add_host_route(Netlink& netlink, uint32_t address, int index);
-void delete_host_route(Netlink& netlink, uint32_t address, int index);
-
-/// Permanent entry that makes the kernel answer ARP requests for `address` on `uplink`.
-void add_proxy_neighbour(Netlink& netlink, uint32_t address, int uplink);
-void delete_proxy_neighbour(Netlink& netlink, uint32_t address, int uplink);
-
 /// Whether nftables has a table `name` of the family inet.
 bool has_nft_table(const std::string& name);
 
 /// The calling thread's socket to nfnetlink, made once.
 Netlink& own_nfnetlink();
-
-/// Tells everybody on the link's network that `address` is here now (a gratuitous ARP request). Nothing where the link
-/// has no Ethernet addresses.
-void announce(int index, uint32_t address);
-
-/// Asks everybody on the link's network who has `address`, as one who has none (an ARP probe, RFC 5227): no cache learns
-/// anything from it.
-void probe(int index, uint32_t address);
-
-/// A non-blocking socket from which each ARP packet of the link can be read (RFC 826, without a link-layer header).
-Fd listen_arp(int index);
 
 }  // namespace metactl

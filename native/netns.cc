@@ -47,12 +47,12 @@ Fd make_netns(const std::string& path) {
   return made;
 }
 
-NetworkJob::NetworkJob(const std::string& path, const std::string& host_link, uint32_t address)
-    : target_(open_path(path, 0)), thread_([this, path, host_link, address] {
+NetworkJob::NetworkJob(const std::string& path, const std::string& host_link, const IpAddresses& addresses)
+    : target_(open_path(path, 0)), thread_([this, path, host_link, addresses] {
         made_ = unshare_and_pin(target_, path);
         add_veth(host_, host_link, made_.get());
         Netlink inside(NETLINK_ROUTE);
-        configure_inside(inside, address);
+        configure_inside(inside, addresses);
       }) {}
 
 Fd NetworkJob::finish() {
@@ -60,14 +60,14 @@ Fd NetworkJob::finish() {
   return static_cast<Fd&&>(made_);
 }
 
-void repair_network(int netns, const std::string& host_link, uint32_t address) {
+void repair_network(int netns, const std::string& host_link, const IpAddresses& addresses) {
   Netlink& host = own_netlink();
   on_own_thread([&] {
     enter(netns);
     Netlink inside(NETLINK_ROUTE);
     // Two ends of one pair live and die together.
     if (!find_link(inside, INSIDE_LINK).index) add_veth(host, host_link, netns);
-    configure_inside(inside, address);
+    configure_inside(inside, addresses);
   });
 }
 

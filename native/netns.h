@@ -1,10 +1,10 @@
 // Network namespaces. Each job runs on a thread of its own that ends with it: setns and unshare never touch Node's.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "fd.h"
+#include "ip_address.h"
 #include "netlink.h"
 #include "own_thread.h"
 
@@ -13,12 +13,12 @@ namespace metactl {
 /// Makes a network namespace and pins it by a bind mount on `path`, an existing regular file. @returns its descriptor.
 Fd make_netns(const std::string& path);
 
-/// As `make_netns`, with a veth pair: `host_link` on this side (left down), `veth0` with `address`/32 (network byte
-/// order) inside, all of the inside configured and up. The kernel needs a millisecond for it, during which the caller may
+/// As `make_netns`, with a veth pair: `host_link` on this side (left down), `veth0` with the addresses inside, all
+/// of the inside configured and up. The kernel needs a millisecond for it, during which the caller may
 /// do something else.
 class NetworkJob {
  public:
-  NetworkJob(const std::string& path, const std::string& host_link, uint32_t address);
+  NetworkJob(const std::string& path, const std::string& host_link, const IpAddresses& addresses);
   /// Waits for it. @returns the namespace's descriptor. Once.
   Fd finish();
 
@@ -32,7 +32,7 @@ class NetworkJob {
 };
 
 /// Makes what is missing of the above in a namespace that is there already, the veth pair included.
-void repair_network(int netns, const std::string& host_link, uint32_t address);
+void repair_network(int netns, const std::string& host_link, const IpAddresses& addresses);
 
 /// Opens a pinned namespace. @returns an empty Fd where `path` isn't there or pins nothing.
 Fd open_netns(const std::string& path);

@@ -1,27 +1,48 @@
 import type { Command } from 'commander';
+import type { AppAddress } from '../host/host.ts';
 import { host } from '../host/index.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
 
-/** `metactl ip APP`: its address, which stays the same as long as the app is on this node. */
+/** `metactl ip APP`: its addresses, which stay the same as long as the app is on this node. */
 export function register(program: Command): void {
   program
     .command('ip')
-    .description("Print an app's address. It is leased at the first start and stays the same.")
+    .description("Print an app's addresses, IPv4 first. They are leased at the first start and stay the same.")
     .argument('<app>', 'the app')
+    .addHelpText(
+      'after',
+      '\nOne line each, the IPv6 address second where [network] pool has IPv6. An app with mode = host has those of this host.',
+    )
     .action(async (app: string, _options: object, command: Command) => {
       const context = contextOf(command);
-      const address = (await host()).addressOf(context.paths, app);
-      if (address === undefined) throw await noAddress(context.paths, app);
-      process.stdout.write(context.json ? `${JSON.stringify({ app, address })}\n` : `${address}\n`);
+      const found = (await host()).addressOf(context.paths, app);
+      const { address, address6, network } = found;
+      if (address === undefined) throw await noAddress(context.paths, app, found);
+      // Set: not the app's own.
+      const shared = network === undefined ? {} : { network };
+      if (context.json) {
+        process.stdout.write(`${JSON.stringify({ app, address, address6: address6 ?? null, ...shared })}\n`);
+        return;
+      }
+      process.stdout.write(address6 === undefined ? `${address}\n` : `${address}\n${address6}\n`);
+      if (network === 'host')
+        process.stderr.write(`metactl: ${app} is not isolated: it is in the network of this host\n`);
     });
 }
 
 /** The configuration is only read to tell why there is none: the ordinary answer must be quick. */
-async function noAddress(paths: Paths, app: string): Promise<MetactlError> {
+async function noAddress(paths: Paths, app: string, { network }: AppAddress): Promise<MetactlError> {
   const [{ loadApp }, { platforms }] = await Promise.all([import('../config/load.ts'), import('../platform/index.ts')]);
   loadApp(paths, app, platforms);
+  if (network === 'none') {
+    return new MetactlError(`${app} has no address`, {
+      code: 'METACTL_NO_ADDRESS',
+      hint: 'it was started with [sandbox.net] mode = none',
+      exitStatus: EXIT.error,
+    });
+  }
   return new MetactlError(`${app} has no address yet`, {
     code: 'METACTL_NOT_RUNNING',
     hint: `it gets one at its first start: metactl run ${app}`,

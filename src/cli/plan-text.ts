@@ -1,8 +1,18 @@
 import type { AppConfig } from '../config/types.ts';
-import type { FirewallEntry, FirewallPlan, IdRange, MountFlags, MountStep, SandboxPlan } from '../sandbox/plan.ts';
+import type { SysctlChange } from '../host/host.ts';
+import type {
+  FirewallEntry,
+  FirewallPlan,
+  IdRange,
+  MountFlags,
+  MountStep,
+  NetworkPlan,
+  SandboxPlan,
+} from '../sandbox/plan.ts';
 import { summary } from '../sandbox/seccomp/index.ts';
 import { escapeText } from '../util/escape.ts';
 import { MASK, maskText } from '../util/mask.ts';
+import { formatPublish } from '../util/publish.ts';
 import { quoteWord } from '../util/words.ts';
 
 /** A plan as `--json` prints it: the seccomp program is summed up, secrets are masked unless revealed. Pure. */
@@ -44,20 +54,28 @@ function masker(config: AppConfig, reveal: boolean): (text: string) => string {
 
 /**
  * A plan for people: one line an effect, in the order in which they happen. `rules`: the firewall's, in the words of the
- * system's own. Pure.
+ * system's own; `changes`: sysctls of the host. Pure.
  */
-export function planText(plan: SandboxPlan, config: AppConfig, reveal: boolean, rules = ''): string {
+export function planText(
+  plan: SandboxPlan,
+  config: AppConfig,
+  reveal: boolean,
+  { rules = '', changes = [] }: { readonly rules?: string; readonly changes?: readonly SysctlChange[] } = {},
+): string {
   const lines = [`${plan.app}/${plan.daemon}${plan.sandboxed ? '' : ' (no sandbox)'}`];
   const add = (label: string, value: string) => lines.push(`  ${label.padEnd(13)}${escapeText(value)}`);
   const { identity, process, network } = plan;
   const mask = masker(config, reveal);
   if (plan.sandboxed) {
-    add('namespaces', `mount pid ipc uts cgroup network${plan.userNamespace === undefined ? '' : ' user'}`);
+    const own = [
+      ...(network.mode === 'host' ? [] : ['network']),
+      ...(plan.userNamespace === undefined ? [] : ['user']),
+    ];
+    add('namespaces', ['mount pid ipc uts cgroup', ...own].join(' '));
     add('pid', `${plan.firstPid ?? 2}, and counting from there`);
+    for (const line of networkLines(network)) add('network', line);
+    for (const { key, from, to } of changes) add('sysctl', `${key} ${from} -> ${to}, until the last app leaves`);
   }
-  if (network.mode === 'routed') {
-    add('network', `${network.netns}, ${network.address}/32 on veth0, host end ${network.hostLink}`);
-  } else if (plan.sandboxed) add('network', 'none: loopback only');
   if (plan.firewall !== undefined) for (const line of firewallLines(plan.firewall)) add('firewall', line);
   for (const line of rules.split('\n').filter((text) => text !== '')) add('rule', line.replaceAll('\t', '    '));
   add(
@@ -113,6 +131,22 @@ function acceptLine({ label, text, name, networks, problem }: FirewallEntry): st
   if (name === undefined) return `accept ${label}: ${text}`;
   const found = networks.length === 0 ? 'nothing' : networks.join(' ');
   return `accept ${label}: ${text}, now ${found}${problem === undefined ? '' : ` (${problem})`}`;
+}
+
+function networkLines(network: NetworkPlan): string[] {
+  if (network.mode === 'none') return ['none: loopback only'];
+  if (network.mode === 'host') return ['host: NOT ISOLATED, the network of this host'];
+  const { mode, netns, hostLink, address, address6, publish = [] } = network;
+  const addresses = address6 === undefined ? `${address}/32` : `${address}/32 and ${address6}/128`;
+  const ways = {
+    routed: 'routed: the network reaches the app by its address',
+    nat: "nat: IPv4 leaves with the host's address",
+  };
+  return [
+    `${netns}, ${addresses} on veth0, host end ${hostLink}`,
+    ways[mode],
+    ...publish.map((port) => `publish ${formatPublish(port)}`),
+  ];
 }
 
 function flags(step: MountFlags): string {

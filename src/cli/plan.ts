@@ -17,12 +17,16 @@ export function register(program: Command): void {
       const context = contextOf(command);
       const wanted = { daemon, sandbox: true, start: false, names: true };
       const prepared = await prepare(context.paths, app, wanted);
-      const { plans, warnings, config } = prepared;
+      const { plans, warnings, config, host, paths, node } = prepared;
+      // The daemons share the network.
+      const changes = plans[0] === undefined ? [] : host.networkChanges(paths, node, plans[0].network);
       const rules = await firewallRules(prepared);
       const reveal = options.reveal === true;
+      const daemons = () => plans.map((plan) => planJson(plan, config, reveal));
+      const firewall = rules === '' ? {} : { firewallRules: rules };
       const text = context.json
-        ? `${JSON.stringify({ app, warnings, daemons: plans.map((plan) => planJson(plan, config, reveal)), ...(rules === '' ? {} : { firewallRules: rules }) }, null, 2)}\n`
-        : plans.map((plan) => planText(plan, config, reveal, rules)).join('\n');
+        ? `${JSON.stringify({ app, warnings, sysctls: changes, daemons: daemons(), ...firewall }, null, 2)}\n`
+        : plans.map((plan) => planText(plan, config, reveal, { rules, changes })).join('\n');
       process.stdout.write(text);
       if (!context.json) for (const warning of warnings) process.stderr.write(`metactl: warning: ${warning}\n`);
     });

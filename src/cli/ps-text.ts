@@ -16,6 +16,12 @@ interface Column {
 }
 
 const APP: Column = { head: 'APP', right: false, text: (process) => process.app };
+/** Only where something is not isolated. */
+const NETWORK: Column = {
+  head: 'NETWORK',
+  right: false,
+  text: ({ network = '-' }) => (network === 'host' ? 'host!' : network),
+};
 const DAEMON: Column = { head: 'DAEMON', right: false, text: (process) => process.daemon };
 const COLUMNS: readonly Column[] = [
   { head: 'PID', right: true, text: (process) => String(process.pid) },
@@ -40,9 +46,15 @@ function userText({ user, insideUid }: ProcessInfo): string {
   return insideUid === undefined ? user : `${user}/${insideUid}`;
 }
 
-/** The table of `metactl ps`, a heading and one line per process. Pure. */
+/** The table of `metactl ps`, a heading and one line per process; `host!` is a process in the host's network. Pure. */
 export function psText(processes: readonly ProcessInfo[], options: PsTextOptions): string {
-  const columns = [...(options.app ? [APP] : []), ...(options.daemon ? [DAEMON] : []), ...COLUMNS];
+  const shared = processes.some(({ network }) => network === 'host');
+  const columns = [
+    ...(options.app ? [APP] : []),
+    ...(options.daemon ? [DAEMON] : []),
+    ...(shared ? [NETWORK] : []),
+    ...COLUMNS,
+  ];
   const rows = [
     columns.map(({ head }) => head),
     ...processes.map((process) => columns.map(({ text }) => text(process))),

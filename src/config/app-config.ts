@@ -17,7 +17,7 @@ export interface ConfigParts {
   readonly find: (section: string, key: string) => KeySpec | undefined;
   readonly canonical: (section: string, key: string) => string;
   readonly sectionOrigin: (name: string) => Origin | undefined;
-  readonly bind: (ip: string) => LoadedConfig;
+  readonly bind: (ip: string | undefined, ip6: string | undefined) => LoadedConfig;
 }
 
 /** Look-ups on a merged, interpolated and typed configuration. */
@@ -98,8 +98,8 @@ export class MergedConfig implements LoadedConfig {
     return this.#spec(section, key)?.default;
   }
 
-  withAddress(ip: string | undefined): LoadedConfig {
-    return ip === undefined ? this : this.#parts.bind(ip);
+  withAddress(ip: string | undefined, ip6?: string): LoadedConfig {
+    return ip === undefined && ip6 === undefined ? this : this.#parts.bind(ip, ip6);
   }
 
   #value(section: string, key: string): Value | undefined {

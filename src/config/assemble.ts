@@ -31,6 +31,7 @@ export interface Material {
   readonly platforms: readonly Platform[];
   /** Undefined: bound later. */
   readonly ip: string | undefined;
+  readonly ip6: string | undefined;
   readonly full: boolean;
 }
 
@@ -101,7 +102,7 @@ class Assembly {
       find: this.#finder.find,
       canonical: this.#finder.canonical,
       sectionOrigin: (name) => headerOf(files, name),
-      bind: (ip) => bind({ ...this.#material, ip }),
+      bind: (ip, ip6) => bind({ ...this.#material, ip, ip6 }),
     });
     return { config, problems: this.#problems.items };
   }
@@ -111,12 +112,13 @@ class Assembly {
   }
 
   #newInterpolator(): Interpolator {
-    const { app, node, site, ip, release, directory, stateDirectory, logDirectory } = this.#material;
+    const { app, node, site, ip, ip6, release, directory, stateDirectory, logDirectory } = this.#material;
     const builtins = new Map<string, string | undefined>([
       ['app', app],
       ['node', node],
       ['site', site],
       ['ip', ip],
+      ['ip6', ip6],
       ['release', release],
       ['app_dir', directory],
       ['state_dir', stateDirectory],
@@ -149,8 +151,13 @@ class Assembly {
   }
 
   #noAddress(name: string): messages.Text | undefined {
-    if (name !== 'ip' || this.#whyNoAddress === '') return undefined;
-    return messages.noAddress(this.#whyNoAddress);
+    if (name !== 'ip' && name !== 'ip6') return undefined;
+    const { ip, ip6 } = this.#material;
+    if (name === 'ip6' && ip !== undefined && ip6 === undefined) {
+      return messages.noAddress(name, 'it has no IPv6 network in [network] pool');
+    }
+    if (this.#whyNoAddress === '') return undefined;
+    return messages.noAddress(name, this.#whyNoAddress);
   }
 
   /** Why the app has no address of its own; '' where it has one. */

@@ -88,6 +88,7 @@ export function inspectApp(
     ],
     platforms,
     ip: undefined,
+    ip6: undefined,
     full: own?.entries.findLast(({ section, key }) => section === 'trust' && key === 'application')?.raw === 'full',
   };
   const assembled = assemble(material);

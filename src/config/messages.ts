@@ -154,6 +154,10 @@ export const layerForbidden = (what: string, where: string, file: string): Text 
   message: `found ${what} in ${where === '.metactl' ? where : `the ${where} file`}, expected it in the node file`,
   hint: moveTo(file),
 });
+export const valueForbidden = (what: string, value: string, layer: string, file: string): Text => ({
+  message: `found ${what} = ${value} in the ${layer} file, expected it in the node file`,
+  hint: moveTo(file),
+});
 export const trustForbidden = (what: string, file: string): Text => ({
   message: `found ${what} in .metactl, expected it in the node file: an application may not set it`,
   hint: `${moveTo(file)}, or set [trust] application = full there`,
@@ -193,8 +197,8 @@ export const tooDeep = (depth: number, chain: string): Text => ({
 export const tooLong = (longest: number): Text => ({
   message: `found a value that becomes longer than ${longest} characters, expected a shorter one`,
 });
-export const noAddress = (why: string): Text => ({
-  message: `found %(ip), but this app has no address of its own: ${why}`,
+export const noAddress = (name: string, why: string): Text => ({
+  message: `found %(${name}), but this app has no address of its own: ${why}`,
 });
 export const noDaemonHere = (section: string): Text => ({
   message: `found %(daemon) in [${section}], which belongs to no daemon`,

@@ -63,6 +63,7 @@ export function forbiddenReference(
 
 /** Rules on the effective value: a value keeps its layer's trust through interpolation. */
 export function checkEffective(setting: Setting, spec: KeySpec, context: TrustContext): void {
+  checkValueLayer(setting, spec, context);
   if (setting.trust !== 'application' || context.full) return;
   const { problems, nodeFile } = context;
   const isMount = setting.section === 'sandbox.mounts';
@@ -74,6 +75,16 @@ export function checkEffective(setting: Setting, spec: KeySpec, context: TrustCo
       problems.at(setting.origin, messages.trustThroughInterpolation(setting.key, link.name, link.origin, nodeFile));
     }
   }
+}
+
+/** `mode = host`: a value that the site may not choose for a node, nor an app that is trusted as the site is. */
+function checkValueLayer(setting: Setting, spec: KeySpec, { problems, nodeFile }: TrustContext): void {
+  const layers = spec.valueLayers?.[setting.text];
+  if (layers === undefined) return;
+  const wrong = [setting.origin.layer, setting.trust].find((layer) => layer !== 'platform' && !layers.includes(layer));
+  if (wrong === undefined) return;
+  const what = `\`[${setting.section}] ${setting.key}\``;
+  problems.at(setting.origin, messages.valueForbidden(what, setting.text, wrong, nodeFile));
 }
 
 function checkMount(setting: Setting, { own, nodeFile, problems }: TrustContext): void {

@@ -77,6 +77,8 @@ export interface KeySpec {
   readonly unbuilt?: 'protects' | 'harmless';
   /** Values with which `unbuilt` does not hold (`mode = routed`, but not `nat`). */
   readonly builtValues?: readonly string[];
+  /** Values that only these layers may set, where the key itself is open to more. */
+  readonly valueLayers?: Readonly<Record<string, readonly Layer[]>>;
   readonly doc: string;
 }
 
@@ -162,10 +164,10 @@ export interface LoadedConfig extends AppConfig {
   /** `environment` as settings, for printing. */
   environmentSettings(daemon: string): readonly Setting[];
   /**
-   * The same configuration with `%(ip)` bound to the leased address; undefined: unchanged, `%(ip)` stays as it is.
+   * The same configuration with `%(ip)` and `%(ip6)` bound to the leased addresses; a name stays as it is where there is none.
    * @throws MetactlError (78) where a value is not valid with this address.
    */
-  withAddress(ip: string | undefined): LoadedConfig;
+  withAddress(ip: string | undefined, ip6?: string): LoadedConfig;
 }
 
 /** `/etc/metactl/metactl.conf`, typed; defaults filled in. */
@@ -176,7 +178,7 @@ export interface NodeConfig {
   readonly uidRange: readonly [number, number];
   readonly subuidRange: readonly [number, number];
   readonly serviceManager: string;
-  /** CIDRs, or `a.b.c.*`, as written; empty without `[network] pool`. */
+  /** CIDRs of both families, or `a.b.c.*`, as written; empty without `[network] pool`. */
   readonly pool: readonly string[];
   readonly poolOrigin: Origin | undefined;
   /** Interface name; undefined: the device of the default route. */

@@ -23,8 +23,10 @@ export interface Host {
   linkName(paths: Paths, app: string): string;
   /** Takes (or finds) the app's leases; `take: false` only tells what it would get. */
   lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease>;
-  /** The app's leased address, without taking one. */
-  addressOf(paths: Paths, app: string): string | undefined;
+  /** Where the app is reached, as it was started last; takes no lease. */
+  addressOf(paths: Paths, app: string): AppAddress;
+  /** The sysctls of the host that a start would change for this network, in order; those of the app's own link are not among them. */
+  networkChanges(paths: Paths, node: NodeConfig, network: NetworkPlan): readonly SysctlChange[];
   /**
    * Makes what the app's daemons share (network namespace, veth pair, /tmp) unless it is there, under the app's lock, and holds it
    * until `close`. Removes first what a killed predecessor of this daemon left.
@@ -114,17 +116,24 @@ export interface Terminal {
 export interface LeaseRequest {
   readonly app: string;
   readonly take: boolean;
-  /** `[sandbox.net] ip`, if set. */
+  /** `[sandbox.net] ip`, what is set of it. */
   readonly address?: string;
+  readonly address6?: string;
   readonly wantAddress: boolean;
+  /** The IPv4 address is for `nat`, not one of the pool. */
+  readonly nat?: boolean;
+  readonly wantAddress6?: boolean;
   readonly wantUid: boolean;
   /** A block of ids for a user namespace. */
   readonly wantIds?: boolean;
+  /** Remembered with the leases: the app has no address of its own. */
+  readonly network?: 'host' | 'none';
 }
 
 export interface Lease {
-  /** IPv4 address; undefined where none was wanted. */
+  /** Undefined where none was wanted. */
   readonly address: string | undefined;
+  readonly address6?: string;
   readonly uid: number | undefined;
   /** First of the app's 65,536 ids for a user namespace; absent where none were wanted. */
   readonly ids?: number;
@@ -151,6 +160,21 @@ export interface RefusedDestination {
   readonly bytes: number;
   /** Milliseconds since the last packet. */
   readonly agoMs: number;
+}
+
+export interface AppAddress {
+  /** IPv4. */
+  readonly address: string | undefined;
+  readonly address6: string | undefined;
+  /** `host`: these are the host's. `none`: there are none. Undefined: its own, or not known yet. */
+  readonly network: 'host' | 'none' | undefined;
+}
+
+export interface SysctlChange {
+  /** The path below /proc/sys. */
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
 }
 
 /** One daemon's hold on its app's shared objects. */

@@ -6,6 +6,8 @@ export interface ProcessInfo {
   readonly pid: number;
   /** In its innermost PID namespace; undefined where it has none of its own. */
   readonly insidePid: number | undefined;
+  /** `routed`, `nat`, `none`; `host`: it is in the host's network, not isolated. Undefined where that isn't known. */
+  readonly network?: string;
   readonly uid: number;
   /** In its user namespace; undefined where it has none of its own. */
   readonly insideUid: number | undefined;

@@ -3,14 +3,16 @@ import { NO_SANDBOX_FILE } from '../config/no-sandbox.ts';
 import type { AppConfig } from '../config/types.ts';
 import type { HostFacts, Lease } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
-import { objectName, type Paths } from '../util/paths.ts';
+import type { Paths } from '../util/paths.ts';
 import { checkAppDirectory } from './app-directory.ts';
+import { isSandboxed } from './enabled.ts';
 import { etcFiles, TTY_GROUP } from './etc-files.ts';
 import { planFirewall, type Resolutions, UNRESOLVED } from './firewall.ts';
 import { isBelow } from './host-directories.ts';
 import { planIdentity, usesUserNamespace } from './identity.ts';
 import { planLimits } from './limits.ts';
 import { mountRequests } from './mount-requests.ts';
+import { type NetworkChoice, planNetwork } from './network.ts';
 import { firstPid } from './pids.ts';
 import type { Identity, NetworkPlan, RootPlan, SandboxPlan, UserNamespacePlan } from './plan.ts';
 import { planProcess } from './process.ts';
@@ -25,6 +27,7 @@ export interface PlanInput {
   readonly config: AppConfig;
   readonly daemon: string;
   readonly command: CommandLine;
+  readonly network: NetworkChoice;
   readonly lease: Lease;
   readonly facts: HostFacts;
   /** What the names of the firewall stand for. Absent: not looked up. */
@@ -42,20 +45,6 @@ export function temporaryDirectories(paths: Paths, app: string, facts: HostFacts
   return { tmp: `${mount}/tmp`, varTmp: `${mount}/var-tmp` };
 }
 
-/** Whether the app's daemons are sandboxed at all. Pure. */
-export function isSandboxed(config: AppConfig): boolean {
-  return config.flag('sandbox', 'enabled') !== false;
-}
-
-/** The app's network as configured. Pure. */
-export function planNetwork(paths: Paths, config: AppConfig, lease: Lease, hostLink: string): NetworkPlan {
-  if (!isSandboxed(config) || config.text('sandbox.net', 'mode') === 'none' || lease.address === undefined) {
-    return { mode: 'none' };
-  }
-  const netns = objectName(paths, config.app);
-  return { mode: 'routed', netns, hostLink, address: lease.address, alias: `metactl:${config.app}` };
-}
-
 /**
  * Turns a configuration into the exact plan of one daemon's start. Pure but for the look-ups of `facts`.
  * @throws MetactlError (78) where the configuration can't be carried out on this machine.
@@ -65,7 +54,7 @@ export function buildPlan(input: PlanInput): SandboxPlan {
   const { users, userNamespace } = planUsers(input);
   const identity = users[config.daemons.indexOf(daemon)]!;
   const sandboxed = isSandboxed(config);
-  const network = planNetwork(paths, config, lease, input.hostLink);
+  const network = planNetwork(paths, config, input.network, lease, input.hostLink);
   const root = sandboxed
     ? rootPlan(input, users, userNamespace)
     : { steps: [], common: 0, masked: [], readOnly: [], leftOut: [] };
@@ -185,7 +174,7 @@ function rootPlan(
     temporary: temporaryDirectories(paths, config.app, facts),
     files: etcFiles({
       app: config.app,
-      address: lease.address,
+      addresses: [lease.address, lease.address6].filter((address) => address !== undefined),
       users: users.map(({ user, uid, gid }) => ({ name: user, uid, gid })),
       home: config.stateDirectory,
       resolvConf: facts.read('/etc/resolv.conf'),

@@ -9,7 +9,8 @@ export interface NamedId {
 
 export interface EtcInput {
   readonly app: string;
-  readonly address: string | undefined;
+  /** Of each family at most one. */
+  readonly addresses: readonly string[];
   /** The users of the app's daemons. */
   readonly users: readonly NamedId[];
   readonly home: string;
@@ -51,10 +52,10 @@ function group({ users }: EtcInput): string {
   return `${[...new Set(lines)].join('\n')}\n`;
 }
 
-function hosts({ app, address }: EtcInput): string {
+function hosts({ app, addresses }: EtcInput): string {
   const lines = ['127.0.0.1 localhost', '::1 localhost ip6-localhost ip6-loopback'];
-  // The app's name is its address, so that getLocalHost() gives one that others can reach.
-  lines.push(`${address ?? '127.0.0.1'} ${app}`);
+  // The app's name is its addresses, so that getLocalHost() gives one that others can reach.
+  lines.push(...(addresses.length > 0 ? addresses : ['127.0.0.1']).map((address) => `${address} ${app}`));
   return `${lines.join('\n')}\n`;
 }
 

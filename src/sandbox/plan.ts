@@ -1,3 +1,5 @@
+import type { PublishedPort } from '../util/publish.ts';
+
 /**
  * SandboxPlan: plain data that says exactly what will be done to start one daemon (DESIGN §5). `metactl plan` prints
  * it; `src/host/linux` encodes it for the addon. Nothing in it is decided later, except file descriptors and pids.
@@ -27,13 +29,9 @@ export interface SandboxPlan {
 }
 
 export type NetworkPlan =
-  | {
-      readonly mode: 'routed';
-      readonly netns: string;
-      readonly hostLink: string;
-      readonly address: string;
-      readonly alias: string;
-    }
+  | OwnNetwork
+  /** The host's own: no network namespace, no firewall, not isolated. */
+  | { readonly mode: 'host' }
   | { readonly mode: 'none' };
 
 /** Where the app may connect to; everything else is refused. */
@@ -62,6 +60,19 @@ export interface FirewallEntry {
   readonly ports?: readonly [number, number];
   /** Absent: all. */
   readonly protocol?: 'tcp' | 'udp' | 'icmp';
+}
+
+/** A network namespace with a link and addresses. */
+export interface OwnNetwork {
+  /** How IPv4 gets out: with the app's address, or masqueraded. IPv6 is always routed. */
+  readonly mode: 'routed' | 'nat';
+  readonly netns: string;
+  readonly hostLink: string;
+  readonly address: string;
+  readonly address6?: string;
+  readonly alias: string;
+  /** Ports of the host that lead to the app; absent: none. */
+  readonly publish?: readonly PublishedPort[];
 }
 
 /** The sandbox's file system. Steps run in order; targets are paths as seen inside. */

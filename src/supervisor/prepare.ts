@@ -5,9 +5,11 @@ import type { Host, HostFacts, Lease } from '../host/host.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import { platformNamed, platforms } from '../platform/index.ts';
 import type { Need } from '../platform/platform.ts';
-import { buildPlan, isSandboxed } from '../sandbox/build.ts';
+import { buildPlan } from '../sandbox/build.ts';
+import { isSandboxed } from '../sandbox/enabled.ts';
 import { firewallNames, type Resolutions, UNRESOLVED } from '../sandbox/firewall.ts';
 import { needsLeasedUid, usesUserNamespace } from '../sandbox/identity.ts';
+import { chooseNetwork, hasAddress, type NetworkChoice } from '../sandbox/network.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { seccompProgram } from '../sandbox/seccomp/index.ts';
 import { planStateOwner, type StateOwner } from '../sandbox/state-owner.ts';
@@ -57,22 +59,21 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   if (options.start && sandboxed) host.requireRoot();
   const node = loadNode(paths);
   const facts = host.facts();
-  const explicit = loaded.text('sandbox.net', 'ip');
+  const network = chooseNetwork(loaded, node);
   const request = {
     app,
-    wantAddress: sandboxed && loaded.text('sandbox.net', 'mode') !== 'none',
+    ...networkRequest(loaded, network),
     wantUid: needsLeasedUid(loaded) && (sandboxed || process.geteuid?.() === 0),
     wantIds: usesUserNamespace(loaded),
-    ...(explicit === undefined ? {} : { address: explicit }),
   };
   const resolves = options.names ?? options.start;
   const names = resolves && sandboxed ? await resolveNames(firewallNames(loaded)) : UNRESOLVED;
   const others = sandboxed ? otherApps(paths, app) : { directories: [], warnings: [] };
   const planWith = (lease: Lease) => {
-    const config = loaded.withAddress(lease.address);
+    const config = loaded.withAddress(lease.address, lease.address6);
     const plans = daemons.map((daemon) =>
       planDaemon({
-        ...{ paths, config, daemon, lease, facts, host, names },
+        ...{ paths, config, daemon, network, lease, facts, host, names },
         others: others.directories,
         needs: options.needs ?? options.start,
       }),
@@ -83,7 +84,7 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   let result = planWith(await host.lease(paths, node, { ...request, take: false }));
   const checked = result.plans.flatMap((plan) => [...host.check(plan, facts)]);
   if (resolves) checked.push(...unresolvedNames(result.plans));
-  if (options.start && (request.wantAddress || request.wantUid || request.wantIds)) {
+  if (options.start && (sandboxed || request.wantUid)) {
     const taken = await host.lease(paths, node, { ...request, take: true });
     if (!isSameLease(taken, result.lease)) result = planWith(taken);
   }
@@ -94,13 +95,30 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
 }
 
 function isSameLease(a: Lease, b: Lease): boolean {
-  return a.address === b.address && a.uid === b.uid && a.ids === b.ids;
+  return a.address === b.address && a.address6 === b.address6 && a.uid === b.uid && a.ids === b.ids;
+}
+
+/** What of the leases is the network's. Pure. */
+function networkRequest(config: AppConfig, network: NetworkChoice) {
+  const explicit = config.words('sandbox.net', 'ip') ?? [];
+  const address = explicit.find((word) => !word.includes(':'));
+  const address6 = explicit.find((word) => word.includes(':'));
+  const { mode } = network;
+  return {
+    wantAddress: hasAddress(network),
+    wantAddress6: network.ipv6,
+    nat: mode === 'nat',
+    ...(address === undefined ? {} : { address }),
+    ...(address6 === undefined ? {} : { address6 }),
+    ...(isSandboxed(config) && (mode === 'host' || mode === 'none') ? { network: mode } : {}),
+  };
 }
 
 interface PlanContext {
   readonly paths: Paths;
   readonly config: AppConfig;
   readonly daemon: string;
+  readonly network: NetworkChoice;
   readonly lease: Lease;
   readonly facts: HostFacts;
   readonly host: Host;
@@ -115,13 +133,24 @@ function unresolvedNames([plan]: readonly SandboxPlan[]): string[] {
   return entries.map((entry) => unresolved(entry).replace(/^warning: /, ''));
 }
 
-function planDaemon({ paths, config, daemon, lease, facts, host, names, others, needs }: PlanContext): SandboxPlan {
+function planDaemon({
+  paths,
+  config,
+  daemon,
+  network,
+  lease,
+  facts,
+  host,
+  names,
+  others,
+  needs,
+}: PlanContext): SandboxPlan {
   const platform = platformNamed(config.text(`daemon.${daemon}`, 'platform') ?? 'exec');
   const context = { app: config.app, daemon, ownNetwork: lease.address !== undefined };
   const command = platform.command(config, daemon, context);
   if (needs) for (const need of command.needs) requireNeed(need, facts);
   const hostLink = host.linkName(paths, config.app);
-  return buildPlan({ paths, config, daemon, command, lease, facts, names, hostLink, others, seccompProgram });
+  return buildPlan({ paths, config, daemon, command, network, lease, facts, names, hostLink, others, seccompProgram });
 }
 
 /** @throws MetactlError (78) where a file that the command line names is not there. */

@@ -39,3 +39,8 @@ export function rangeOf(address: number, prefix: number): AddressRange {
 export function contains(range: AddressRange, address: number): boolean {
   return address >= range.first && address <= range.last;
 }
+
+/** The network that a range is, `10.4.0.0/16`. Pure; the range must be one. */
+export function formatRange({ first, last }: AddressRange): string {
+  return `${formatAddress(first)}/${32 - Math.log2(last - first + 1)}`;
+}

@@ -85,8 +85,9 @@ function mounts(): string[] {
 
 function sysctls(): string[] {
   const perLink: readonly (readonly [string, readonly string[]])[] = [
-    ['net/ipv4/conf', ['forwarding', 'proxy_arp', 'rp_filter', 'arp_ignore', 'arp_announce']],
+    ['net/ipv4/conf', ['forwarding', 'proxy_arp', 'rp_filter', 'arp_ignore', 'arp_announce', 'route_localnet']],
     ['net/ipv4/neigh', ['proxy_delay']],
+    ['net/ipv6/neigh', ['proxy_delay']],
     ['net/ipv6/conf', ['forwarding', 'force_forwarding', 'accept_ra', 'disable_ipv6', 'proxy_ndp']],
   ];
   const keys = perLink.flatMap(([directory, names]) =>

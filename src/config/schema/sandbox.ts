@@ -1,11 +1,10 @@
+import { parseIpv6 } from '../../util/ipv6.ts';
+import { PUBLISH_EXPECTED, parsePublishList } from '../../util/publish.ts';
 import { ENDPOINT_EXPECTED, parseEndpoint } from '../endpoint.ts';
 import { MOUNT_EXPECTED, parseMount } from '../mount.ts';
 import type { SectionSpec } from '../types.ts';
 import { readValue } from '../values.ts';
 import { ADMINISTRATORS } from './layers.ts';
-
-const PORT = '(?:6553[0-5]|655[0-2]\\d|65[0-4]\\d\\d|6[0-4]\\d{3}|[1-5]?\\d{1,4})';
-const PUBLISH = new RegExp(`^${PORT}:${PORT}(?:/(?:tcp|udp))?$`);
 
 export const SANDBOX: readonly SectionSpec[] = [
   {
@@ -69,27 +68,22 @@ export const SANDBOX: readonly SectionSpec[] = [
         key: 'mode',
         type: 'enum',
         values: ['routed', 'nat', 'host', 'none'],
-        unbuilt: 'protects',
-        builtValues: ['routed', 'none'],
-        doc: '`routed`: an address of its own (default); `none`: no network but loopback; `nat` and `host` later.',
+        valueLayers: { host: ['node'] },
+        doc: '`routed`: an address of its own in the network (default with `[network] pool`); `nat`: one behind the address of this host (default without); `none`: nothing but loopback; `host`: the network of this host, not isolated (node file only).',
       },
       {
         key: 'ip',
-        type: 'text',
-        read: (text) => (isIpv4(text) ? text : undefined),
-        expected: 'an IPv4 address',
-        doc: "The app's address; default: one leased from `[network] pool`.",
+        type: 'list',
+        read: (text) => readWith(text, (words) => words.every(isIp) && isOneOfEach(words)),
+        expected: 'an IPv4 address, an IPv6 address, or one of each',
+        doc: "The app's addresses; default: leased from `[network] pool`.",
       },
       {
         key: 'publish',
         type: 'list',
-        read: (text) => {
-          const words = readValue({ key: '', type: 'list', doc: '' }, text) as readonly string[] | undefined;
-          return words?.every((word) => PUBLISH.test(word)) ? words : undefined;
-        },
-        expected: 'words such as 8080:80 or 53:53/udp',
-        unbuilt: 'protects',
-        doc: 'Ports of the host that lead to ports of the app: `HOST:APP`.',
+        read: (text) => readWith(text, (words) => parsePublishList(words) !== undefined),
+        expected: PUBLISH_EXPECTED,
+        doc: 'Ports of the host that lead to ports of the app: `[HOSTIP:]HOSTPORT:PORT[/udp]`, separated by spaces.',
       },
     ],
   },
@@ -142,6 +136,20 @@ export const SANDBOX: readonly SectionSpec[] = [
     ],
   },
 ];
+
+function readWith(text: string, isValid: (words: readonly string[]) => boolean): readonly string[] | undefined {
+  const words = readValue({ key: '', type: 'list', doc: '' }, text) as readonly string[] | undefined;
+  return words !== undefined && isValid(words) ? words : undefined;
+}
+
+function isIp(text: string): boolean {
+  return isIpv4(text) || parseIpv6(text) !== undefined;
+}
+
+function isOneOfEach(words: readonly string[]): boolean {
+  const sixes = words.filter((word) => word.includes(':')).length;
+  return sixes <= 1 && words.length - sixes <= 1 && words.length > 0;
+}
 
 /** Four numbers of 0 to 255 without leading zeros. */
 export function isIpv4(text: string): boolean {

@@ -1,10 +1,9 @@
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
 import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } from '../host.ts';
 import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from './app-firewall.ts';
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
-import { watchConflicts } from './conflict-watch.ts';
 import { makeStateDirectory } from './directories.ts';
 import { readFirewallWarnings } from './firewall/warn.ts';
 import { readIdentity } from './identity.ts';
@@ -12,11 +11,14 @@ import { launch } from './launch.ts';
 import { removeLive, writeLive } from './live.ts';
 import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
+import { watchNetwork } from './network-watch.ts';
 import { endPredecessor } from './predecessor.ts';
 import { openAppStages, type StagesHold } from './stages.ts';
 import { makeTemporary, removeTemporary } from './temporary.ts';
-import { findUplink } from './uplink.ts';
 import { idmapFor, needsIdmap, openUserNamespace, removeUserNamespace } from './user-namespace.ts';
+
+/** Where a daemon in `mode = host` starts from: the supervisor's own. */
+const OWN_NETWORK = '/proc/self/ns/net';
 
 /**
  * Takes hold of a daemon and of its app's shared objects; see Host.openApp.
@@ -45,16 +47,19 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
         await ensureFirewall(paths, app, network.hostLink, firewall);
       } else if (process.geteuid?.() === 0) await removeFirewall(paths, app);
       // The kernel takes longest for the network: the rest is made meanwhile.
-      if (network.mode === 'routed') netns = (await makeAppNetwork(paths, node, app, network, rest)).netns;
-      else rest();
+      if (network.mode === 'routed' || network.mode === 'nat') {
+        netns = (await makeAppNetwork(paths, node, app, network, rest)).netns;
+      } else rest();
+      if (network.mode === 'host' && process.geteuid?.() === 0) netns = openSync(OWN_NETWORK, 'r');
     });
   } catch (error) {
+    if (netns !== undefined) closeSync(netns);
     await cgroup?.remove();
     if (user !== undefined) closeSync(user);
     if (hold !== undefined) await release(request, hold);
     throw error;
   }
-  return new LinuxApp(request, hold!, { netns, user, cgroup }, cgroupFacts, watchAddress(request));
+  return new LinuxApp(request, hold!, { netns, user, cgroup }, cgroupFacts, watchNetwork(request));
 }
 
 function makeCgroup(
@@ -63,17 +68,6 @@ function makeCgroup(
   facts: CgroupFacts,
 ): DaemonCgroup {
   return makeDaemonCgroup(paths, app, daemon, limits, facts, bestEffort);
-}
-
-/** Only addresses on the uplink's network can be claimed by another machine there. */
-function watchAddress({ paths, node, app, network, onWarning }: AppRequest): () => void {
-  if (onWarning === undefined || network.mode !== 'routed' || node.pool.length === 0) return () => {};
-  const uplink = findUplink(paths, node);
-  return watchConflicts(uplink, network.address, (hardware) => {
-    onWarning(
-      `${hardware} on ${uplink.name} claims ${network.address}, the address of ${app}: two machines can't have it`,
-    );
-  });
 }
 
 /** Gives up the hold; the last daemon of the app takes the shared objects with it. */
@@ -205,11 +199,13 @@ class LinuxApp implements AppHandle {
     const identity = readIdentity(pid);
     // Already gone: its end tells why.
     if (identity === undefined) return;
-    const address = plan.network.mode === 'routed' ? { address: plan.network.address } : {};
+    const address = 'address' in plan.network ? { address: plan.network.address } : {};
+    const network = plan.sandboxed ? plan.network.mode : 'host';
     const first = plan.userNamespace?.first;
     const ids =
       first === undefined || this.#user === undefined ? {} : { ids: { first, inode: fstatSync(this.#user).ino } };
-    const live = { app, daemon, ...identity, ...address, ...ids, supervisor: process.pid, startedAt: Date.now() };
+    const found = { ...address, network, ...ids };
+    const live = { app, daemon, ...identity, ...found, supervisor: process.pid, startedAt: Date.now() };
     writeLive(paths, live, plan);
   }
 

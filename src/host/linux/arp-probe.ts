@@ -9,8 +9,8 @@ const INTERVAL = 100;
 const PAUSE = 10;
 
 /**
- * Asks by ARP probes whether another machine on the uplink's network has the address (RFC 5227, in 0.3 s). A probe teaches
- * nobody's cache anything. @returns the machine's hardware address; undefined where nobody answers.
+ * Asks by probes whether another machine on the uplink's network has the address, in 0.3 s: by ARP (RFC 5227) or neighbour
+ * solicitation (RFC 4862). A probe teaches nobody's cache anything. @returns the machine's hardware address; undefined where nobody answers.
  */
 export async function whoHas(uplink: Uplink, address: string): Promise<string | undefined> {
   let owner: string | undefined;

@@ -79,7 +79,7 @@ function networkFinding(paths: Paths, app: string, network: MadeOf<'network'>): 
     item: { app, kind: 'network', name: network.netns },
     async remove() {
       const link = networkAddon().readLink(network.link);
-      removeNetwork(paths, app, network, true);
+      await removeNetwork(paths, app, network, true);
       // Not left to the kernel: a stray process may keep the namespace, and with it the link, for ever.
       const retired = link === undefined ? undefined : networkAddon().readLink(retiredLinkName(link.index));
       if (retired !== undefined) networkAddon().deleteLink(retired.index);

@@ -8,9 +8,12 @@ import { lockFile } from './flock.ts';
 /** What one app has leased; kept until `purge`, so that the same app always gets the same. */
 export interface AppLease {
   readonly address?: string;
+  readonly address6?: string;
   readonly uid?: number;
   /** First of 65,536 ids for a user namespace. */
   readonly ids?: number;
+  /** The app was last started without an address of its own; what it has leased before stays its. */
+  readonly network?: 'host' | 'none';
 }
 
 /** The contents of leases.json. */
@@ -51,10 +54,10 @@ export function readLeases(paths: Paths): Leases {
 function isLeaseTable(apps: unknown): boolean {
   if (typeof apps !== 'object' || apps === null || Array.isArray(apps)) return false;
   return Object.values(apps as Record<string, unknown>).every((entry) => {
-    const { address, uid, ids } = (entry ?? {}) as Record<string, unknown>;
+    const { address, address6, uid, ids, network } = (entry ?? {}) as Record<string, unknown>;
     const good = (value: unknown, type: string) => value === undefined || typeof value === type;
-    const types = good(address, 'string') && good(uid, 'number') && good(ids, 'number');
-    return typeof entry === 'object' && entry !== null && types;
+    const texts = [address, address6, network].every((text) => good(text, 'string'));
+    return typeof entry === 'object' && entry !== null && texts && good(uid, 'number') && good(ids, 'number');
   });
 }
 

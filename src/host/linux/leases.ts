@@ -1,31 +1,31 @@
-import { readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import type { NodeConfig } from '../../config/types.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
-import { formatAddress, parseAddress } from '../../util/ip.ts';
+import { formatIpv6, parseIpv6 } from '../../util/ipv6.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { Lease, LeaseRequest } from '../host.ts';
+import { type AddressPool, readPools } from './address-pool.ts';
 import { firstFreeBlock } from './id-blocks.ts';
 import { type AppLease, changeLeases, type Leases, readLeases } from './lease-file.ts';
-import { firstFree, type HostAddresses, isInPool, isOnLink, type Pool, parseRoutes, poolOf } from './pool.ts';
 import { firstFreeUid, type UidRanges, uidSlices } from './uids.ts';
 
 /**
- * The app's address and uid: what it already has, else new ones. See Host.lease.
+ * The app's addresses and uid: what it already has, else new ones. See Host.lease.
  * @throws MetactlError (78): METACTL_ADDRESS_OUTSIDE_POOL, METACTL_ADDRESS_RESERVED, METACTL_ADDRESS_IN_USE,
  *   METACTL_ADDRESS_CONFLICT; (1): METACTL_POOL_FULL, METACTL_UIDS_EXHAUSTED, METACTL_IDS_EXHAUSTED, METACTL_LEASES_CORRUPT, errno names.
  */
 export async function lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease> {
-  if (!request.wantAddress && !request.wantUid && !request.wantIds) return { address: undefined, uid: undefined };
-  const host = readHostAddresses();
-  const pool = poolOf(paths, node, host);
+  const { wantAddress, wantUid, network } = request;
+  if (!wantAddress && !wantUid && !request.wantIds && network === undefined)
+    return { address: undefined, uid: undefined };
+  const { ipv4, ipv6 } = readPools(paths, node, request.nat === true);
+  const pools = { ipv4, ipv6: request.wantAddress6 === true ? ipv6 : undefined };
   const before = readLeases(paths);
   const sources: IdSources = { uids: uidSlices(node.uidRange, paths.nodeId), node, nodeId: paths.nodeId };
-  const planned = allocate(before, sources, request, pool, new Set());
+  const planned = allocate(before, sources, request, pools, new Set());
   if (!request.take || isSame(before.apps[request.app], planned)) return result(request, planned);
   let taken = planned;
   await changeLeases(paths, async (leases) => {
-    taken = await allocateProbed(leases, sources, request, probing(paths, node, pool, host));
+    taken = await allocateProbed(leases, sources, request, pools, probing(paths, node));
     if (isSame(leases.apps[request.app], taken)) return leases;
     return { version: 1, apps: { ...leases.apps, [request.app]: taken } };
   });
@@ -33,10 +33,9 @@ export async function lease(paths: Paths, node: NodeConfig, request: LeaseReques
 }
 
 /** The app's leases as they are written down, without taking any. @throws MetactlError as `readLeases`. */
-export function readLease(paths: Paths, app: string): Lease {
+export function readLease(paths: Paths, app: string): AppLease {
   const { apps } = readLeases(paths);
-  const entry = Object.hasOwn(apps, app) ? apps[app] : undefined;
-  return { address: entry?.address, uid: entry?.uid, ...idsOf(true, entry ?? {}) };
+  return (Object.hasOwn(apps, app) ? apps[app] : undefined) ?? {};
 }
 
 function idsOf(wanted: boolean, { ids }: AppLease): { ids?: number } {
@@ -50,16 +49,24 @@ interface IdSources {
   readonly nodeId: string;
 }
 
-function result({ wantAddress, wantUid, wantIds }: LeaseRequest, entry: AppLease): Lease {
+function result({ wantAddress, wantAddress6, wantUid, wantIds }: LeaseRequest, entry: AppLease): Lease {
   return {
     address: wantAddress ? entry.address : undefined,
+    ...(wantAddress6 === true && entry.address6 !== undefined ? { address6: entry.address6 } : {}),
     uid: wantUid ? entry.uid : undefined,
     ...idsOf(wantIds === true, entry),
   };
 }
 
 function isSame(a: AppLease | undefined, b: AppLease): boolean {
-  return a?.address === b.address && a?.uid === b.uid && a?.ids === b.ids;
+  const keys = ['address', 'address6', 'uid', 'ids', 'network'] as const;
+  return keys.every((key) => a?.[key] === b[key]);
+}
+
+interface Pools {
+  readonly ipv4: AddressPool;
+  /** Undefined: the app gets no IPv6 address. */
+  readonly ipv6: AddressPool | undefined;
 }
 
 /** What the app's entry will be. Pure but for the look at which uids are in use. */
@@ -67,18 +74,34 @@ function allocate(
   leases: Leases,
   sources: IdSources,
   request: LeaseRequest,
-  pool: Pool,
-  refused: ReadonlySet<number>,
+  pools: Pools,
+  refused: ReadonlySet<string>,
 ): AppLease {
   const own = Object.hasOwn(leases.apps, request.app) ? (leases.apps[request.app] ?? {}) : {};
-  const address = request.wantAddress ? chooseAddress(leases, request, pool, own.address, refused) : own.address;
+  const others = Object.entries(leases.apps).filter(([name]) => name !== request.app);
+  const choose = (pool: AddressPool, wanted: string | undefined, current: string | undefined) =>
+    chooseAddress(request.app, others, pool, { wanted, current }, refused);
+  const address = request.wantAddress ? choose(pools.ipv4, request.address, own.address) : own.address;
+  const wanted6 = request.wantAddress ? canonical(request.address6) : undefined;
+  if (wanted6 !== undefined && pools.ipv6 === undefined) throw addressError('OUTSIDE_POOL', wanted6, NO_IPV6);
+  const address6 = pools.ipv6 === undefined ? own.address6 : choose(pools.ipv6, wanted6, own.address6);
   const uid = request.wantUid ? (own.uid ?? firstFreeUid(sources.uids, uidsOf(leases))) : own.uid;
   const ids = request.wantIds ? (own.ids ?? newBlock(leases, sources)) : own.ids;
   return {
     ...(address === undefined ? {} : { address }),
+    ...(address6 === undefined ? {} : { address6 }),
     ...(uid === undefined ? {} : { uid }),
     ...(ids === undefined ? {} : { ids }),
+    ...(request.network === undefined ? {} : { network: request.network }),
   };
+}
+
+const NO_IPV6 = "can't be had: the app gets IPv6 from [network] pool only, and not in mode nat";
+
+/** IPv6 addresses have many forms; the schema has seen to it that this is one. */
+function canonical(address: string | undefined): string | undefined {
+  const number = address === undefined ? undefined : parseIpv6(address);
+  return number === undefined ? undefined : formatIpv6(number);
 }
 
 /** More in a row are no accident: the pool is a network that other machines use. */
@@ -92,68 +115,75 @@ async function allocateProbed(
   leases: Leases,
   sources: IdSources,
   request: LeaseRequest,
-  host: Probing,
+  pools: Pools,
+  ownerOf: OwnerOf,
 ): Promise<AppLease> {
-  const refused = new Set<number>();
+  const refused: string[] = [];
+  const before = leases.apps[request.app];
   for (;;) {
-    const entry = allocate(leases, sources, request, host.pool, refused);
-    const isNew = entry.address !== undefined && entry.address !== leases.apps[request.app]?.address;
-    const owner = isNew ? await host.ownerOf(entry.address!) : undefined;
-    if (owner === undefined) return entry;
-    if (request.address !== undefined) {
-      throw addressError('CONFLICT', request.address, `is used by another machine: ${owner} answered an ARP probe`);
+    const entry = allocate(leases, sources, request, pools, new Set(refused));
+    const fresh = [
+      { pool: pools.ipv4, address: entry.address, known: before?.address, wanted: request.address },
+      { pool: pools.ipv6, address: entry.address6, known: before?.address6, wanted: request.address6 },
+    ];
+    let conflict = false;
+    for (const { pool, address, known, wanted } of fresh) {
+      if (pool === undefined || address === undefined || address === known || !pool.has(address)) continue;
+      const owner = await ownerOf(pool, address, request);
+      if (owner === undefined) continue;
+      const question = pool.family === 4 ? 'an ARP probe' : 'a neighbour solicitation';
+      if (wanted !== undefined) {
+        throw addressError('CONFLICT', address, `is used by another machine: ${owner} answered ${question}`);
+      }
+      conflict = true;
+      refused.push(address);
+      if (refused.length >= MOST_CONFLICTS) throw crowdedError(pool, request.app, refused);
     }
-    refused.add(parseAddress(entry.address!)!);
-    if (refused.size >= MOST_CONFLICTS) throw crowdedError(host.pool, request.app, [...refused]);
+    if (!conflict) return entry;
   }
 }
 
-interface Probing {
-  readonly pool: Pool;
-  /** Hardware address of another machine that has the address. */
-  ownerOf(address: string): Promise<string | undefined>;
-}
+/** Hardware address of another machine that has the address. */
+type OwnerOf = (pool: AddressPool, address: string, request: LeaseRequest) => Promise<string | undefined>;
 
 /** Only where the pool is on the uplink's own network: elsewhere a router that answers for others would be asked. */
-function probing(paths: Paths, node: NodeConfig, pool: Pool, { routes }: HostAddresses): Probing {
-  return {
-    pool,
-    async ownerOf(address) {
-      if (node.pool.length === 0) return undefined;
-      const { findUplink } = await import('./uplink.ts');
-      const uplink = findUplink(paths, node);
-      if (!isOnLink(routes, uplink.name, parseAddress(address)!)) return undefined;
-      return (await import('./arp-probe.ts')).whoHas(uplink, address);
-    },
+function probing(paths: Paths, node: NodeConfig): OwnerOf {
+  return async (pool, address, request) => {
+    if (pool.family === 4 && request.nat === true) return undefined;
+    if (node.pool.length === 0) return undefined;
+    const { findUplink } = await import('./uplink.ts');
+    const uplink = findUplink(paths, node);
+    if (!pool.isOnLink(uplink.name, address)) return undefined;
+    return (await import('./arp-probe.ts')).whoHas(uplink, address);
   };
 }
 
-function crowdedError(pool: Pool, app: string, refused: readonly number[]): MetactlError {
-  const range = `${formatAddress(refused[0]!)} to ${formatAddress(refused.at(-1)!)}`;
-  return new MetactlError(`other machines use the pool ${pool.text}: none of ${range} is free for ${app}`, {
-    code: 'METACTL_ADDRESS_CONFLICT',
-    step: 'lease an address',
-    path: pool.text,
-    hint: 'set [network] pool in metactl.conf to addresses that are set aside for this node',
-    exitStatus: EXIT.configuration,
-  });
+function crowdedError(pool: AddressPool, app: string, refused: readonly string[]): MetactlError {
+  return new MetactlError(
+    `other machines use the pool ${pool.text}: none of ${refused[0]} to ${refused.at(-1)} is free for ${app}`,
+    {
+      code: 'METACTL_ADDRESS_CONFLICT',
+      step: 'lease an address',
+      path: pool.text,
+      hint: 'set [network] pool in metactl.conf to addresses that are set aside for this node',
+      exitStatus: EXIT.configuration,
+    },
+  );
 }
 
 function chooseAddress(
-  leases: Leases,
-  { app, address: wanted }: LeaseRequest,
-  pool: Pool,
-  current: string | undefined,
-  refused: ReadonlySet<number>,
+  app: string,
+  others: readonly (readonly [string, AppLease])[],
+  pool: AddressPool,
+  { wanted, current }: { readonly wanted: string | undefined; readonly current: string | undefined },
+  refused: ReadonlySet<string>,
 ): string {
-  const others = Object.entries(leases.apps).filter(([name]) => name !== app);
   if (wanted !== undefined) return checkWanted(wanted, pool, others);
-  const currentNumber = current === undefined ? undefined : parseAddress(current);
   // An address that has left the pool (the administrator changed it) is given up.
-  if (currentNumber !== undefined && isInPool(pool, currentNumber)) return formatAddress(currentNumber);
-  const taken = new Set([...others.flatMap(([, entry]) => parseAddress(entry.address ?? '') ?? []), ...refused]);
-  const free = firstFree(pool, taken);
-  if (free !== undefined) return formatAddress(free);
+  if (current !== undefined && pool.has(current)) return current;
+  const taken = others.flatMap(([, entry]) => addressesOf(entry));
+  const free = pool.firstFree(new Set([...taken, ...refused]));
+  if (free !== undefined) return free;
   throw new MetactlError(`the pool ${pool.text} has no free address for ${app}`, {
     code: 'METACTL_POOL_FULL',
     step: 'lease an address',
@@ -161,14 +191,15 @@ function chooseAddress(
   });
 }
 
-function checkWanted(wanted: string, pool: Pool, others: readonly [string, AppLease][]): string {
-  const number = parseAddress(wanted);
-  if (number === undefined || !isInPool(pool, number)) {
-    throw addressError('OUTSIDE_POOL', wanted, `is outside the pool ${pool.text}`);
-  }
-  const holder = others.find(([, entry]) => entry.address === wanted)?.[0];
+function addressesOf({ address, address6 }: AppLease): string[] {
+  return [address, address6].filter((one) => one !== undefined);
+}
+
+function checkWanted(wanted: string, pool: AddressPool, others: readonly (readonly [string, AppLease])[]): string {
+  if (!pool.has(wanted)) throw addressError('OUTSIDE_POOL', wanted, `is outside the pool ${pool.text}`);
+  const holder = others.find(([, entry]) => addressesOf(entry).includes(wanted))?.[0];
   if (holder !== undefined) throw addressError('IN_USE', wanted, `is leased to the app ${holder}`);
-  if (pool.isReserved(number)) {
+  if (pool.isReserved(wanted)) {
     throw addressError('RESERVED', wanted, "can't be leased: it belongs to the host, a gateway or a network itself");
   }
   return wanted;
@@ -191,12 +222,4 @@ function uidsOf(leases: Leases): ReadonlySet<number> {
 function newBlock(leases: Leases, { node, nodeId }: IdSources): number {
   const leased = Object.values(leases.apps).flatMap((entry) => entry.ids ?? []);
   return firstFreeBlock(node.subuidRange, nodeId, { leased, uidRange: node.uidRange });
-}
-
-function readHostAddresses(): HostAddresses {
-  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return {
-    routes: parseRoutes(readFileSync('/proc/net/route', 'utf8')),
-    own: own.flatMap(({ family, address }) => (family === 'IPv4' ? (parseAddress(address) ?? []) : [])),
-  };
 }

@@ -1,10 +1,13 @@
 import { EXIT, MetactlError } from '../../util/error.ts';
 import { objectName } from '../../util/paths.ts';
 import type { Host } from '../host.ts';
+import { appAddress } from './app-address.ts';
 import { checkLimits, detectCgroups, takeOwnCgroup } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
 import { lease, readLease } from './leases.ts';
+import { needOf } from './network.ts';
 import { hostLinkName } from './network-name.ts';
+import { sysctlChanges } from './network-node.ts';
 import { listProcesses } from './processes.ts';
 
 /**
@@ -34,7 +37,9 @@ export const linux: Host = {
   },
   linkName: hostLinkName,
   lease,
-  addressOf: (paths, app) => readLease(paths, app).address,
+  addressOf: (paths, app) => appAddress(readLease(paths, app)),
+  networkChanges: (paths, node, network) =>
+    network.mode === 'routed' || network.mode === 'nat' ? sysctlChanges(needOf(paths, node, network)) : [],
   openApp: async (request) => {
     const { openApp } = await import('./app.ts');
     const name = objectName(request.paths, request.app);

@@ -18,6 +18,8 @@ export interface LiveState {
   readonly address?: string;
   /** Its user namespace: first id of the block, and inode. */
   readonly ids?: { readonly first: number; readonly inode: number };
+  /** `routed`, `nat`, `host` or `none`. */
+  readonly network?: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }

@@ -1,89 +1,88 @@
-import { closeSync, constants, opendirSync, openSync } from 'node:fs';
+import { opendirSync } from 'node:fs';
 import type { Paths } from '../../util/paths.ts';
-import { lockFile } from './flock.ts';
+import { type BaseNeed, readIpv6Facts, type SysctlValue, sysctlsFor } from './forwarding.ts';
+import { withMachineLock } from './machine-lock.ts';
+import { hasNatTable, loadNatTable, natTableName } from './nat-table.ts';
 import { tableName } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
-import { type Claim, loadBaseTable, readOtherClaims, removeBaseTable } from './nft.ts';
+import { loadBaseTable, readOtherClaims, removeBaseTable } from './nft.ts';
 import { forgetMade, type MadeObject, type MadeOf, madeOf, ofKind, readMade, recordMade } from './record.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
-import type { Uplink } from './uplink.ts';
 
 /**
- * What all networks of a node share: the nft base table and the changed sysctls of uplinks. Made for the first app, taken
+ * What all networks of a node share: the nft tables and the changed sysctls of uplinks. Made for the first app, taken
  * back with the last. An app records its own network first and looks at this after; the last one to leave looks, under
  * the lock, whether any app has a network recorded. So neither misses the other.
  */
 
-/**
- * Uplinks and nft are the machine's, so every root's metactl must meet in one lock, which nobody but root may hold: this
- * is a file of the kernel's that only root can open and that belongs to the network namespace. It is only locked.
- */
-const MACHINE_LOCK = '/proc/sys/net/ipv4/tcp_fastopen_key';
-
-/** From open(2); Node has no name for it. */
-const O_PATH = 0o10000000;
-let lockPlace: number | undefined;
-
-async function withMachineLock<T>(shared: boolean, work: () => Promise<T>): Promise<T> {
-  // Looked up once: below /proc/sys/net that gets slower with every network namespace. Each holder has an open file of
-  // its own, or two tasks of this process would share one lock.
-  lockPlace ??= openSync(MACHINE_LOCK, O_PATH);
-  const fd = openSync(`/proc/self/fd/${lockPlace}`, constants.O_RDONLY);
-  try {
-    await lockFile(fd, MACHINE_LOCK, { shared });
-    return await work();
-  } finally {
-    closeSync(fd);
-  }
+/** Makes sure that the base is there, as it is needed. The usual case costs two look-ups and no process. */
+export async function ensureBase(paths: Paths, need: BaseNeed): Promise<void> {
+  if (await withMachineLock(true, async () => isReady(paths, need))) return;
+  await withMachineLock(false, async () => load(paths, need));
 }
 
-const forwardingOf = (uplink: string) => `net/ipv4/conf/${uplink}/forwarding`;
-const proxyDelayOf = (uplink: string) => `net/ipv4/neigh/${uplink}/proxy_delay`;
-
-/** Makes sure that the base is there, for `uplink` if one is given. The usual case costs two look-ups and no process. */
-export async function ensureBase(paths: Paths, uplink: Uplink | undefined): Promise<void> {
-  if (await withMachineLock(true, async () => isReady(paths, uplink))) return;
-  await withMachineLock(false, async () => load(paths, uplink));
-}
-
-function isReady(paths: Paths, uplink: Uplink | undefined): boolean {
-  if (!networkAddon().hasNftTable(tableName(paths))) return false;
+/** Whether all that is needed is there and on record, and nobody has changed it since. */
+export function isReady(paths: Paths, need: BaseNeed): boolean {
+  const { uplink, ipv6, nat } = need;
+  if (!networkAddon().hasNftTable(tableName(paths)) || (nat && !hasNatTable(paths))) return false;
   const made = readMade(paths, undefined);
-  if (uplink === undefined) return made.length > 0;
-  return uplink.forwarding && made.some((one) => one.kind === 'uplink' && one.name === uplink.name);
+  const tables = ofKind(made, 'nft').map(({ table }) => table);
+  if (!tables.includes(tableName(paths)) || (nat && !tables.includes(natTableName(paths)))) return false;
+  if (uplink === undefined) return true;
+  const recorded = ofKind(made, 'sysctl');
+  const has = ({ key }: SysctlValue) => recorded.some((one) => one.key === key);
+  if (!uplink.forwarding || !sysctlsFor({ ...need, ipv6: false }, undefined).every(has)) return false;
+  return !ipv6 || isIpv6Ready(uplink.name, recorded);
 }
 
-function load(paths: Paths, uplink: Uplink | undefined): void {
+function isIpv6Ready(uplink: string, recorded: readonly MadeOf<'sysctl'>[]): boolean {
+  if (!recorded.some(({ key }) => key === `net/ipv6/conf/${uplink}/forwarding`)) return false;
+  return recorded
+    .filter(({ key }) => key.startsWith('net/ipv6/'))
+    .every(({ key, value }) => [value, undefined].includes(readSysctl(key)));
+}
+
+/** The sysctls that a need would change now, in order. */
+export function sysctlChanges(need: BaseNeed): { key: string; from: string; to: string }[] {
+  return wantedSysctls(need).flatMap(({ key, value }) => {
+    const from = readSysctl(key);
+    return from === undefined || from === value ? [] : [{ key, from, to: value }];
+  });
+}
+
+function wantedSysctls(need: BaseNeed): SysctlValue[] {
+  const { uplink, ipv6 } = need;
+  return sysctlsFor(need, ipv6 && uplink !== undefined ? readIpv6Facts(uplink.name) : undefined);
+}
+
+function load(paths: Paths, need: BaseNeed): void {
   const table = tableName(paths);
-  const changes = uplink === undefined ? [] : changesOf(table, uplink, readMade(paths, undefined));
-  const made = recordMade(paths, undefined, { kind: 'nft', table }, ...changes);
+  const changes = changesOf(table, need, readMade(paths, undefined));
+  const tables = [table, ...(need.nat ? [natTableName(paths)] : [])].map(
+    (name) => ({ kind: 'nft', table: name }) as const,
+  );
+  const made = recordMade(paths, undefined, ...tables, ...changes);
   // The rules first: an uplink never forwards without them.
-  loadBaseTable(table, claimsOf(made));
+  loadBaseTable(table, ofKind(made, 'sysctl'));
+  if (need.nat && !hasNatTable(paths)) loadNatTable(paths);
   for (const { key, value } of ofKind(made, 'sysctl')) if (readSysctl(key) !== value) writeSysctl(key, value);
 }
 
-/** What to record for a new uplink: its sysctls as they were before any root's metactl changed them. */
-function changesOf(table: string, { name, configured }: Uplink, made: readonly MadeObject[]): MadeObject[] {
-  if (ofKind(made, 'uplink').some((one) => one.name === name)) return [];
-  const claim = readOtherClaims(table).find((one) => one.uplink === name);
-  const forwarding = claim?.forwarding ?? readSysctl(forwardingOf(name)) ?? '0';
-  const proxyDelay = claim?.proxyDelay ?? readSysctl(proxyDelayOf(name)) ?? '0';
-  return [
-    { kind: 'sysctl', key: forwardingOf(name), old: forwarding, value: '1' },
-    { kind: 'sysctl', key: proxyDelayOf(name), old: proxyDelay, value: '0' },
-    { kind: 'uplink', name, configured },
-  ];
-}
-
-/** Pure. */
-function claimsOf(made: readonly MadeObject[]): Claim[] {
-  const sysctls = ofKind(made, 'sysctl');
-  const old = (key: string) => sysctls.find((one) => one.key === key)?.old ?? '0';
-  return ofKind(made, 'uplink').map(({ name }) => ({
-    uplink: name,
-    forwarding: old(forwardingOf(name)),
-    proxyDelay: old(proxyDelayOf(name)),
-  }));
+/** What to record for a new need: an uplink, and sysctls as they were before any root's metactl changed them. */
+function changesOf(table: string, need: BaseNeed, made: readonly MadeObject[]): MadeObject[] {
+  const { uplink } = need;
+  if (uplink === undefined) return [];
+  const known = new Set(ofKind(made, 'sysctl').map(({ key }) => key));
+  const fresh = wantedSysctls(need).filter(({ key }) => !known.has(key));
+  const claims = fresh.length === 0 ? [] : readOtherClaims(table);
+  const sysctls = fresh.flatMap(({ key, value }): MadeObject[] => {
+    const old = claims.find((claim) => claim.key === key)?.old ?? readSysctl(key);
+    return old === undefined ? [] : [{ kind: 'sysctl', key, old, value }];
+  });
+  const uplinks = ofKind(made, 'uplink').some(({ name }) => name === uplink.name)
+    ? []
+    : [{ kind: 'uplink', name: uplink.name, configured: uplink.configured } as const];
+  return [...sysctls, ...uplinks];
 }
 
 /** Takes the base back unless an app of this root has a network. @returns whether it was there and is gone. */
@@ -100,20 +99,29 @@ export async function releaseBase(paths: Paths): Promise<boolean> {
 }
 
 function unload(paths: Paths, made: readonly MadeObject[]): void {
-  const table = tableName(paths);
-  const claimed = new Set(readOtherClaims(table).map((claim) => claim.uplink));
-  const shared = new Set([...claimed].flatMap((name) => [forwardingOf(name), proxyDelayOf(name)]));
-  for (const sysctl of ofKind(made, 'sysctl')) {
-    // The last root that uses an uplink puts it back.
-    if (!shared.has(sysctl.key)) putBack(sysctl);
+  const claimed = new Set(readOtherClaims(tableName(paths)).map(({ key }) => key));
+  // The last root that uses an uplink puts it back.
+  const sysctls = ofKind(made, 'sysctl').filter(({ key }) => !claimed.has(key));
+  const all = sysctls.some(({ key }) => key === ALL_FORWARDING6);
+  // Backwards: accept_ra goes back to what it was when nothing forwards any more.
+  for (const sysctl of [...sysctls].reverse()) putBack(sysctl, all);
+  for (const { key, old, value } of all ? sysctls : []) {
+    if (/^net\/ipv6\/conf\/.+\/forwarding$/.test(key) && old === value) writeSysctl(key, value);
   }
-  removeBaseTable(table);
+  for (const { table } of ofKind(made, 'nft')) removeBaseTable(table);
   forgetMade(paths, undefined, ...made);
 }
 
-function putBack(sysctl: MadeOf<'sysctl'>): void {
+const ALL_FORWARDING6 = 'net/ipv6/conf/all/forwarding';
+
+function putBack(sysctl: MadeOf<'sysctl'>, ownForwarding6: boolean): void {
   const now = readSysctl(sysctl.key);
-  if (isOursToPutBack(sysctl, now, readSysctl('net/ipv4/ip_forward'))) writeSysctl(sysctl.key, sysctl.old);
+  const everywhere = sysctl.key.startsWith('net/ipv4/')
+    ? readSysctl('net/ipv4/ip_forward')
+    : ownForwarding6
+      ? '0'
+      : readSysctl(ALL_FORWARDING6);
+  if (isOursToPutBack(sysctl, now, everywhere)) writeSysctl(sysctl.key, sysctl.old);
 }
 
 /**

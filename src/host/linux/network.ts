@@ -2,24 +2,28 @@ import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeConfig } from '../../config/types.ts';
-import type { NetworkPlan } from '../../sandbox/plan.ts';
-import { MetactlError } from '../../util/error.ts';
+import type { NetworkPlan, OwnNetwork } from '../../sandbox/plan.ts';
 import type { Paths } from '../../util/paths.ts';
+import { formatPublish } from '../../util/publish.ts';
 import { addon } from './addon.ts';
 import { lockFile } from './flock.ts';
+import type { BaseNeed } from './forwarding.ts';
 import { livingDaemons } from './lock.ts';
+import { addressRouted, linkGone, linkInUse, linkTaken, namespaceTaken, networkChanged } from './network-errors.ts';
 import { linkAlias, retiredLinkName } from './network-name.ts';
-import { networkAddon, type PendingNetwork } from './network-native.ts';
+import { type Connection, networkAddon, type PendingNetwork } from './network-native.ts';
 import { ensureBase, releaseBase } from './network-node.ts';
+import { publish, unpublish } from './publish.ts';
 import { forgetMade, type MadeOf, madeOf, recordMade } from './record.ts';
-import { findUplink, type Uplink } from './uplink.ts';
+import { writeSysctl } from './sysctl.ts';
+import { findOutlet, findUplink, type Uplink } from './uplink.ts';
 
 export { hostLinkName } from './network-name.ts';
 
 /** Where iproute2 looks for named network namespaces. Kernel objects are the machine's, so no root moves it. */
 export const NETNS_DIRECTORY = '/run/netns';
 
-type RoutedPlan = Extract<NetworkPlan, { mode: 'routed' }>;
+type Network = MadeOf<'network'>;
 
 /** A dying namespace keeps its link's name for up to 0.1 s (sandbox.md rule 23), longer on a loaded machine. */
 const NAME_PATIENCE = 2_000;
@@ -29,8 +33,9 @@ const NAME_PAUSE = 2;
  * Makes an app's network, or what is missing of it, under the app's lock. The caller closes `netns`.
  * `meanwhile` is done while the kernel is busy, and in any case: what it throws is thrown, and the network removed.
  * Everything the launch waits for goes by the addon's own netlink: loading npm `netlink` costs 30 ms (gc uses it).
- * @throws MetactlError: METACTL_NO_UPLINK, METACTL_LINK_TAKEN, METACTL_NETNS_TAKEN, METACTL_ADDRESS_IN_USE,
- *   METACTL_ADDRESS_CHANGED, METACTL_NO_NFT, METACTL_NFT, or the errno of what failed. What it made is then removed.
+ * @throws MetactlError: METACTL_NO_UPLINK, METACTL_NO_IPV6, METACTL_LINK_TAKEN, METACTL_NETNS_TAKEN, METACTL_PORT_IN_USE,
+ *   METACTL_ADDRESS_IN_USE, METACTL_ADDRESS_CHANGED, METACTL_NO_NFT, METACTL_NFT, or the errno of what failed. What it
+ *   made is then removed.
  */
 export async function makeAppNetwork(
   paths: Paths,
@@ -39,25 +44,37 @@ export async function makeAppNetwork(
   plan: NetworkPlan,
   meanwhile: () => void = () => {},
 ): Promise<{ netns: number }> {
-  const routed = requireRouted(plan);
-  const uplink = node.pool.length > 0 ? findUplink(paths, node) : undefined;
-  const wanted = networkOf(routed, uplink);
-  const known = await knownNetwork(paths, app, routed, wanted);
+  const own = requireOwn(plan);
+  const need = needOf(paths, node, own);
+  const wanted = networkOf(own, need.uplink);
+  const known = await knownNetwork(paths, app, own, wanted);
   requireOwnLink(paths, app, wanted, known);
   if (known === undefined) recordMade(paths, app, wanted);
   const work = once(meanwhile);
   let netns: number | undefined;
   try {
-    await ensureBase(paths, uplink);
+    await ensureBase(paths, need);
+    await publish(paths, app, wanted, known === undefined);
     netns = await ensureInside(paths, app, wanted, known, work);
     work();
-    connect(paths, app, wanted, uplink);
+    connect(paths, app, wanted, need.uplink);
     return { netns };
   } catch (error) {
     if (netns !== undefined) closeSync(netns);
     if (known === undefined) await removeAppNetwork(paths, app, plan);
     throw error;
   }
+}
+
+/**
+ * What an app's network needs of the host.
+ * @throws MetactlError METACTL_NO_UPLINK (78) where addresses are to be reached by an uplink that isn't there.
+ */
+export function needOf(paths: Paths, node: NodeConfig, { mode, address6, publish: ports }: OwnNetwork): BaseNeed {
+  const proxy = mode === 'routed';
+  const ipv6 = address6 !== undefined;
+  const uplink = proxy || ipv6 ? findUplink(paths, node) : findOutlet(paths, node);
+  return { ...(uplink === undefined ? {} : { uplink }), proxy, ipv6, nat: mode === 'nat' || ports !== undefined };
 }
 
 function once(work: () => void): () => void {
@@ -76,20 +93,22 @@ function once(work: () => void): () => void {
  */
 export async function removeAppNetwork(paths: Paths, app: string, plan: NetworkPlan): Promise<void> {
   const recorded = madeOf(paths, app, 'network');
-  const networks = recorded.length > 0 || plan.mode === 'none' ? recorded : [networkOf(plan, undefined)];
-  for (const network of networks) removeNetwork(paths, app, network, recorded.length > 0);
+  const isOwn = plan.mode === 'routed' || plan.mode === 'nat';
+  const networks = recorded.length > 0 || !isOwn ? recorded : [networkOf(plan, undefined)];
+  for (const network of networks) await removeNetwork(paths, app, network, recorded.length > 0);
   forgetMade(paths, app, ...recorded);
   await releaseBase(paths);
 }
 
 /** Takes the kernel objects of one record away. `recorded`: a link without an alias is then ours, left half-made. */
-export function removeNetwork(paths: Paths, app: string, network: MadeOf<'network'>, recorded: boolean): void {
+export async function removeNetwork(paths: Paths, app: string, network: Network, recorded: boolean): Promise<void> {
+  await unpublish(paths, app, network);
   const native = networkAddon();
   const link = native.readLink(network.link);
   const isOurs = link !== undefined && (link.alias === linkAlias(paths, app) || (recorded && link.alias === ''));
   const uplink = network.uplink === undefined ? undefined : native.readLink(network.uplink);
   if (isOurs || uplink !== undefined)
-    native.disconnectHost(isOurs ? link.index : 0, network.address, uplink?.index ?? 0);
+    native.disconnectHost(isOurs ? link.index : 0, connectionOf(network, uplink?.index ?? 0));
   if (!isOurs && !recorded) return;
   // Its name is free at once: the kernel needs 20 to 50 ms to take the pair away, which a restart would have to wait for.
   if (isOurs) native.retireLink(link.index, retiredLinkName(link.index));
@@ -102,69 +121,64 @@ export function unpinNetns(path: string): void {
   rmSync(path, { force: true });
 }
 
-function requireRouted(plan: NetworkPlan): RoutedPlan {
-  if (plan.mode === 'routed') return plan;
+function requireOwn(plan: NetworkPlan): OwnNetwork {
+  if (plan.mode === 'routed' || plan.mode === 'nat') return plan;
   throw new TypeError('makeAppNetwork: the plan has no network');
 }
 
-function networkOf(plan: RoutedPlan, uplink: Uplink | undefined): MadeOf<'network'> {
-  const netns = join(NETNS_DIRECTORY, plan.netns);
-  const network = { kind: 'network', netns, link: plan.hostLink, address: plan.address } as const;
-  return uplink === undefined ? network : { ...network, uplink: uplink.name };
+/** What is put on record. Pure. */
+export function networkOf(
+  { mode, netns, hostLink, address, address6, publish: ports }: OwnNetwork,
+  uplink: Uplink | undefined,
+): Network {
+  const proxied = mode === 'routed' || address6 !== undefined;
+  return {
+    kind: 'network',
+    netns: join(NETNS_DIRECTORY, netns),
+    link: hostLink,
+    address,
+    ...(address6 === undefined ? {} : { address6 }),
+    ...(proxied && uplink !== undefined ? { uplink: uplink.name } : {}),
+    ...(mode === 'nat' ? { nat: true } : {}),
+    ...(ports === undefined ? {} : { publish: ports.map(formatPublish).join(' ') }),
+  };
+}
+
+/** Pure. `uplink`: its index, 0 where it isn't there. */
+export function connectionOf({ address, address6, nat }: Network, uplink: number): Connection {
+  const six = address6 === undefined ? [] : [address6];
+  return { addresses: [address, ...six], proxied: nat === true ? six : [address, ...six], uplink };
 }
 
 /** The network on record if it is as wanted. One that differs is removed, unless daemons still use it. */
 async function knownNetwork(
   paths: Paths,
   app: string,
-  plan: RoutedPlan,
-  wanted: MadeOf<'network'>,
-): Promise<MadeOf<'network'> | undefined> {
-  const known = madeOf(paths, app, 'network');
-  const [first, ...more] = known;
+  plan: OwnNetwork,
+  wanted: Network,
+): Promise<Network | undefined> {
+  const [first, ...more] = madeOf(paths, app, 'network');
   if (first === undefined) return undefined;
-  const same = first.address === wanted.address && first.uplink === wanted.uplink && first.link === wanted.link;
-  if (same && more.length === 0) return first;
+  const keys = ['address', 'address6', 'uplink', 'link', 'nat', 'publish'] as const;
+  if (keys.every((key) => first[key] === wanted[key]) && more.length === 0) return first;
   // The caller's own daemon is one of them: it holds its lock.
-  if (livingDaemons(paths, app).length > 1) {
-    throw new MetactlError(`the network of ${app} is in use with the address ${first.address}, not ${wanted.address}`, {
-      code: 'METACTL_ADDRESS_CHANGED',
-      step: 'make the network',
-      path: first.netns,
-      hint: `stop all daemons of ${app} first: address and uplink change only then`,
-    });
-  }
+  if (livingDaemons(paths, app).length > 1) throw networkChanged(app, first, wanted);
   await removeAppNetwork(paths, app, plan);
   return undefined;
 }
 
 /** The link's name, or the namespace's, may belong to somebody else: a hash that collides, an administrator's own. */
-function requireOwnLink(
-  paths: Paths,
-  app: string,
-  wanted: MadeOf<'network'>,
-  known: MadeOf<'network'> | undefined,
-): void {
+function requireOwnLink(paths: Paths, app: string, wanted: Network, known: Network | undefined): void {
   const alias = linkAlias(paths, app);
   const link = networkAddon().readLink(wanted.link);
   if (link !== undefined && link.alias !== alias && !(link.alias === '' && known !== undefined)) {
-    throw new MetactlError(`the link ${wanted.link} is there already and is not ${app}'s`, {
-      code: 'METACTL_LINK_TAKEN',
-      step: 'make the network',
-      path: wanted.link,
-      hint: `its alias is \`${link.alias}\`, not \`${alias}\`: rename that link, or the app`,
-    });
+    throw linkTaken(app, wanted.link, link.alias, alias);
   }
   if (known !== undefined || link !== undefined) return;
   const netns = networkAddon().openNetns(wanted.netns);
   if (netns === undefined) return;
   closeSync(netns);
-  throw new MetactlError(`the network namespace ${wanted.netns} is there already and is not on ${app}'s record`, {
-    code: 'METACTL_NETNS_TAKEN',
-    step: 'make the network',
-    path: wanted.netns,
-    hint: '`ip netns pids` shows who is in it; `ip netns delete` removes it',
-  });
+  throw namespaceTaken(app, wanted.netns);
 }
 
 let prepared = false;
@@ -190,8 +204,8 @@ async function makePlace(path: string): Promise<void> {
 }
 
 /** `meanwhile` runs while the kernel makes the namespace. */
-function makeInside(wanted: MadeOf<'network'>, meanwhile: () => void): number {
-  const pending = networkAddon().startNetwork(wanted.netns, wanted.link, wanted.address);
+function makeInside(wanted: Network, meanwhile: () => void): number {
+  const pending = networkAddon().startNetwork(wanted.netns, wanted.link, connectionOf(wanted, 0).addresses);
   let failed = true;
   try {
     meanwhile();
@@ -215,8 +229,8 @@ function abandon(pending: PendingNetwork): void {
 async function ensureInside(
   paths: Paths,
   app: string,
-  wanted: MadeOf<'network'>,
-  known: MadeOf<'network'> | undefined,
+  wanted: Network,
+  known: Network | undefined,
   meanwhile: () => void,
 ): Promise<number> {
   const native = networkAddon();
@@ -227,7 +241,7 @@ async function ensureInside(
     const netns = fresh ? undefined : native.openNetns(wanted.netns);
     try {
       if (netns === undefined) return makeInside(wanted, meanwhile);
-      native.repairNetwork(netns, wanted.link, wanted.address);
+      native.repairNetwork(netns, wanted.link, connectionOf(wanted, 0).addresses);
       return netns;
     } catch (error) {
       if (netns !== undefined) closeSync(netns);
@@ -241,31 +255,30 @@ async function ensureInside(
 }
 
 /** A pair that stays for seconds is held by a process of the old namespace; where no daemon lives it may go. */
-function dropStaleLink(paths: Paths, app: string, wanted: MadeOf<'network'>, cause: unknown): void {
+function dropStaleLink(paths: Paths, app: string, wanted: Network, cause: unknown): void {
   const link = networkAddon().readLink(wanted.link);
   if (link === undefined) return;
   if (link.alias === linkAlias(paths, app) && livingDaemons(paths, app).length <= 1) {
     networkAddon().deleteLink(link.index);
     return;
   }
-  throw new MetactlError(`the link ${wanted.link} is still in use`, {
-    code: 'METACTL_LINK_TAKEN',
-    step: 'make the network',
-    path: wanted.link,
-    cause,
-    hint: `its other end is in a network namespace that lost its name: stop all daemons of ${app}, then start again`,
-  });
+  throw linkInUse(app, wanted.link, cause);
 }
 
-/** The host's side: link, route and entry; last the news to the network. */
-function connect(paths: Paths, app: string, wanted: MadeOf<'network'>, uplink: Uplink | undefined): void {
+/** The host's side: link, routes and entries; last the news to the network. */
+function connect(paths: Paths, app: string, wanted: Network, uplink: Uplink | undefined): void {
+  const proxying = wanted.uplink === undefined ? undefined : uplink;
+  const connection = connectionOf(wanted, proxying?.index ?? 0);
+  const hostEnd = { forwarding: true, routeLocalnet: wanted.publish !== undefined };
   try {
-    const isNew = networkAddon().connectHost(wanted.link, linkAlias(paths, app), wanted.address, uplink?.index ?? 0);
-    if (uplink !== undefined && isNew) announce(uplink, wanted.address);
+    const isNew = networkAddon().connectHost(wanted.link, linkAlias(paths, app), { ...connection, ...hostEnd });
+    // Gone with the link. Kernels before 6.17 know no such key: there the host forwards on all devices.
+    if (wanted.address6 !== undefined) writeSysctl(`net/ipv6/conf/${wanted.link}/force_forwarding`, '1');
+    if (proxying !== undefined && isNew) for (const address of connection.proxied) announce(proxying, address);
   } catch (error) {
     const { code } = error as { code?: string };
-    if (code === 'EEXIST') throw inUseError(wanted, error);
-    throw code === 'ENODEV' ? goneError(wanted, error) : error;
+    if (code === 'EEXIST') throw addressRouted(wanted, error);
+    throw code === 'ENODEV' ? linkGone(wanted.link, error) : error;
   }
 }
 
@@ -276,24 +289,4 @@ function announce(uplink: Uplink, address: string): void {
     // An uplink that is down has nobody to tell.
     if ((error as { code?: string }).code !== 'ENETDOWN') throw error;
   }
-}
-
-function goneError(wanted: MadeOf<'network'>, cause: unknown): MetactlError {
-  return new MetactlError(`the link ${wanted.link} went away while it was being made`, {
-    code: 'ENODEV',
-    step: 'make the network',
-    path: wanted.link,
-    cause,
-    hint: 'something else on this machine removes links: look at its log',
-  });
-}
-
-function inUseError(wanted: MadeOf<'network'>, cause: unknown): MetactlError {
-  return new MetactlError(`the address ${wanted.address} is routed elsewhere already`, {
-    code: 'METACTL_ADDRESS_IN_USE',
-    step: 'make the network',
-    path: wanted.address,
-    cause,
-    hint: `\`ip route get fibmatch ${wanted.address}\` shows to whom; give the app another address by [sandbox.net] ip`,
-  });
 }

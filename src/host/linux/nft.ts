@@ -4,15 +4,14 @@ import { MetactlError } from '../../util/error.ts';
 import { LINK_PREFIX } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
 import { type NftChainName, type Refusal, readChains, readOutcome } from './nft-answer.ts';
-import { listChains, removeTable, replaceTable } from './nft-batch.ts';
+import { listChains, putPart, removePart, removeTable, replaceTable } from './nft-batch.ts';
 import type { Expression, NftTable } from './nft-types.ts';
 
-/** An uplink as it was before metactl changed it. */
+/** A sysctl as it was before metactl changed it. */
 export interface Claim {
-  readonly uplink: string;
-  /** Values of net.ipv4.conf.<uplink>.forwarding and net.ipv4.neigh.<uplink>.proxy_delay. */
-  readonly forwarding: string;
-  readonly proxyDelay: string;
+  /** The path below /proc/sys. */
+  readonly key: string;
+  readonly old: string;
 }
 
 /** What nft(8) calls raw: before connection tracking, so that a forged packet costs nothing. */
@@ -24,7 +23,7 @@ const FILTER = 0;
  * link is told by the host route to it.
  *
  * Whoever switched on the forwarding of an uplink made a router of it; packets from there go to metactl's apps only.
- * The empty chain `uplink-…` tells other roots' metactl what the uplink was like before, for they see it changed. Pure.
+ * The empty chain `sysctl-…` tells other roots' metactl what a sysctl was before, for they see it changed. Pure.
  */
 export function baseTable(name: string, claims: readonly Claim[]): NftTable {
   const links = `${LINK_PREFIX}*`;
@@ -33,13 +32,14 @@ export function baseTable(name: string, claims: readonly Claim[]): NftTable {
     { kind: 'forged-source' },
     { kind: 'drop' },
   ];
-  const switchedOn = claims.filter((claim) => claim.forwarding === '0');
-  const elsewhere = switchedOn.map(({ uplink }): Expression[] => [
-    { kind: 'ipv4' },
-    { kind: 'iifname', is: true, name: uplink },
-    { kind: 'oifname', is: false, name: links },
-    { kind: 'drop' },
-  ]);
+  const elsewhere = claims
+    .flatMap(routerOf)
+    .map(({ family, device }): Expression[] => [
+      { kind: family },
+      device === undefined ? { kind: 'iifname', is: false, name: links } : { kind: 'iifname', is: true, name: device },
+      { kind: 'oifname', is: false, name: links },
+      { kind: 'drop' },
+    ]);
   return {
     name,
     chains: [
@@ -50,17 +50,30 @@ export function baseTable(name: string, claims: readonly Claim[]): NftTable {
   };
 }
 
-/** `uplink-0-80-eth0`: forwarding, proxy_delay, device. Pure. */
-export function claimName(claim: Claim): string {
-  return `uplink-${claim.forwarding}-${claim.proxyDelay}-${claim.uplink}`;
+/** What forwards only because metactl switched it on; without `device`: every one. */
+function routerOf({ key, old }: Claim): { readonly family: 'ipv4' | 'ipv6'; readonly device?: string }[] {
+  if (old !== '0') return [];
+  if (key === ALL_FORWARDING6) return [{ family: 'ipv6' }];
+  const [, device4, device6] = FORWARDS.exec(key) ?? [];
+  if (device4 !== undefined) return [{ family: 'ipv4', device: device4 }];
+  return device6 === undefined ? [] : [{ family: 'ipv6', device: device6 }];
+}
+
+/** IPv6 has `forwarding` per device too, but that only says what the device tells its neighbours. */
+const FORWARDS = /^net\/(?:ipv4\/conf\/([^/]+)\/forwarding|ipv6\/conf\/([^/]+)\/force_forwarding)$/;
+const ALL_FORWARDING6 = 'net/ipv6/conf/all/forwarding';
+
+/** `sysctl-0-net/ipv4/conf/eth0/forwarding`. Pure. */
+export function claimName({ key, old }: Claim): string {
+  return `sysctl-${old}-${key}`;
 }
 
 /** Pure. @returns undefined for a chain that claims nothing. */
 export function parseClaim(chain: string): Claim | undefined {
-  const match = /^uplink-(\d+)-(\d+)-(.+)$/.exec(chain);
+  const match = /^sysctl-(\d+)-(net\/.+)$/.exec(chain);
   if (match === null) return undefined;
-  const [, forwarding = '', proxyDelay = '', uplink = ''] = match;
-  return { uplink, forwarding, proxyDelay };
+  const [, old = '', key = ''] = match;
+  return { key, old };
 }
 
 /** Claims in the tables of other roots' nodes, from the names of all chains of the family inet. Pure. */
@@ -81,10 +94,30 @@ export function removeBaseTable(name: string): void {
 }
 
 export function readOtherClaims(own: string): Claim[] {
+  return otherClaims(readAllChains(), own);
+}
+
+/** Names of all chains of the family inet. */
+export function readAllChains(): NftChainName[] {
   const answers = networkAddon().nfnetlink(listChains());
   const chains = readChains(answers);
-  if (chains === undefined) throw nftError('list nft chains', own, readOutcome(answers).refusal);
-  return otherClaims(chains, own);
+  if (chains === undefined) throw nftError('list nft chains', '', readOutcome(answers).refusal);
+  return chains;
+}
+
+/** Puts a table in the place of what there is of that name. @throws MetactlError METACTL_NO_NFT, METACTL_NFT */
+export function loadTable(table: NftTable): void {
+  transact('load the nft table', table.name, replaceTable(table));
+}
+
+/** Adds a part to a table that is there. @throws MetactlError METACTL_NO_NFT, METACTL_NFT */
+export function putTablePart(step: string, part: NftTable): void {
+  transact(step, part.name, putPart(part));
+}
+
+/** Takes a part away again; nothing where the table isn't there any more. */
+export function removeTablePart(step: string, part: NftTable): void {
+  transact(step, part.name, removePart(part), osConstants.errno.ENOENT);
 }
 
 /** Sends a transaction. @throws MetactlError METACTL_NO_NFT, METACTL_NFT where it is refused, but for the errno `harmless`. */

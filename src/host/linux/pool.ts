@@ -46,17 +46,18 @@ const DEFAULT_HALF = '100.64.0.0/17';
 const SLICES_BASE = '100.64.128.0';
 const SLICES = 128;
 
-/** The pool without configuration: `/` has 100.64.0.0/17, a moved root 100.64.(128 + id mod 128).0/24. Pure. */
+/** The pool of apps behind the host's own address: `/` has 100.64.0.0/17, a moved root 100.64.(128 + id mod 128).0/24. Pure. */
 export function defaultPool(nodeId: string): AddressRange {
   if (nodeId === '') return parseRange(DEFAULT_HALF)!;
   const first = parseAddress(SLICES_BASE)! + (Number.parseInt(nodeId, 16) % SLICES) * 256;
   return { first, last: first + 255 };
 }
 
-/** The node's pool. Pure. */
+/** The node's IPv4 pool. Pure. */
 export function poolOf(paths: Paths, node: NodeConfig, host: HostAddresses): Pool {
-  const configured = node.pool.length > 0;
-  const ranges = configured ? node.pool.flatMap((word) => parseRange(word) ?? []) : [defaultPool(paths.nodeId)];
+  const words = node.pool.filter((word) => !word.includes(':'));
+  const configured = words.length > 0;
+  const ranges = configured ? words.flatMap((word) => parseRange(word) ?? []) : [defaultPool(paths.nodeId)];
   const gateways = host.routes.map((route) => route.gateway).filter((gateway) => gateway !== 0);
   const never = new Set([...host.own, ...gateways]);
   for (const range of ranges) if (range.last > range.first + 1) never.add(range.first).add(range.last);
@@ -68,7 +69,7 @@ export function poolOf(paths: Paths, node: NodeConfig, host: HostAddresses): Poo
   const routed = configured ? [] : host.routes.map((route) => route.destination).filter(isNoDefault);
   return {
     ranges,
-    text: configured ? node.pool.join(' ') : `${DEFAULT_POOL} (no [network] pool is configured)`,
+    text: configured ? words.join(' ') : `${DEFAULT_POOL} (for apps in mode nat)`,
     isReserved: (address) => never.has(address) || routed.some((range) => contains(range, address)),
   };
 }

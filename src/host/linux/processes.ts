@@ -5,6 +5,7 @@ import type { ProcessInfo } from '../process-info.ts';
 import { detectCgroups, listAppCgroups, pidsOf } from './cgroup/index.ts';
 import { type CgroupKernel, linuxKernel } from './cgroup/kernel.ts';
 import { treeName } from './cgroup/tree.ts';
+import { readLive } from './live.ts';
 
 /** Ticks of proc_pid_stat(5) per second: USER_HZ, 100 on every architecture that Node runs on. */
 const TICKS = 100;
@@ -102,10 +103,12 @@ export function listProcesses(
     for (const name of found.daemons) {
       if (daemon !== undefined && name !== daemon) continue;
       const cgroup = `/${treeName(paths)}/${found.app}/${name}`;
+      const network = readLive(paths, found.app, name)?.network;
+      const shared = { app: found.app, daemon: name, ...(network === undefined ? {} : { network }) };
       for (const pid of pidsOf(found, name, kernel)) {
         const texts = readTexts(kernel, pid, cgroup);
         const process = texts === undefined ? undefined : parseProcess(texts, clock, userOf);
-        if (process !== undefined) processes.push({ app: found.app, daemon: name, ...process });
+        if (process !== undefined) processes.push({ ...shared, ...process });
       }
     }
   }

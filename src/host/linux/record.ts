@@ -10,13 +10,19 @@ export type MadeObject =
   | { readonly kind: 'mount'; readonly path: string }
   /** The pinned user namespace, and the first id of its block. */
   | { readonly kind: 'ids'; readonly path: string; readonly first: number }
-  /** The app's namespace, veth pair, host route and (with `uplink`) proxy-neighbour entry. */
+  /** The app's namespace, veth pair, host routes and (with `uplink`) proxy-neighbour entries. */
   | {
       readonly kind: 'network';
       readonly netns: string;
       readonly link: string;
       readonly address: string;
+      readonly address6?: string;
+      /** Device with proxy-neighbour entries. */
       readonly uplink?: string;
+      /** IPv4 is masqueraded: no such entry for it. */
+      readonly nat?: true;
+      /** Published ports as they are configured, separated by spaces. */
+      readonly publish?: string;
     }
   | { readonly kind: 'nft'; readonly table: string }
   /** The app's rules in the node's table of firewalls. */

@@ -1,5 +1,6 @@
 import { EXIT, MetactlError } from '../../util/error.ts';
 import { formatAddress } from '../../util/ip.ts';
+import { formatIpv6, parseIpv6 } from '../../util/ipv6.ts';
 
 /**
  * Dumps of links, routes and proxy neighbours, and their removal, by npm `netlink`. For `gc` only: loading it takes 30 ms,
@@ -7,7 +8,7 @@ import { formatAddress } from '../../util/ip.ts';
  */
 export interface RtNetlink {
   listLinks(): Promise<LinkEntry[]>;
-  /** Routes of the main table to single IPv4 addresses. */
+  /** Routes of the main table to single addresses. */
   listHostRoutes(): Promise<AddressEntry[]>;
   listProxyNeighbours(): Promise<AddressEntry[]>;
   deleteProxyNeighbour(entry: AddressEntry): Promise<void>;
@@ -28,7 +29,9 @@ export interface AddressEntry {
 }
 
 const AF_INET = 2;
-const HOST_PREFIX = 32;
+const AF_INET6 = 10;
+const FAMILIES = [AF_INET, AF_INET6];
+const HOST_PREFIX = { [AF_INET]: 32, [AF_INET6]: 128 } as const;
 /** linux/rtnetlink.h */
 const RT_TABLE_MAIN = 254;
 /** Header of a link that a dump asks for. */
@@ -50,19 +53,36 @@ export async function withRtNetlink<T>(work: (netlink: RtNetlink) => Promise<T>)
         }));
       },
       async listHostRoutes() {
-        const routes = await told('list routes', () => socket.getRoutes({ family: AF_INET }));
-        return routes.flatMap(({ data, attrs }) =>
-          data.dstLen === HOST_PREFIX && data.table === RT_TABLE_MAIN ? entryOf(attrs.dst, attrs.oif) : [],
-        );
+        const found: AddressEntry[] = [];
+        for (const family of FAMILIES) {
+          const routes = await told('list routes', () => socket.getRoutes({ family }), 'EAFNOSUPPORT');
+          const prefix = HOST_PREFIX[family as keyof typeof HOST_PREFIX];
+          for (const { data, attrs } of routes) {
+            if (data.dstLen === prefix && data.table === RT_TABLE_MAIN) found.push(...entryOf(attrs.dst, attrs.oif));
+          }
+        }
+        return found;
       },
       async listProxyNeighbours() {
-        const filter = { family: AF_INET, flags: { proxy: true } } as const;
-        const found = await told('list proxy neighbours', () => socket.getNeighbors(filter));
-        return found.flatMap(({ data, attrs }) => (data.flags?.proxy ? entryOf(attrs.dst, data.ifindex) : []));
+        const found: AddressEntry[] = [];
+        for (const family of FAMILIES) {
+          const filter = { family, flags: { proxy: true } } as const;
+          const entries = await told('list proxy neighbours', () => socket.getNeighbors(filter), 'EAFNOSUPPORT');
+          for (const { data, attrs } of entries) if (data.flags?.proxy) found.push(...entryOf(attrs.dst, data.ifindex));
+        }
+        return found;
       },
       async deleteProxyNeighbour({ address, link }) {
-        const header = { family: AF_INET, ifindex: link, flags: { proxy: true } } as const;
-        const dst = Buffer.from(address.split('.').map(Number));
+        const six = parseIpv6(address);
+        const header = {
+          family: six === undefined ? AF_INET : AF_INET6,
+          ifindex: link,
+          flags: { proxy: true },
+        } as const;
+        const dst =
+          six === undefined
+            ? Buffer.from(address.split('.').map(Number))
+            : Buffer.from(six.toString(16).padStart(32, '0'), 'hex');
         await told('delete proxy neighbour', () => socket.delNeighbor(header, { dst }), 'ENOENT');
       },
       async deleteLink(index) {
@@ -75,8 +95,9 @@ export async function withRtNetlink<T>(work: (netlink: RtNetlink) => Promise<T>)
 }
 
 function entryOf(address: Buffer | undefined, link: number | undefined): AddressEntry[] {
-  if (address?.length !== 4 || link === undefined) return [];
-  return [{ address: formatAddress(address.readUInt32BE()), link }];
+  if (address === undefined || link === undefined) return [];
+  if (address.length === 4) return [{ address: formatAddress(address.readUInt32BE()), link }];
+  return address.length === 16 ? [{ address: formatIpv6(BigInt(`0x${address.toString('hex')}`)), link }] : [];
 }
 
 async function load(): Promise<typeof import('netlink')> {

@@ -48,6 +48,21 @@ export function findUplink(paths: Paths, node: NodeConfig): Uplink {
   });
 }
 
+/** Whether a device's name may go into nft rules and into paths below /proc/sys. Pure. */
+export function isDeviceName(name: string): boolean {
+  return DEVICE.test(name);
+}
+
+/**
+ * The device by which apps behind the host's address get out: `[network] uplink`, or that of the default route as it is
+ * now; a node's running apps may have used another before. @returns undefined where there is no such route.
+ * @throws MetactlError METACTL_NO_UPLINK (78) where the configured one isn't there.
+ */
+export function findOutlet(paths: Paths, node: NodeConfig): Uplink | undefined {
+  if (node.uplink !== undefined) return findUplink(paths, node);
+  return lookUp(defaultDevice(readFileSync('/proc/net/route', 'utf8')) ?? '', false);
+}
+
 function lookUp(name: string, configured: boolean): Uplink | undefined {
   if (!DEVICE.test(name)) return undefined;
   const link = networkAddon().readLink(name);

@@ -67,13 +67,13 @@ describe('a pending network', () => {
   it('is waited for once', () =>
     withSite(async (site) => {
       const { netns } = await site.make('web', ADDRESS);
-      const pending = networkAddon().startNetwork(`/run/netns/${netns}`, 'lo', ADDRESS);
+      const pending = networkAddon().startNetwork(`/run/netns/${netns}`, 'lo', [ADDRESS]);
       expect(() => networkAddon().finishNetwork(pending)).toThrow(expect.objectContaining({ code: 'EEXIST' }));
       expect(() => networkAddon().finishNetwork(pending)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
     }));
 
   it('that can’t be made says so at its end', () => {
-    expect(() => networkAddon().startNetwork('/run/netns/is-not-there', 'mt-none', ADDRESS)).toThrow(
+    expect(() => networkAddon().startNetwork('/run/netns/is-not-there', 'mt-none', [ADDRESS])).toThrow(
       expect.objectContaining({ code: 'ENOENT' }),
     );
   });

@@ -8,8 +8,8 @@ readOtherClaims('none');
 leakCheck();
 
 const OWN = 'metactl-fff0';
-const switchedOn = { uplink: 'eth0', forwarding: '0', proxyDelay: '80' };
-const router = { uplink: 'bond0.100', forwarding: '1', proxyDelay: '0' };
+const switchedOn = { key: 'net/ipv4/conf/eth0/forwarding', old: '0' };
+const router = { key: 'net/ipv4/conf/bond0.100/forwarding', old: '1' };
 
 const list = () => execFileSync('nft', ['-s', 'list', 'table', 'inet', OWN], { encoding: 'utf8' });
 
@@ -31,10 +31,10 @@ describe('the base table in the kernel', () => {
 		meta nfproto ipv4 iifname "eth0" oifname != "mt-*" drop
 	}
 
-	chain uplink-0-80-eth0 {
+	chain sysctl-0-net/ipv4/conf/eth0/forwarding {
 	}
 
-	chain uplink-1-0-bond0.100 {
+	chain sysctl-1-net/ipv4/conf/bond0.100/forwarding {
 	}
 }
 `);
@@ -44,7 +44,7 @@ describe('the base table in the kernel', () => {
     loadBaseTable(OWN, [switchedOn]);
     execFileSync('nft', ['add', 'rule', 'inet', OWN, 'forward', 'accept']);
     loadBaseTable(OWN, []);
-    expect(list()).not.toMatch(/accept$|uplink/m);
+    expect(list()).not.toMatch(/accept$|sysctl/m);
     expect(list().match(/ drop$/gm)).toHaveLength(1);
   });
 

@@ -6,7 +6,7 @@ import { makeRunDirectories } from '../../../src/host/linux/directories.ts';
 import { withAppLock } from '../../../src/host/linux/lock.ts';
 import { hostLinkName, makeAppNetwork, removeAppNetwork } from '../../../src/host/linux/network.ts';
 import { networkAddon } from '../../../src/host/linux/network-native.ts';
-import type { NetworkPlan } from '../../../src/sandbox/plan.ts';
+import type { OwnNetwork } from '../../../src/sandbox/plan.ts';
 import { objectName, type Paths, pathsFor } from '../../../src/util/paths.ts';
 import { type Lab, makeLab } from '../../helpers/lab.ts';
 import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
@@ -17,14 +17,14 @@ networkAddon().readLink('lo');
 networkAddon().hasNftTable('none');
 networkAddon().announce(1, '127.0.0.1');
 
-type Routed = Extract<NetworkPlan, { mode: 'routed' }>;
+export type Change = Partial<Omit<OwnNetwork, 'hostLink' | 'netns'>>;
 
 /** A node on the lab's network, and app networks made as the supervisor makes them. */
 export class Site {
   readonly lab: Lab;
   readonly scratch: Scratch;
   readonly paths: Paths;
-  readonly #made = new Map<string, Routed>();
+  readonly #made = new Map<string, OwnNetwork>();
 
   constructor(lab: Lab) {
     this.lab = lab;
@@ -46,14 +46,15 @@ export class Site {
     };
   }
 
-  plan(app: string, address: string): Routed {
+  plan(app: string, address: string, change: Change = {}): OwnNetwork {
     const hostLink = hostLinkName(this.paths, app);
-    return { mode: 'routed', netns: objectName(this.paths, app), hostLink, address, alias: `metactl:${app}` };
+    const netns = objectName(this.paths, app);
+    return { mode: 'routed', netns, hostLink, address, alias: `metactl:${app}`, ...change };
   }
 
   /** Makes (or repairs) an app's network; @returns its plan. */
-  async make(app: string, address: string, node: NodeConfig = this.node()): Promise<Routed> {
-    const plan = this.plan(app, address);
+  async make(app: string, address: string, node: NodeConfig = this.node(), change: Change = {}): Promise<OwnNetwork> {
+    const plan = this.plan(app, address, change);
     makeRunDirectories(this.paths, app);
     await withAppLock(this.paths, app, async () => {
       const { netns } = await makeAppNetwork(this.paths, node, app, plan);

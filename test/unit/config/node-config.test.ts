@@ -68,23 +68,23 @@ describe('problems', () => {
     ],
     [
       '[network]\npool = 10.0.0.1/16\n',
-      `${at}:2:8: found \`10.0.0.1/16\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+      `${at}:2:8: found \`10.0.0.1/16\`, expected networks such as 10.4.0.0/16, 10.4.1.* or 2001:db8:4::/64`,
     ],
     [
       '[network]\npool = 10.0.0.0\n',
-      `${at}:2:8: found \`10.0.0.0\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+      `${at}:2:8: found \`10.0.0.0\`, expected networks such as 10.4.0.0/16, 10.4.1.* or 2001:db8:4::/64`,
     ],
     [
       '[network]\npool = 0.0.0.0/0\n',
-      `${at}:2:8: found \`0.0.0.0/0\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+      `${at}:2:8: found \`0.0.0.0/0\`, expected networks such as 10.4.0.0/16, 10.4.1.* or 2001:db8:4::/64`,
     ],
     [
       '[network]\npool = 10.4.*\n',
-      `${at}:2:8: found \`10.4.*\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+      `${at}:2:8: found \`10.4.*\`, expected networks such as 10.4.0.0/16, 10.4.1.* or 2001:db8:4::/64`,
     ],
     [
       '[network]\npool = 10.4.0.0/16,10.5.0.0/16\n',
-      `${at}:2:8: found \`10.4.0.0/16,10.5.0.0/16\`, expected IPv4 networks such as 10.4.0.0/16 or 10.4.1.*`,
+      `${at}:2:8: found \`10.4.0.0/16,10.5.0.0/16\`, expected networks such as 10.4.0.0/16, 10.4.1.* or 2001:db8:4::/64`,
     ],
     ['[network]\nuplink = ../eth0\n', `${at}:2:10: found \`../eth0\`, expected the name of a network interface`],
     [

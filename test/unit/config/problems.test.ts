@@ -124,11 +124,11 @@ describe('problems, each by its exact text', () => {
     ],
     [
       '[sandbox.net]\nip = 10.0.0.256',
-      '/etc/metactl/nodes/myapp.conf:2:6: found `10.0.0.256`, expected an IPv4 address',
+      '/etc/metactl/nodes/myapp.conf:2:6: found `10.0.0.256`, expected an IPv4 address, an IPv6 address, or one of each',
     ],
     [
       '[sandbox.net]\npublish = 80',
-      '/etc/metactl/nodes/myapp.conf:2:11: found `80`, expected words such as 8080:80 or 53:53/udp',
+      '/etc/metactl/nodes/myapp.conf:2:11: found `80`, expected words such as 8080:80, 192.0.2.1:8080:80, [2001:db8::1]:8080:80 or 53:53/udp, no host port twice',
     ],
     ['[sandbox]\nenabled = maybe', '/etc/metactl/nodes/myapp.conf:2:11: found `maybe`, expected yes or no'],
     [

@@ -310,3 +310,22 @@ describe('what .metactl may read', () => {
     expect(inspect({ application: '[env]\nX = %(build:tag)\n', site }).lines).toEqual([]);
   });
 });
+
+describe('a value that only the node may choose', () => {
+  const HOST = '[sandbox.net]\nmode = host\n';
+
+  it('is an error in the site files, and from an app that is trusted as the site is', () => {
+    expect(inspect({ site: HOST }).lines).toEqual([
+      `/etc/metactl/site/myapp.conf:2:8: found \`[sandbox.net] mode\` = host in the site file, expected it in the node file; move it to ${NODE}`,
+    ]);
+    const trusted = { application: HOST, node: '[trust]\napplication = full\n' };
+    expect(inspect(trusted).lines).toHaveLength(1);
+    const through = { defaults: '[env]\nNET = host\n', node: '[sandbox.net]\nmode = %(NET)\n' };
+    expect(inspect(through).lines).toHaveLength(1);
+  });
+
+  it('is for the node file, and others are for all', () => {
+    expect(inspect({ node: HOST }).lines).toEqual([]);
+    expect(inspect({ site: '[sandbox.net]\nmode = nat\n' }).lines).toEqual([]);
+  });
+});

@@ -4,9 +4,6 @@ import { inspect, shorten, thrown } from './root.ts';
 
 describe('what is not in this version', () => {
   it.each([
-    ['[sandbox.net]\npublish = 80:80', '`[sandbox.net] publish` = `80:80`'],
-    ['[sandbox.net]\nmode = nat', '`[sandbox.net] mode` = `nat`'],
-    ['[sandbox.net]\nmode = host', '`[sandbox.net] mode` = `host`'],
     ['[daemon.web]\nwatchdog-sec = 5s', '`[daemon.web] watchdog-sec` = `5s`'],
     ['[daemon.web]\nhealth = tcp:80', '`[daemon.web] health` = `tcp:80`'],
     ['[daemon.web]\nstart-limit-burst = 5', '`[daemon.web] start-limit-burst` = `5`'],
@@ -30,6 +27,9 @@ describe('what is not in this version', () => {
     '[sandbox]\nuser-namespace = yes',
     '[sandbox.net]\nmode = routed',
     '[sandbox.net]\nmode = none',
+    '[sandbox.net]\nmode = nat',
+    '[sandbox.net]\nmode = host',
+    '[sandbox.net]\npublish = 80:80',
     '[daemon.web]\nstart-limit-burst = 0',
     '[sandbox]\nseccomp = none',
   ])('but these are: %j', (node) =>

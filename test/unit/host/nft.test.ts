@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { baseTable, type Claim, claimName, otherClaims, parseClaim } from '../../../src/host/linux/nft.ts';
 
-const switchedOn = { uplink: 'eth0', forwarding: '0', proxyDelay: '80' };
-const router = { uplink: 'bond0.100', forwarding: '1', proxyDelay: '0' };
+const switchedOn = { key: 'net/ipv4/conf/eth0/forwarding', old: '0' };
+const router = { key: 'net/ipv4/conf/bond0.100/forwarding', old: '1' };
+const switchedOn6 = { key: 'net/ipv6/conf/eth0/force_forwarding', old: '0' };
+const all6 = { key: 'net/ipv6/conf/all/forwarding', old: '0' };
+const silent = { key: 'net/ipv6/conf/eth0/forwarding', old: '0' };
 
 describe('the base table', () => {
   const rulesOf = (chain: string, ...claims: Claim[]) =>
@@ -14,7 +17,7 @@ describe('the base table', () => {
     ]);
   });
 
-  it('drops what an uplink would forward elsewhere only where metactl switched its forwarding on, and only IPv4', () => {
+  it('drops what an uplink would forward elsewhere only where metactl switched its forwarding on, and only of that family', () => {
     expect(rulesOf('forward', switchedOn, router)).toEqual([
       [
         { kind: 'ipv4' },
@@ -24,12 +27,31 @@ describe('the base table', () => {
       ],
     ]);
     expect(rulesOf('forward')).toEqual([]);
+    expect(rulesOf('forward', switchedOn6, silent)).toEqual([
+      [
+        { kind: 'ipv6' },
+        { kind: 'iifname', is: true, name: 'eth0' },
+        { kind: 'oifname', is: false, name: 'mt-*' },
+        { kind: 'drop' },
+      ],
+    ]);
   });
 
-  it('tells other roots what each uplink was like before', () => {
+  it('drops what no app has to do with where IPv6 forwarding was switched on for all devices', () => {
+    expect(rulesOf('forward', all6)).toEqual([
+      [
+        { kind: 'ipv6' },
+        { kind: 'iifname', is: false, name: 'mt-*' },
+        { kind: 'oifname', is: false, name: 'mt-*' },
+        { kind: 'drop' },
+      ],
+    ]);
+  });
+
+  it('tells other roots what each sysctl was before', () => {
     expect(baseTable('metactl', [switchedOn, router]).chains.slice(2)).toEqual([
-      { name: 'uplink-0-80-eth0', rules: [] },
-      { name: 'uplink-1-0-bond0.100', rules: [] },
+      { name: 'sysctl-0-net/ipv4/conf/eth0/forwarding', rules: [] },
+      { name: 'sysctl-1-net/ipv4/conf/bond0.100/forwarding', rules: [] },
     ]);
   });
 });
@@ -43,9 +65,9 @@ describe('claims', () => {
   it('are read from tables of other roots only', () => {
     const chains = [
       { table: 'metactl', chain: 'anti-spoof' },
-      { table: 'metactl', chain: 'uplink-0-80-eth0' },
-      { table: 'metactl-ab12', chain: 'uplink-1-0-bond0.100' },
-      { table: 'metactl-of-somebody', chain: 'uplink-0-0-eth1' },
+      { table: 'metactl', chain: 'sysctl-0-net/ipv4/conf/eth0/forwarding' },
+      { table: 'metactl-ab12', chain: 'sysctl-1-net/ipv4/conf/bond0.100/forwarding' },
+      { table: 'metactl-of-somebody', chain: 'sysctl-0-net/ipv4/conf/eth1/forwarding' },
     ];
     expect(otherClaims(chains, 'metactl-ab12')).toEqual([switchedOn]);
     expect(otherClaims(chains, 'metactl')).toEqual([router]);

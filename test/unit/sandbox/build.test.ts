@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildPlan, type PlanInput } from '../../../src/sandbox/build.ts';
 import { needsLeasedUid } from '../../../src/sandbox/identity.ts';
+import { chooseNetwork } from '../../../src/sandbox/network.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { fakeFacts } from '../../helpers/fake-facts.ts';
 import { type FakeSections, fakeConfig } from '../platform/fake-config.ts';
@@ -18,6 +19,7 @@ function plan(sections: FakeSections = {}, changes: Partial<PlanInput> = {}, env
     config,
     daemon: 'web',
     command: { argv: ['./serve', '80'], env: { FROM_PLATFORM: '1', BOTH: 'platform' }, needs: [] },
+    network: chooseNetwork(config, { pool: ['100.64.0.0/16'] }),
     lease: { address: '100.64.3.7', uid: 70001 },
     facts,
     hostLink: 'm-myapp',

@@ -4,7 +4,7 @@ import { type EtcInput, etcFiles } from '../../../src/sandbox/etc-files.ts';
 const files = (changes: Partial<EtcInput> = {}) =>
   etcFiles({
     app: 'web',
-    address: '192.0.2.7',
+    addresses: ['192.0.2.7'],
     users: [{ name: 'web', uid: 70001, gid: 70001 }],
     home: '/var/lib/metactl/apps/web/state',
     resolvConf: 'nameserver 192.0.2.53\nsearch example.org\n',
@@ -24,7 +24,9 @@ describe('generated files of /etc', () => {
 
   it('makes the app’s name its address', () => {
     expect(files()['/etc/hosts']).toContain('192.0.2.7 web\n');
-    expect(files({ address: undefined })['/etc/hosts']).toContain('127.0.0.1 web\n');
+    expect(files({ addresses: [] })['/etc/hosts']).toContain('127.0.0.1 web\n');
+    const both = files({ addresses: ['192.0.2.7', '2001:db8::7'] })['/etc/hosts'];
+    expect(both).toContain('192.0.2.7 web\n2001:db8::7 web\n');
     expect(files()['/etc/hostname']).toBe('web\n');
   });
 

@@ -25,6 +25,7 @@ function plan(sections: FakeSections = {}, machine: FakeMachine = {}, daemon = '
     config: fakeConfig({ 'daemon.web': {}, ...sections, sandbox: { 'user-namespace': true, ...sections.sandbox } }),
     daemon,
     command: { argv: ['./serve'], env: {}, needs: [] },
+    network: { mode: 'none', ipv6: false },
     lease: { address: undefined, uid: 70_001, ids: FIRST },
     facts,
     others: [],

@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { escapeText } from '../../util/escape.ts';
+import { formatAddress } from '../../util/ip.ts';
+import { formatIpv6 } from '../../util/ipv6.ts';
+import type { PublishedPort } from '../../util/publish.ts';
+
+/** A socket of the host that waits for connections or datagrams. */
+export interface Listener {
+  /** Undefined: all addresses. IPv6 in its canonical form. */
+  readonly address: string | undefined;
+  readonly port: number;
+  readonly inode: string;
+}
+
+/** States of /proc/net/tcp and udp: listening, and a datagram socket without a peer (include/net/tcp_states.h). */
+const LISTENING = { tcp: '0A', udp: '07' } as const;
+
+/** Parses /proc/net/tcp, udp and their IPv6 twins; words of addresses are in host byte order. Pure. */
+export function parseListeners(text: string, protocol: 'tcp' | 'udp'): Listener[] {
+  return text
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields.length >= 10 && fields[3] === LISTENING[protocol])
+    .map((fields) => {
+      const [address = '', port = ''] = fields[1]!.split(':');
+      return { address: readAddress(address), port: Number.parseInt(port, 16), inode: fields[9]! };
+    });
+}
+
+function readAddress(hex: string): string | undefined {
+  const words = hex.match(/.{8}/g) ?? [];
+  const number = BigInt(`0x${words.map((word) => word.match(/../g)!.reverse().join('')).join('')}`);
+  if (number === 0n) return undefined;
+  return words.length === 1 ? formatAddress(Number(number)) : formatIpv6(number);
+}
+
+/**
+ * The program of the host that has a port which is to be published, as text: `nginx (pid 812)`. What listens on another
+ * address than the published one doesn't matter. @returns undefined where nobody has it.
+ */
+export function findListener({ protocol, host, hostPort }: PublishedPort): string | undefined {
+  const found = ['', '6']
+    .flatMap((family) => parseListeners(readIfThere(`/proc/net/${protocol}${family}`), protocol))
+    .find(
+      ({ address, port }) => port === hostPort && (host === undefined || address === undefined || address === host),
+    );
+  return found === undefined ? undefined : ownerOf(found.inode);
+}
+
+/** Looked for only once there is something to complain about: it reads the descriptors of every process. */
+function ownerOf(inode: string): string {
+  for (const pid of list('/proc').filter((name) => /^\d+$/.test(name))) {
+    const holds = list(`/proc/${pid}/fd`).some((fd) => link(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`);
+    if (holds) return `${escapeText(readIfThere(`/proc/${pid}/comm`).trim())} (pid ${pid})`;
+  }
+  return 'a program of the host';
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function link(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

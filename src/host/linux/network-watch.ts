@@ -1,0 +1,188 @@
+import { close, closeSync, readFileSync, readSync } from 'node:fs';
+import type { OwnNetwork } from '../../sandbox/plan.ts';
+import { escapeText } from '../../util/escape.ts';
+import type { AppRequest } from '../host.ts';
+import { addon, type Poll } from './addon.ts';
+import { watchConflicts } from './conflict-watch.ts';
+import type { BaseNeed } from './forwarding.ts';
+import { withAppLock } from './lock.ts';
+import { hasNatTable } from './nat-table.ts';
+import { connectionOf, makeAppNetwork, needOf, networkOf } from './network.ts';
+import { linkAlias, tableName } from './network-name.ts';
+import { networkAddon } from './network-native.ts';
+import { RepairPace } from './repair-pace.ts';
+import { removedRoutes } from './route-event.ts';
+
+/** The kernel tells of removed routes and links, but not of proxy entries, nft tables and sysctls: these are looked at. */
+const TICK = 900;
+/** Whoever flushes a device takes away several things, one after the other. */
+const SETTLE = 20;
+
+type OwnRequest = AppRequest & { readonly network: OwnNetwork; readonly onWarning: (text: string) => void };
+
+/**
+ * Watches an app's network while it is held: puts back what others take away, follows the default route for apps
+ * behind the host's address, and tells of other machines with the app's addresses. It does not keep the process alive.
+ * @returns a function that ends it.
+ */
+export function watchNetwork(request: AppRequest): () => void {
+  const { network, onWarning } = request;
+  if (onWarning === undefined || (network.mode !== 'routed' && network.mode !== 'nat')) return () => {};
+  const own: OwnRequest = { ...request, network, onWarning };
+  const watch = new NetworkWatch(own);
+  const stopConflicts = watchAddresses(own);
+  return () => {
+    watch.close();
+    stopConflicts();
+  };
+}
+
+/** Only addresses on the uplink's network can be claimed by another machine there. */
+function watchAddresses({ paths, node, app, network, onWarning }: OwnRequest): () => void {
+  const { uplink } = needOf(paths, node, network);
+  if (uplink === undefined) return () => {};
+  const { proxied } = connectionOf(networkOf(network, uplink), uplink.index);
+  const stops = proxied.map((address) =>
+    watchConflicts(uplink, address, (hardware) => {
+      onWarning(`${hardware} on ${uplink.name} claims ${address}, the address of ${app}: two machines can't have it`);
+    }),
+  );
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+class NetworkWatch {
+  readonly #request: OwnRequest;
+  readonly #pace = new RepairPace();
+  readonly #fd: number;
+  readonly #poll: Poll;
+  readonly #timer: NodeJS.Timeout;
+  readonly #buffer = Buffer.alloc(8192);
+  #need: BaseNeed;
+  #settle: NodeJS.Timeout | undefined;
+  /** Who removed a route last, as text. */
+  #culprit: string | undefined;
+  #busy = false;
+  #closed = false;
+
+  constructor(request: OwnRequest) {
+    this.#request = request;
+    this.#need = needOf(request.paths, request.node, request.network);
+    this.#fd = networkAddon().watchRoutes();
+    this.#poll = addon().poll(this.#fd, () => this.#hear());
+    this.#poll.setAlive(false);
+    this.#timer = setInterval(() => this.#check(), TICK).unref();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    clearTimeout(this.#settle);
+    this.#poll.close();
+    close(this.#fd, () => {});
+  }
+
+  #hear(): void {
+    const { address, address6 } = this.#request.network;
+    for (let size = this.#read(); size > 0; size = this.#read()) {
+      const removed = removedRoutes(this.#buffer.subarray(0, size));
+      const own = removed.find((route) => route.address === address || route.address === address6);
+      if (own !== undefined) this.#culprit = nameOf(own.port);
+    }
+    this.#settle ??= setTimeout(() => {
+      this.#settle = undefined;
+      this.#lookForUplink();
+      this.#check();
+    }, SETTLE).unref();
+  }
+
+  /** @returns 0 where nothing more is to be read; events that were too many (ENOBUFS) are looked after all the same. */
+  #read(): number {
+    try {
+      return readSync(this.#fd, this.#buffer);
+    } catch {
+      return 0;
+    }
+  }
+
+  /** The default route may have moved. Without one, the last uplink is as good as none. */
+  #lookForUplink(): void {
+    const { paths, node, network } = this.#request;
+    try {
+      const need = needOf(paths, node, network);
+      if (need.uplink !== undefined) this.#need = need;
+    } catch {
+      // The uplink is gone: what is missing can't be put back until it returns.
+    }
+  }
+
+  #check(): void {
+    if (this.#closed || this.#busy || !this.#pace.ready(Date.now())) return;
+    let missing: string[];
+    try {
+      missing = this.#missing();
+    } catch (error) {
+      missing = [`what can't be looked at (${(error as Error).message})`];
+    }
+    if (missing.length > 0) void this.#putBack(missing);
+  }
+
+  #missing(): string[] {
+    const { paths, app, network } = this.#request;
+    const native = networkAddon();
+    const link = native.readLink(network.hostLink);
+    if (link === undefined || link.alias !== linkAlias(paths, app)) return [`the link ${network.hostLink}`];
+    const name = this.#need.uplink?.name;
+    const uplink = name === undefined ? undefined : native.readLink(name);
+    const connection = connectionOf(networkOf(network, this.#need.uplink), uplink?.index ?? 0);
+    const missing = native
+      .missingParts(link.index, connection)
+      .map(({ kind, at }) =>
+        kind === 'route'
+          ? `the route to ${connection.addresses[at]}`
+          : `the proxy entry of ${connection.proxied[at]} on ${name}`,
+      );
+    if (!native.hasNftTable(tableName(paths))) missing.push(`the nft table ${tableName(paths)}`);
+    if (this.#need.nat && !hasNatTable(paths)) missing.push(`the nft table ${tableName(paths)}-nat`);
+    if (uplink !== undefined && !uplink.forwarding) missing.push(`the forwarding of ${name}`);
+    return missing;
+  }
+
+  async #putBack(missing: readonly string[]): Promise<void> {
+    const { paths, node, app, network, onWarning } = this.#request;
+    this.#busy = true;
+    const culprit = this.#culprit === undefined ? '' : ` (the last by ${this.#culprit})`;
+    this.#culprit = undefined;
+    const pause = this.#pace.note(Date.now());
+    try {
+      await withAppLock(paths, app, async () => {
+        if (!this.#closed) closeSync((await makeAppNetwork(paths, node, app, network)).netns);
+      });
+      if (!this.#closed)
+        onWarning(`put back what somebody took from the network of ${app}: ${missing.join(', ')}${culprit}`);
+    } catch (error) {
+      if (!this.#closed) onWarning(`can't put back ${missing.join(', ')} for ${app}: ${(error as Error).message}`);
+    } finally {
+      this.#busy = false;
+    }
+    if (pause > 0 && !this.#closed) onWarning(fightText(app, network.hostLink, pause));
+  }
+}
+
+function fightText(app: string, link: string, pause: number): string {
+  return (
+    `something on this machine keeps changing the network of ${app}: next look in ${pause / 1000} s; ` +
+    `tell it to leave ${link} and its routes alone (NetworkManager: unmanaged-devices=interface-name:mt-*)`
+  );
+}
+
+/** A socket's port is its process's pid by custom only, so this is a hint. */
+function nameOf(port: number): string | undefined {
+  if (port === 0) return undefined;
+  try {
+    return `${escapeText(readFileSync(`/proc/${port}/comm`, 'utf8').trim())}, pid ${port}`;
+  } catch {
+    return `pid ${port}`;
+  }
+}
