@@ -7,6 +7,8 @@ import type { Paths } from '../../util/paths.ts';
 export interface FirewallRecord {
   readonly link: string;
   readonly plan: FirewallPlan;
+  /** When it was put in force, in milliseconds since the epoch. */
+  readonly since: number;
   /** When the names were resolved last, in milliseconds since the epoch. */
   readonly resolvedAt: number;
 }

@@ -41,19 +41,10 @@ const NEIGHBOUR: NftSet = {
   elements: [131, 132, 133, 135, 136, 143].map((type) => ({ key: [String(type)] })),
 };
 const HOOKS = ['forward', 'input'] as const;
-
-/** The table without any app. `input` is for what apps send to this host itself. */
-export function firewallTable(name: string): NftTable {
-  const rules: NftRule[] = [[{ kind: 'vmap', fields: ['iifname'], map: LINKS.name }]];
-  const hooks = HOOKS.map((hook) => ({ name: hook, base: { hook, priority: FILTER }, rules }));
-  return { name, sets: [LINKS, PORTED, NEIGHBOUR], chains: [{ name: SHAPE, rules: [] }, ...hooks] };
-}
-
-/** The chains that a whole table has, with the number of rules in each. */
-export const WHOLE: ReadonlyMap<string, number> = new Map([[SHAPE, 0], ...HOOKS.map((hook) => [hook, 1] as const)]);
+const accept: Expression = { kind: 'accept' };
 
 /** Destinations that were refused last are remembered so long, in seconds, and so many of each family at most. */
-export const REFUSED = { timeout: 900, size: 128 } as const;
+export const REFUSED = { timeout: 900, size: 4096 } as const;
 
 const FAMILIES = ['4', '6'] as const;
 type Family = (typeof FAMILIES)[number];
@@ -63,12 +54,50 @@ const DESTINATION: Readonly<Record<Family, readonly Field[]>> = {
   '6': ['ip6 daddr', 'meta l4proto', 'th dport'],
 };
 
-/** Names of an app's counter and sets. */
+/** Links and where they were refused to go; one set for all apps, see `COMMON`. */
+const REFUSED_SETS: Readonly<Record<Family, NftSet>> = { '4': refusedSet('4'), '6': refusedSet('6') };
+
+/**
+ * What every packet of a hook meets. What apps have in common is here and in `seen`, not in their chains: whenever one app's
+ * part changes, the kernel looks through the chains of all of them, so these are as short as can be.
+ */
+const COMMON: readonly NftRule[] = [
+  // Answers, and what goes on since before an address left the sets.
+  [{ kind: 'ct-state', states: ['established', 'related'] }, accept],
+  [{ kind: 'in', fields: ['icmpv6 type'], set: NEIGHBOUR.name }, accept],
+  [{ kind: 'vmap', fields: ['iifname'], map: LINKS.name }],
+];
+/** Remembers what has ports. */
+const SEEN = 'seen';
+
+/** The table without any app. `input` is for what apps send to this host itself. */
+export function firewallTable(name: string): NftTable {
+  const seen = FAMILIES.map(
+    (family): NftRule => [
+      { kind: 'in', fields: ['meta l4proto'], set: PORTED.name },
+      { kind: 'update', set: REFUSED_SETS[family].name, fields: ['iifname', ...DESTINATION[family]] },
+    ],
+  );
+  const hooks = HOOKS.map((hook) => ({ name: hook, base: { hook, priority: FILTER }, rules: COMMON }));
+  return {
+    name,
+    sets: [LINKS, PORTED, NEIGHBOUR, REFUSED_SETS['4'], REFUSED_SETS['6']],
+    chains: [{ name: SHAPE, rules: [] }, { name: SEEN, rules: seen }, ...hooks],
+  };
+}
+
+/** The chains that let packets through or not, with the number of rules in each. */
+export const WHOLE: ReadonlyMap<string, number> = new Map([
+  [SHAPE, 0],
+  ...HOOKS.map((hook) => [hook, COMMON.length] as const),
+]);
+
+/** Names of an app's counter and sets, and of the sets of what was refused. */
 export function firewallNames(app: string) {
   return {
     counter: `refused-${app}`,
     accept: { '4': `accept4-${app}`, '6': `accept6-${app}` },
-    refused: { '4': `refused4-${app}`, '6': `refused6-${app}` },
+    refused: { '4': REFUSED_SETS['4'].name, '6': REFUSED_SETS['6'].name },
   } as const;
 }
 
@@ -78,7 +107,7 @@ export function firewallPart(table: string, app: string, link: string, plan: Fir
   return {
     name: table,
     counters: [firewallNames(app).counter],
-    sets: [...acceptSets(app, plan), ...FAMILIES.map((family) => refusedSet(app, family))],
+    sets: acceptSets(app, plan),
     chains: [{ name: chain, rules: rulesOf(app, plan) }],
     elements: [{ set: LINKS, elements: [{ key: [link], data: { jump: chain } }] }],
   };
@@ -96,21 +125,14 @@ export function firewallText(table: string, app: string, link: string, plan: Fir
 
 function rulesOf(app: string, { policy }: FirewallPlan): NftRule[] {
   const names = firewallNames(app);
-  const accept: Expression = { kind: 'accept' };
   return [
-    // Answers, and what goes on since before an address left the sets.
-    [{ kind: 'ct-state', states: ['established', 'related'] }, accept],
-    [{ kind: 'in', fields: ['icmpv6 type'], set: NEIGHBOUR.name }, accept],
     ...FAMILIES.map(
       (family): NftRule => [{ kind: 'in', fields: DESTINATION[family], set: names.accept[family] }, accept],
     ),
-    [{ kind: 'counter', name: names.counter }],
-    ...FAMILIES.map(
-      (family): NftRule => [
-        { kind: 'in', fields: ['meta l4proto'], set: PORTED.name },
-        { kind: 'update', set: names.refused[family], fields: DESTINATION[family] },
-      ],
-    ),
+    [
+      { kind: 'counter', name: names.counter },
+      { kind: 'jump', chain: SEEN },
+    ],
     ...refusal(policy),
   ];
 }
@@ -127,8 +149,8 @@ function refusal(policy: FirewallPlan['policy']): NftRule[] {
   ];
 }
 
-function refusedSet(app: string, family: Family): NftSet {
-  return { name: firewallNames(app).refused[family], key: keyOf(family), dynamic: REFUSED };
+function refusedSet(family: Family): NftSet {
+  return { name: `refused${family}`, key: ['ifname', ...keyOf(family)], dynamic: REFUSED };
 }
 
 function keyOf(family: Family): readonly [DataType, DataType, DataType] {

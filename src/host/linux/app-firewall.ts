@@ -52,7 +52,8 @@ import { forgetMade, madeOf, recordMade } from './record.ts';
 export async function ensureFirewall(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<void> {
   const table = firewallTableName(paths);
   recordMade(paths, app, { kind: 'firewall', table, chain: firewallChain(app) });
-  const record: FirewallRecord = { link, plan, resolvedAt: Date.now() };
+  const now = Date.now();
+  const record: FirewallRecord = { link, plan, since: recordOf(paths, app)?.since ?? now, resolvedAt: now };
   await withMachineLock(false, async () => {
     if (!isWhole(table)) rebuild(paths, table, app);
     putRules(table, app, record);
@@ -70,7 +71,8 @@ export async function renewFirewall(paths: Paths, app: string, link: string, pla
     const before = readFirewallRecord(paths, app);
     const gone = before === undefined || !isInForce(table, app, before.plan);
     if (gone && !isWhole(table)) rebuild(paths, table, app);
-    const record: FirewallRecord = { link, plan, resolvedAt: Date.now() };
+    const now = Date.now();
+    const record: FirewallRecord = { link, plan, since: before?.since ?? now, resolvedAt: now };
     if (gone) putRules(table, app, record);
     else if (!sameAddresses(before?.plan, plan)) exchangeAddresses(table, app, plan);
     writeFirewallRecord(paths, app, record);
@@ -123,9 +125,10 @@ export function readFirewall(paths: Paths, app: string): FirewallState | undefin
   const native = networkAddon();
   const counts: Counts | undefined = readCounter(native.nfnetlink(askCounter(table, counter)));
   const seen = (set: string) => readElements(native.nfnetlink(listElements(table, set)));
+  const own = { link: record.link, age: Date.now() - record.since };
   const destinations = [
-    ...seen(refused['4']).flatMap((element) => destination(element, 4)),
-    ...seen(refused['6']).flatMap((element) => destination(element, 16)),
+    ...seen(refused['4']).flatMap((element) => destination(element, 4, own)),
+    ...seen(refused['6']).flatMap((element) => destination(element, 16, own)),
   ].sort((a, b) => a.agoMs - b.agoMs);
   return {
     plan: record.plan,
@@ -203,13 +206,24 @@ function sameAddresses(before: FirewallPlan | undefined, now: FirewallPlan): boo
   return before !== undefined && essence(before) === essence(now);
 }
 
-/** The key is address, protocol and port, each padded to four bytes. */
-function destination({ key, expires, packets, bytes }: SeenElement, size: 4 | 16): RefusedDestination[] {
-  if (key.length !== size + 8) return [];
-  const address =
-    size === 4 ? formatAddress(key.readUInt32BE()) : formatIpv6(BigInt(`0x${key.toString('hex', 0, size)}`));
-  const number = BigInt(key.readUInt8(size));
-  const protocol = formatValue('inet_proto', { first: number, last: number });
+const IFNAMSIZ = 16;
+
+/**
+ * The key is link, address, protocol and port, each padded to four bytes. What an app of the same name did before this one
+ * was started is left out.
+ */
+function destination(
+  { key, expires, packets, bytes }: SeenElement,
+  size: 4 | 16,
+  { link, age }: { readonly link: string; readonly age: number },
+): RefusedDestination[] {
   const agoMs = Math.max(0, REFUSED.timeout * 1000 - expires);
-  return [{ address, protocol, port: key.readUInt16BE(size + 4), packets, bytes, agoMs }];
+  const name = key.toString('latin1', 0, IFNAMSIZ).replace(/\0+$/, '');
+  if (key.length !== IFNAMSIZ + size + 8 || name !== link || agoMs > age) return [];
+  const rest = key.subarray(IFNAMSIZ);
+  const address =
+    size === 4 ? formatAddress(rest.readUInt32BE()) : formatIpv6(BigInt(`0x${rest.toString('hex', 0, size)}`));
+  const number = BigInt(rest.readUInt8(size));
+  const protocol = formatValue('inet_proto', { first: number, last: number });
+  return [{ address, protocol, port: rest.readUInt16BE(size + 4), packets, bytes, agoMs }];
 }
