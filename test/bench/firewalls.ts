@@ -11,8 +11,9 @@ export interface FirewallFigures {
   /** A cold launch of an app with a firewall, and bwrap beside it. */
   readonly cold: Result;
   readonly bwrap: Result;
-  readonly coldFirst: Result;
+  /** The same beside all the others. */
   readonly coldLast: Result;
+  readonly bwrapLast: Result;
   /** µs, from one app with a firewall to another, with these two only and beside all the others. */
   readonly tripFirst: Summary;
   readonly tripLast: Summary;
@@ -59,12 +60,11 @@ export async function measureFirewalls(site: BenchSite, count: number, runs: num
     const launcher = coldLauncher('metactl, with [firewall.out]', await site.app('fw-cold', 1, false, FIREWALL));
     const rival = spawnLauncher('bwrap, equal features', () => equalBwrap(site.directory, [site.program]));
     const [cold, bwrap] = await interleave([launcher, rival], runs, 'idle');
-    const [coldFirst] = await interleave([launcher], Math.ceil(runs / 2), 'idle');
     const tripFirst = await trips();
     for (let i = 2; i < count; i++) await keep(`fw${i}`);
-    const [coldLast] = await interleave([launcher], Math.ceil(runs / 2), 'idle');
+    const [coldLast, bwrapLast] = await interleave([launcher, rival], runs, 'idle');
     const tripLast = await trips();
-    return { count, cold: cold!, bwrap: bwrap!, coldFirst: coldFirst!, coldLast: coldLast!, tripFirst, tripLast };
+    return { count, cold: cold!, bwrap: bwrap!, coldLast: coldLast!, bwrapLast: bwrapLast!, tripFirst, tripLast };
   } finally {
     for (const server of servers) await server.close();
     for (const { sandbox } of others) sandbox.kill();

@@ -65,9 +65,15 @@ export function printTable(measured: Measured, missing: readonly Missing[], gate
     parts.push(align([HEAD, ...[coldFirst, coldLast, warmFirst, warmLast].map((result) => launchRow(result, []))]));
   }
   if (firewalls !== undefined) {
-    const { count, cold, bwrap, coldFirst, coldLast, tripFirst, tripLast } = firewalls;
+    const { count, cold, bwrap, coldLast, bwrapLast, tripFirst, tripLast } = firewalls;
     parts.push(`\nFirewalls: beside two, and beside ${count - 1}, µs`);
-    parts.push(align([HEAD, ...[cold, bwrap, coldFirst, coldLast].map((result) => launchRow(result, [cold, bwrap]))]));
+    parts.push(
+      align([
+        HEAD,
+        ...[cold, bwrap].map((one) => launchRow(one, [bwrap])),
+        ...[coldLast, bwrapLast].map((one) => launchRow(one, [bwrapLast])),
+      ]),
+    );
     parts.push(
       align([
         ['round trip from app to app', 'n', 'p50', 'p95'],
