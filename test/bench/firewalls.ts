@@ -11,9 +11,8 @@ export interface FirewallFigures {
   /** A cold launch of an app with a firewall, and bwrap beside it. */
   readonly cold: Result;
   readonly bwrap: Result;
-  /** The same beside all the others. */
+  /** Such a launch beside all the others. */
   readonly coldLast: Result;
-  readonly bwrapLast: Result;
   /** µs, from one app with a firewall to another, with these two only and beside all the others. */
   readonly tripFirst: Summary;
   readonly tripLast: Summary;
@@ -62,9 +61,9 @@ export async function measureFirewalls(site: BenchSite, count: number, runs: num
     const [cold, bwrap] = await interleave([launcher, rival], runs, 'idle');
     const tripFirst = await trips();
     for (let i = 2; i < count; i++) await keep(`fw${i}`);
-    const [coldLast, bwrapLast] = await interleave([launcher, rival], runs, 'idle');
+    const [coldLast] = await interleave([launcher], runs, 'idle');
     const tripLast = await trips();
-    return { count, cold: cold!, bwrap: bwrap!, coldLast: coldLast!, bwrapLast: bwrapLast!, tripFirst, tripLast };
+    return { count, cold: cold!, bwrap: bwrap!, coldLast: coldLast!, tripFirst, tripLast };
   } finally {
     for (const server of servers) await server.close();
     for (const { sandbox } of others) sandbox.kill();

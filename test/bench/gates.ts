@@ -73,13 +73,10 @@ function appGates({ count, coldFirst, coldLast, warmFirst, warmLast }: ManyApps)
 }
 
 /** A packet's look-up costs the same however many firewalls there are; the rest is the noise of thousands of round trips. */
-function firewallGates({ count, cold, bwrap, coldLast, bwrapLast, tripFirst, tripLast }: FirewallFigures): Gate[] {
-  const first = cold.first.p50 / bwrap.first.p50;
-  // Minutes lie between the first and the last: both are taken by what bwrap needs beside them.
-  const last = coldLast.first.p50 / bwrapLast.first.p50;
+function firewallGates({ count, cold, bwrap, coldLast, tripFirst, tripLast }: FirewallFigures): Gate[] {
   return [
-    gate("first start with a firewall, p50, to bwrap's", first, 1.6, '×'),
-    gate(`firewall ${count}: first start, to the first one's`, last / first, 1.3, '×'),
+    gate("first start with a firewall, p50, to bwrap's", cold.first.p50 / bwrap.first.p50, 1.6, '×'),
+    gate(`firewall ${count}: first start, to the first one's`, coldLast.first.p50 / cold.first.p50, 1.3, '×'),
     gate(`firewall ${count}: round trip through both, to that with two`, tripLast.p50 / tripFirst.p50, 1.1, '×'),
   ];
 }

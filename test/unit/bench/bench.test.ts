@@ -25,8 +25,7 @@ const good: Measured = {
     count: 300,
     cold: result('firewall', 'idle', 4000, 5000),
     bwrap: result(RIVAL, 'idle', 4500, 5500),
-    coldLast: result('firewall', 'idle', 8800, 9500),
-    bwrapLast: result(RIVAL, 'idle', 9000, 9500),
+    coldLast: result('firewall', 'idle', 4400, 5500),
     tripFirst: { n: 15, p50: 20, p95: 30 },
     tripLast: { n: 15, p50: 21, p95: 30 },
   },
@@ -77,7 +76,7 @@ test('slow packets and costly firewalls fail', () => {
     roundTrip: { ...network!.roundTrip, metactl: { n: 20, p50: 22, p95: 30 } },
     throughput: { ...network!.throughput, metactl: { n: 20, p50: 9_000, p95: 9_900 } },
   };
-  const costly = { coldLast: result('firewall', 'idle', 16_000, 18_000), tripLast: { n: 15, p50: 24, p95: 30 } };
+  const costly = { coldLast: result('firewall', 'idle', 8000, 9000), tripLast: { n: 15, p50: 24, p95: 30 } };
   expect(failures({ ...good, network: { runs: 20, ...slow }, firewalls: { ...firewalls!, ...costly } })).toEqual([
     "firewall 300: first start, to the first one's",
     'firewall 300: round trip through both, to that with two',
