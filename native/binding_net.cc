@@ -69,13 +69,32 @@ Napi::Value make(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), make_netns(path).release()); });
 }
 
-/// startNetwork(path, hostLink, addresses) → job
+using NetnsJobs = std::shared_ptr<NetnsJob>;
+
+/// startNetns() → job
+Napi::Value start_netns(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto job = std::make_unique<NetnsJobs>(std::make_shared<NetnsJob>());
+    return Napi::External<NetnsJobs>::New(info.Env(), job.release(), [](Napi::Env, NetnsJobs* gone) { delete gone; });
+  });
+}
+
+/// finishNetns(job) → fd
+Napi::Value finish_netns(const Napi::CallbackInfo& info) {
+  if (!info[0].IsExternal()) bad_argument(info.Env(), "finishNetns needs what startNetns gave");
+  NetnsJobs job = *info[0].As<Napi::External<NetnsJobs>>().Data();
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), job->finish().release()); });
+}
+
+/// startNetwork(path, hostLink, addresses, begun?) → job
 Napi::Value start_network(const Napi::CallbackInfo& info) {
   std::string path = string_arg(info, 0, "path");
   std::string link = string_arg(info, 1, "hostLink");
   IpAddresses addresses = read_addresses(info.Env(), info[2]);
+  NetnsJobs begun;
+  if (info[3].IsExternal()) begun = *info[3].As<Napi::External<NetnsJobs>>().Data();
   return guarded(info.Env(), [&] {
-    auto job = std::make_unique<NetworkJob>(path, link, addresses);
+    auto job = std::make_unique<NetworkJob>(path, link, addresses, begun);
     return Napi::External<NetworkJob>::New(info.Env(), job.release(), [](Napi::Env, NetworkJob* gone) { delete gone; });
   });
 }
@@ -254,6 +273,8 @@ Napi::Value nft_table(const Napi::CallbackInfo& info) {
 
 void register_net(Napi::Env env, Napi::Object exports) {
   exports.Set("makeNetns", Napi::Function::New(env, make, "makeNetns"));
+  exports.Set("startNetns", Napi::Function::New(env, start_netns, "startNetns"));
+  exports.Set("finishNetns", Napi::Function::New(env, finish_netns, "finishNetns"));
   exports.Set("startNetwork", Napi::Function::New(env, start_network, "startNetwork"));
   exports.Set("finishNetwork", Napi::Function::New(env, finish_network, "finishNetwork"));
   exports.Set("repairNetwork", Napi::Function::New(env, repair, "repairNetwork"));

@@ -22,20 +22,32 @@ namespace metactl {
 
 namespace {
 
-/// Leaves the calling thread in a new network namespace pinned on `target`.
-Fd unshare_and_pin(const Fd& target, const std::string& path) {
-  if (::unshare(CLONE_NEWNET) != 0) fail("make network namespace", "unshare", path);
+/// Leaves the calling thread in a new network namespace. @returns its descriptor.
+Fd unshare_network() {
+  if (::unshare(CLONE_NEWNET) != 0) fail("make network namespace", "unshare");
   Fd self(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   if (!self) fail("make network namespace", "open", "/proc/thread-self/ns/net");
+  return self;
+}
+
+/// Pins the calling thread's network namespace on `target`.
+void pin(const Fd& target, const std::string& path) {
   std::string by_fd = "/proc/self/fd/" + std::to_string(target.get());
   if (::mount("/proc/thread-self/ns/net", by_fd.c_str(), nullptr, MS_BIND, nullptr) != 0) {
     fail("pin network namespace", "mount", path);
   }
-  return self;
 }
 
 void enter(int netns) {
   if (::setns(netns, CLONE_NEWNET) != 0) fail("enter network namespace", "setns");
+}
+
+/// Leaves the calling thread in the namespace that was begun, or a new one.
+Fd enter_own(NetnsJob* begun) {
+  if (begun == nullptr) return unshare_network();
+  Fd netns = begun->finish();
+  enter(netns.get());
+  return netns;
 }
 
 }  // namespace
@@ -43,13 +55,25 @@ void enter(int netns) {
 Fd make_netns(const std::string& path) {
   Fd target = open_path(path, 0);
   Fd made;
-  on_own_thread([&] { made = unshare_and_pin(target, path); });
+  on_own_thread([&] {
+    made = unshare_network();
+    pin(target, path);
+  });
   return made;
 }
 
-NetworkJob::NetworkJob(const std::string& path, const std::string& host_link, const IpAddresses& addresses)
-    : target_(open_path(path, 0)), thread_([this, path, host_link, addresses] {
-        made_ = unshare_and_pin(target_, path);
+NetnsJob::NetnsJob() : thread_([this] { made_ = unshare_network(); }) {}
+
+Fd NetnsJob::finish() {
+  thread_.finish();
+  return static_cast<Fd&&>(made_);
+}
+
+NetworkJob::NetworkJob(const std::string& path, const std::string& host_link, const IpAddresses& addresses,
+                       const std::shared_ptr<NetnsJob>& begun)
+    : target_(open_path(path, 0)), thread_([this, path, host_link, addresses, begun] {
+        made_ = enter_own(begun.get());
+        pin(target_, path);
         add_veth(host_, host_link, made_.get());
         Netlink inside(NETLINK_ROUTE);
         configure_inside(inside, addresses);

@@ -1,6 +1,7 @@
 // Network namespaces. Each job runs on a thread of its own that ends with it: setns and unshare never touch Node's.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "fd.h"
@@ -13,12 +14,27 @@ namespace metactl {
 /// Makes a network namespace and pins it by a bind mount on `path`, an existing regular file. @returns its descriptor.
 Fd make_netns(const std::string& path);
 
+/// A network namespace without a name, made beside the caller: half of the time that the kernel needs for an app's network.
+class NetnsJob {
+ public:
+  NetnsJob();
+  /// Waits for it. @returns its descriptor. Once.
+  Fd finish();
+
+ private:
+  Fd made_;
+  // Last: it uses the other, and is joined before that goes.
+  OwnThread thread_;
+};
+
 /// As `make_netns`, with a veth pair: `host_link` on this side (left down), `veth0` with the addresses inside, all
 /// of the inside configured and up. The kernel needs a millisecond for it, during which the caller may
 /// do something else.
 class NetworkJob {
  public:
-  NetworkJob(const std::string& path, const std::string& host_link, const IpAddresses& addresses);
+  /// `begun`: a namespace to take instead of a new one, perhaps still being made.
+  NetworkJob(const std::string& path, const std::string& host_link, const IpAddresses& addresses,
+             const std::shared_ptr<NetnsJob>& begun);
   /// Waits for it. @returns the namespace's descriptor. Once.
   Fd finish();
 

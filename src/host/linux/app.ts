@@ -13,6 +13,7 @@ import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, withApp
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
 import { watchNetwork } from './network-watch.ts';
 import { endPredecessor } from './predecessor.ts';
+import { beginNetns } from './spare-netns.ts';
 import { openAppStages, type StagesHold } from './stages.ts';
 import { makeTemporary, removeTemporary } from './temporary.ts';
 import { idmapFor, needsIdmap, openUserNamespace, removeUserNamespace } from './user-namespace.ts';
@@ -28,6 +29,7 @@ const OWN_NETWORK = '/proc/self/ns/net';
 export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Promise<AppHandle> {
   const { paths, node, app, daemon, network, firewall } = request;
   makeStateDirectory(paths, app, request.owner);
+  const spare = beginNetns(network);
   let hold: DaemonHold | undefined;
   let netns: number | undefined;
   let user: number | undefined;
@@ -48,7 +50,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       } else if (process.geteuid?.() === 0) await removeFirewall(paths, app);
       // The kernel takes longest for the network: the rest is made meanwhile.
       if (network.mode === 'routed' || network.mode === 'nat') {
-        netns = (await makeAppNetwork(paths, node, app, network, rest)).netns;
+        netns = (await makeAppNetwork(paths, node, app, network, { meanwhile: rest, spare })).netns;
       } else rest();
       if (network.mode === 'host' && process.geteuid?.() === 0) netns = openSync(OWN_NETWORK, 'r');
     });
@@ -58,6 +60,8 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
     if (user !== undefined) closeSync(user);
     if (hold !== undefined) await release(request, hold);
     throw error;
+  } finally {
+    spare.discard();
   }
   return new LinuxApp(request, hold!, { netns, user, cgroup }, cgroupFacts, watchNetwork(request));
 }

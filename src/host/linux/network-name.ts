@@ -3,6 +3,8 @@ import type { Paths } from '../../util/paths.ts';
 
 /** Every host end begins with this, of whatever root: the nft rules of all nodes go by it. */
 export const LINK_PREFIX = 'mt-';
+/** Where iproute2 looks for named network namespaces. Kernel objects are the machine's, so no root moves it. */
+export const NETNS_DIRECTORY = '/run/netns';
 /** IFNAMSIZ is 16 with its terminating zero. */
 const LONGEST = 15;
 

@@ -9,7 +9,11 @@ declare module './addon.ts' {
      * makeNetns with all of an app's inside: the veth pair (host end left down), `veth0` up with the addresses, default
      * routes through it, lo up. It goes on beside the caller until `finishNetwork`.
      */
-    startNetwork(path: string, hostLink: string, addresses: readonly string[]): PendingNetwork;
+    startNetwork(path: string, hostLink: string, addresses: readonly string[], begun?: PendingNetns): PendingNetwork;
+    /** Begins a network namespace without a name, for `startNetwork`. */
+    startNetns(): PendingNetns;
+    /** Waits for one that nobody took; once. @returns its descriptor. */
+    finishNetns(begun: PendingNetns): number;
     /** Waits for it; once. @returns the namespace's descriptor. @throws MetactlError what failed. */
     finishNetwork(pending: PendingNetwork): number;
     /** Makes what is missing of that in a namespace that is there. */
@@ -60,6 +64,13 @@ export interface Connection {
 export interface HostEnd {
   readonly forwarding: boolean;
   readonly routeLocalnet: boolean;
+}
+
+declare const begunNetns: unique symbol;
+
+/** A network namespace that is being made. */
+export interface PendingNetns {
+  readonly [begunNetns]: true;
 }
 
 /** A network that is being made. */

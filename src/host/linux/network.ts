@@ -10,18 +10,16 @@ import { lockFile } from './flock.ts';
 import type { BaseNeed } from './forwarding.ts';
 import { livingDaemons } from './lock.ts';
 import { addressRouted, linkGone, linkInUse, linkTaken, namespaceTaken, networkChanged } from './network-errors.ts';
-import { linkAlias, retiredLinkName } from './network-name.ts';
+import { linkAlias, NETNS_DIRECTORY, retiredLinkName } from './network-name.ts';
 import { type Connection, networkAddon, type PendingNetwork } from './network-native.ts';
 import { ensureBase, releaseBase } from './network-node.ts';
 import { publish, unpublish } from './publish.ts';
 import { forgetMade, type MadeOf, madeOf, recordMade } from './record.ts';
+import type { SpareNetns } from './spare-netns.ts';
 import { writeSysctl } from './sysctl.ts';
 import { findOutlet, findUplink, type Uplink } from './uplink.ts';
 
-export { hostLinkName } from './network-name.ts';
-
-/** Where iproute2 looks for named network namespaces. Kernel objects are the machine's, so no root moves it. */
-export const NETNS_DIRECTORY = '/run/netns';
+export { hostLinkName, NETNS_DIRECTORY } from './network-name.ts';
 
 type Network = MadeOf<'network'>;
 
@@ -32,6 +30,7 @@ const NAME_PAUSE = 2;
 /**
  * Makes an app's network, or what is missing of it, under the app's lock. The caller closes `netns`.
  * `meanwhile` is done while the kernel is busy, and in any case: what it throws is thrown, and the network removed.
+ * `spare` is taken where the namespace isn't there.
  * Everything the launch waits for goes by the addon's own netlink: loading npm `netlink` costs 30 ms (gc uses it).
  * @throws MetactlError: METACTL_NO_UPLINK, METACTL_NO_IPV6, METACTL_LINK_TAKEN, METACTL_NETNS_TAKEN, METACTL_PORT_IN_USE,
  *   METACTL_ADDRESS_IN_USE, METACTL_ADDRESS_CHANGED, METACTL_NO_NFT, METACTL_NFT, or the errno of what failed. What it
@@ -42,7 +41,7 @@ export async function makeAppNetwork(
   node: NodeConfig,
   app: string,
   plan: NetworkPlan,
-  meanwhile: () => void = () => {},
+  { meanwhile = () => {}, spare }: { meanwhile?: () => void; spare?: SpareNetns } = {},
 ): Promise<{ netns: number }> {
   const own = requireOwn(plan);
   const need = needOf(paths, node, own);
@@ -55,7 +54,7 @@ export async function makeAppNetwork(
   try {
     await ensureBase(paths, need);
     await publish(paths, app, wanted, known === undefined);
-    netns = await ensureInside(paths, app, wanted, known, work);
+    netns = await ensureInside(paths, app, wanted, known, { meanwhile: work, spare });
     work();
     connect(paths, app, wanted, need.uplink);
     return { netns };
@@ -203,9 +202,15 @@ async function makePlace(path: string): Promise<void> {
   closeSync(openSync(path, constants.O_RDONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o444));
 }
 
+interface Beside {
+  readonly meanwhile: () => void;
+  readonly spare: SpareNetns | undefined;
+}
+
 /** `meanwhile` runs while the kernel makes the namespace. */
-function makeInside(wanted: Network, meanwhile: () => void): number {
-  const pending = networkAddon().startNetwork(wanted.netns, wanted.link, connectionOf(wanted, 0).addresses);
+function makeInside(wanted: Network, { meanwhile, spare }: Beside): number {
+  const { addresses } = connectionOf(wanted, 0);
+  const pending = networkAddon().startNetwork(wanted.netns, wanted.link, addresses, spare?.take());
   let failed = true;
   try {
     meanwhile();
@@ -231,7 +236,7 @@ async function ensureInside(
   app: string,
   wanted: Network,
   known: Network | undefined,
-  meanwhile: () => void,
+  beside: Beside,
 ): Promise<number> {
   const native = networkAddon();
   let fresh = known === undefined;
@@ -240,7 +245,7 @@ async function ensureInside(
     await makePlace(wanted.netns);
     const netns = fresh ? undefined : native.openNetns(wanted.netns);
     try {
-      if (netns === undefined) return makeInside(wanted, meanwhile);
+      if (netns === undefined) return makeInside(wanted, beside);
       native.repairNetwork(netns, wanted.link, connectionOf(wanted, 0).addresses);
       return netns;
     } catch (error) {

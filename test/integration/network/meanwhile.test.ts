@@ -1,11 +1,12 @@
-import { closeSync, existsSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { makeRunDirectories } from '../../../src/host/linux/directories.ts';
 import { withAppLock } from '../../../src/host/linux/lock.ts';
 import { makeAppNetwork } from '../../../src/host/linux/network.ts';
 import { networkAddon } from '../../../src/host/linux/network-native.ts';
+import { beginNetns } from '../../../src/host/linux/spare-netns.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { type Site, withSite } from './site.ts';
+import { outputIn, type Site, withSite } from './site.ts';
 
 leakCheck();
 
@@ -15,7 +16,7 @@ async function make(site: Site, meanwhile: () => void): Promise<void> {
   makeRunDirectories(site.paths, 'web');
   const plan = site.plan('web', ADDRESS);
   await withAppLock(site.paths, 'web', async () => {
-    closeSync((await makeAppNetwork(site.paths, site.node(), 'web', plan, meanwhile)).netns);
+    closeSync((await makeAppNetwork(site.paths, site.node(), 'web', plan, { meanwhile })).netns);
   });
 }
 
@@ -77,4 +78,51 @@ describe('a pending network', () => {
       expect.objectContaining({ code: 'ENOENT' }),
     );
   });
+});
+
+describe('a namespace that was begun before', () => {
+  const inode = (fd: number) => fstatSync(fd).ino;
+
+  it('is the one that the app gets, once', () =>
+    withSite(async (site) => {
+      makeRunDirectories(site.paths, 'web');
+      const plan = site.plan('web', ADDRESS);
+      const spare = beginNetns(plan);
+      const made = await withAppLock(site.paths, 'web', () =>
+        makeAppNetwork(site.paths, site.node(), 'web', plan, { spare }),
+      );
+      expect(spare.take()).toBeUndefined();
+      expect(outputIn(plan.netns, 'ip', '-br', 'addr', 'show', 'veth0')).toContain(`${ADDRESS}/32`);
+      expect(inode(made.netns)).toBe(statSync(`/run/netns/${plan.netns}`).ino);
+      closeSync(made.netns);
+      await site.make('web', ADDRESS);
+    }));
+
+  it('is not begun where the app has one, or wants none', () =>
+    withSite(async (site) => {
+      expect(beginNetns({ mode: 'none' }).take()).toBeUndefined();
+      expect(beginNetns(await site.make('web', ADDRESS)).take()).toBeUndefined();
+    }));
+
+  it('is another one than ours, has no name, and is gone when it is let go of', () =>
+    withSite(async (site) => {
+      const native = networkAddon();
+      const fd = native.finishNetns(beginNetns(site.plan('web', ADDRESS)).take()!);
+      expect(inode(fd)).not.toBe(statSync('/proc/self/ns/net').ino);
+      closeSync(fd);
+      const spare = beginNetns(site.plan('web', ADDRESS));
+      spare.discard();
+      spare.discard();
+      expect(spare.take()).toBeUndefined();
+    }));
+
+  it('can’t be taken twice', () =>
+    withSite(async (site) => {
+      const begun = beginNetns(site.plan('web', ADDRESS)).take()!;
+      closeSync(networkAddon().finishNetns(begun));
+      expect(() => networkAddon().finishNetns(begun)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+      expect(() => networkAddon().finishNetns({} as never)).toThrow(
+        expect.objectContaining({ code: 'METACTL_BAD_ARGUMENT' }),
+      );
+    }));
 });
