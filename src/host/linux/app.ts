@@ -134,7 +134,7 @@ class LinuxApp implements AppHandle {
     const sandbox = launch(plan, {
       tasks: cgroup.tasks,
       stdio: io,
-      stages: this.#stages.stages,
+      stages: this.#stages,
       // Also without a limit of its own: a whole machine out of memory counts here too.
       oomKilled: () => cgroup.oomKills() > killsBefore,
       ...(this.#netns === undefined ? {} : { netns: this.#netns }),

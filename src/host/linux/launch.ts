@@ -9,7 +9,7 @@ import { hasNodeStages, makeNodeStage, nodeStage } from './node-stages.ts';
 import { spawnInit } from './spawn.ts';
 import { disableStages, emptyStage, makeEmptyStage } from './stage-build.ts';
 import { hostSources } from './stage-split.ts';
-import type { AppStages } from './stages.ts';
+import type { StagesHold } from './stages.ts';
 import type { LaunchedSandbox } from './watch.ts';
 
 /** Descriptors of what has been made for the daemon. They stay the caller's. */
@@ -26,7 +26,7 @@ export interface LaunchHandles {
   readonly cgroup?: number;
   readonly stdio: StdioPlan;
   /** The app's stages (`openAppStages`), if it may be started more than once: makes every start but the first faster. */
-  readonly stages?: AppStages;
+  readonly stages?: StagesHold;
   /** Whether the daemon's cgroup saw an out-of-memory kill; asked when the sandbox has ended. */
   readonly oomKilled?: () => boolean;
 }
@@ -68,7 +68,7 @@ const MOST_TREES = 64;
 function chooseStart(plan: SandboxPlan, { netns, stages }: LaunchHandles): Start {
   if (!plan.sandboxed) return FROM_HOST;
   // Without a lasting network namespace there is no stage: its /sys shows that namespace's devices.
-  const app = netns === undefined ? undefined : stages?.ready(plan, netns);
+  const app = netns === undefined ? undefined : stages?.stages.ready(plan, netns);
   if (app !== undefined) return { kind: 'app', stage: app };
   const common = readyNodeStage(plan);
   if (common !== undefined && hostSources(plan.root.steps).length <= MOST_TREES) return { kind: 'node', stage: common };
@@ -108,7 +108,7 @@ function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: 
     oomKilled: handles.oomKilled ?? (() => false),
   });
   // For the launches to come, once this one is out of the way. A start that fails needs none.
-  if (plan.sandboxed) sandbox.started.then(() => prepareStages(plan, handles, sandbox)).catch(() => {});
+  if (plan.sandboxed) sandbox.started.then(() => prepareStages(plan, handles)).catch(() => {});
   return sandbox;
 }
 
@@ -123,15 +123,9 @@ function namespaceHandles(
 /** A supervisor that starts many apps at once is to start them first. ms */
 const STAGE_DELAY = 100;
 
-async function prepareStages(plan: SandboxPlan, handles: LaunchHandles, sandbox: LaunchedSandbox): Promise<void> {
-  let ended = false;
-  const end = sandbox.ended.then(() => {
-    ended = true;
-  });
-  await Promise.race([sleep(STAGE_DELAY, undefined, { ref: false }), end]);
-  const { netns, stages, idmap } = handles;
-  // The descriptor is the daemon's: after its end it may be closed, or another file's.
-  if (!ended && netns !== undefined && stages !== undefined) return await stages.prepare(plan, netns, idmap);
+async function prepareStages(plan: SandboxPlan, { netns, stages, idmap }: LaunchHandles): Promise<void> {
+  await sleep(STAGE_DELAY, undefined, { ref: false });
+  if (netns !== undefined && stages !== undefined) return await stages.prepare(plan, netns, idmap);
   const { node } = sharedRootsOf(plan);
   if (node === undefined) await makeEmptyStage();
   else await makeNodeStage(node);

@@ -107,6 +107,8 @@ const open = new Map<string, { readonly stages: AppStages; holders: number }>();
 /** What a daemon holds while it may be started again. */
 export interface StagesHold {
   readonly stages: AppStages;
+  /** As `AppStages.prepare`, unless the hold has been released: then `netns` may be closed, or another file. */
+  readonly prepare: AppStages['prepare'];
   /** The last holder of the app closes its stages. */
   release(): void;
 }
@@ -119,6 +121,7 @@ export function openAppStages(key: string): StagesHold {
   let held = true;
   return {
     stages: entry.stages,
+    prepare: (...what) => (held ? entry.stages.prepare(...what) : Promise.resolve()),
     release() {
       if (!held) return;
       held = false;
