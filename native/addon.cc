@@ -19,6 +19,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new AddonData());
   exports.Set("initialize", Napi::Function::New(env, initialize, "initialize"));
   register_file(env, exports);
+  register_log(env, exports);
   register_probe(env, exports);
   register_process(env, exports);
   register_net(env, exports);

@@ -40,6 +40,7 @@ auto guarded(Napi::Env env, Body body) -> decltype(body()) {
 }
 
 void register_file(Napi::Env env, Napi::Object exports);
+void register_log(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_process(Napi::Env env, Napi::Object exports);
 void register_net(Napi::Env env, Napi::Object exports);

@@ -17,6 +17,7 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   ip: { summary: "print an app's address", load: () => import('./ip.ts') },
   ps: { summary: "list an app's processes, as the host and as the sandbox sees them", load: () => import('./ps.ts') },
   tcpdump: { summary: "run tcpdump in an app's network", load: () => import('./tcpdump.ts') },
+  logs: { summary: 'show what the daemons of an app wrote', load: () => import('./logs.ts') },
   why: { summary: 'tell what is wrong with an app, and what to do', load: () => import('./why.ts') },
   plan: { summary: 'print exactly what a start would do', load: () => import('./plan.ts') },
   config: {

@@ -5,6 +5,7 @@ import type { Paths } from '../util/paths.ts';
 import type { FilteredCall, FilteredCallQuery } from './filtered-call.ts';
 import type { Finding } from './finding.ts';
 import type { GcItem } from './gc-item.ts';
+import type { LogHost } from './log-host.ts';
 import type { ProcessInfo } from './process-info.ts';
 
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
@@ -19,6 +20,8 @@ export interface Host {
    * @returns warnings, where `[sandbox] best-effort` allows less. @throws MetactlError (78) for a limit that can't be enforced.
    */
   check(plan: SandboxPlan, facts: HostFacts): readonly string[];
+  /** Log files, and the sockets of the system's log daemons. */
+  readonly logs: LogHost;
   /** The name of the host end of an app's network link. Pure. */
   linkName(paths: Paths, app: string): string;
   /** Takes (or finds) the app's leases; `take: false` only tells what it would get. */
@@ -189,11 +192,23 @@ export interface AppHandle {
   close(): Promise<void>;
 }
 
-/** `pipe`: the supervisor reads it; `null`: /dev/null; a number: that descriptor is handed over. */
+/**
+ * `pipe`: the supervisor reads it as a stream; a receiver: it is handed the bytes; `null`: /dev/null; a number: that
+ * descriptor is handed over.
+ */
 export interface StdioPlan {
   readonly stdin: 'null' | number;
-  readonly stdout: 'pipe' | number;
-  readonly stderr: 'pipe' | number;
+  readonly stdout: 'pipe' | OutputReceiver | number;
+  readonly stderr: 'pipe' | OutputReceiver | number;
+}
+
+/** Takes output without a buffer of its own being made for each piece of it, as a stream's `data` would have. */
+export interface OutputReceiver {
+  /**
+   * The bytes are there only during the call. @returns false to be given no more until `resume` of the sandbox's stream,
+   * whose `close` event tells the end.
+   */
+  receive(bytes: Buffer): boolean;
 }
 
 export interface Sandbox {

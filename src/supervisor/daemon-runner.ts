@@ -18,17 +18,22 @@ export type DaemonEvent =
   | { readonly type: 'backoff'; readonly delay: number; readonly restarts: number }
   | { readonly type: 'start-failed'; readonly error: Error };
 
+/** Where the output of one start goes. */
+export interface StartOutput {
+  readonly io: StdioPlan;
+  readonly attach: (sandbox: Sandbox) => void;
+}
+
 export interface RunnerOptions {
   readonly plan: SandboxPlan;
   readonly app: AppHandle;
-  readonly io: StdioPlan;
+  /** Asked before each start: where its output goes, and who is told of the sandbox before its first instruction. */
+  readonly output: () => StartOutput;
   readonly restart: RestartSettings;
   readonly stop: StopSettings;
   /** Asked after a death by SIGSYS: the name of the call, made since then (milliseconds since the epoch). */
   readonly killedFor?: (since: number) => Promise<string | undefined>;
   readonly onEvent: (event: DaemonEvent) => void;
-  /** Called with each new sandbox, before its first instruction, so that no output is missed. */
-  readonly onSandbox: (sandbox: Sandbox) => void;
 }
 
 const SIGTERM = 15;
@@ -89,14 +94,15 @@ export class DaemonRunner {
   }
 
   async #runOnce(first: boolean): Promise<{ status: number; ending: Ending; uptime: number }> {
-    const { app, plan, io, onEvent, onSandbox, restart } = this.#options;
+    const { app, plan, onEvent, restart } = this.#options;
+    const output = this.#options.output();
     onEvent({ type: 'starting' });
     const startedAt = performance.now();
     const since = Date.now();
     try {
-      const sandbox = await app.start(plan, io);
+      const sandbox = await app.start(plan, output.io);
       this.#sandbox = sandbox;
-      onSandbox(sandbox);
+      output.attach(sandbox);
       // A stop that came while the sandbox was being made.
       if (this.#stopSignal !== undefined) this.#askToEnd(sandbox);
       await sandbox.started;

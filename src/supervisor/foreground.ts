@@ -1,12 +1,13 @@
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
-import type { AppHandle, Sandbox } from '../host/host.ts';
+import type { AppHandle } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { appRequest } from './app-request.ts';
-import { type DaemonEvent, DaemonRunner } from './daemon-runner.ts';
+import { type DaemonEvent, DaemonRunner, type StartOutput } from './daemon-runner.ts';
 import { describeEnding } from './ending-text.ts';
 import { FirewallWatch } from './firewall-watch.ts';
 import { killedFor } from './killed-for.ts';
+import { type ForegroundLogs, openForegroundLogs } from './logs/foreground-logs.ts';
 import { copyOutput } from './output.ts';
 import type { Prepared } from './prepare.ts';
 import { restartSettings, stopSettings } from './settings.ts';
@@ -31,6 +32,8 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
   const handles: AppHandle[] = [];
   const runners: DaemonRunner[] = [];
   const copies: Promise<void>[] = [];
+  const prefixOf = (daemon: string) => (several ? `${daemon.padEnd(width)} | ` : undefined);
+  let logs: ForegroundLogs | undefined;
   let asked: number | undefined;
   let firewall: FirewallWatch | undefined;
   const release = onSignals((signal, stops) => {
@@ -39,6 +42,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     for (const runner of runners) stops ? runner.stop(signal) : runner.signal(signal);
   });
   try {
+    logs = await openForegroundLogs(prepared, { ...io, prefix: prefixOf });
     for (const plan of prepared.plans) {
       // One handle watches for all daemons: they share the address.
       const onWarning = handles.length === 0 ? (text: string) => io.log(`warning: ${text}`) : undefined;
@@ -46,16 +50,15 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     }
     firewall = watchFirewall(prepared, handles, io);
     const runs = prepared.plans.map((plan, index) => {
-      const prefix = several ? `${plan.daemon.padEnd(width)} | ` : undefined;
+      const log = logs?.of(plan.daemon);
       const runner = new DaemonRunner({
         plan,
         app: handles[index]!,
-        io: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
+        output: () => log?.startOutput() ?? passedThrough(io, prefixOf(plan.daemon), copies),
         restart: restartSettings(prepared.config, plan.daemon),
         stop: stopSettings(prepared.config, plan.daemon),
         killedFor: (since) => killedFor(prepared.host, plan, since),
         onEvent: (event) => logEvent(io, plan, event, asked !== undefined),
-        onSandbox: (sandbox) => copies.push(...copyBoth(sandbox, io, prefix)),
       });
       runners.push(runner);
       if (asked !== undefined) runner.stop(asked);
@@ -67,6 +70,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
   } finally {
     release();
     await firewall?.close();
+    await logs?.close();
     for (const handle of handles.reverse()) await closeHandle(handle, io);
   }
 }
@@ -101,16 +105,18 @@ async function settleOrStop(runs: readonly Promise<number>[], runners: readonly 
   }
 }
 
-function copyBoth(sandbox: Sandbox, io: ForegroundIo, prefix: string | undefined): Promise<void>[] {
-  const copies: Promise<void>[] = [];
-  const pairs = [
-    [sandbox.stdout, io.stdout],
-    [sandbox.stderr, io.stderr],
-  ] as const;
-  for (const [from, to] of pairs) {
-    if (from !== undefined) copies.push(copyOutput(from, to, { prefix, escape: to.isTTY === true }));
-  }
-  return copies;
+function passedThrough(io: ForegroundIo, prefix: string | undefined, copies: Promise<void>[]): StartOutput {
+  return {
+    io: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
+    attach: ({ stdout, stderr }) => {
+      for (const [from, to] of [
+        [stdout, io.stdout],
+        [stderr, io.stderr],
+      ] as const) {
+        if (from !== undefined) copies.push(copyOutput(from, to, { prefix, escape: to.isTTY === true }));
+      }
+    },
+  };
 }
 
 /** Says what a person at the terminal must know: failures and restarts. An ordinary run says nothing. */

@@ -16,44 +16,64 @@ export interface OutputOptions {
  * pipe). Resolves at the end of the stream; a reader that went away ends the copy but not the daemon.
  */
 export async function copyOutput(from: Readable, to: Writable, options: OutputOptions): Promise<void> {
-  const raw = options.prefix === undefined && !options.escape;
-  let rest: Buffer = Buffer.alloc(0);
-  const write = async (data: string | Buffer): Promise<void> => {
-    if (to.destroyed || to.write(data)) return;
-    await new Promise<void>((resolve) => {
+  const copy = new OutputCopy(to, options);
+  try {
+    for await (const chunk of from as AsyncIterable<Buffer>) await copy.push(chunk);
+  } catch {
+    // The pipe broke with the sandbox; what was read has been passed on.
+  }
+  await copy.end();
+}
+
+/** The same for output that comes piece by piece. */
+export class OutputCopy {
+  readonly #to: Writable;
+  readonly #options: OutputOptions;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(to: Writable, options: OutputOptions) {
+    this.#to = to;
+    this.#options = options;
+  }
+
+  /** Keeps the bytes. @returns undefined, or what to wait for before the next ones. */
+  push(chunk: Buffer): Promise<void> | undefined {
+    if (this.#options.prefix === undefined && !this.#options.escape) return this.#write(chunk);
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    let text = '';
+    let start = 0;
+    for (let end = this.#rest.indexOf(10); end >= 0; end = this.#rest.indexOf(10, start)) {
+      text += this.#line(this.#rest.subarray(start, end));
+      start = end + 1;
+    }
+    this.#rest = this.#rest.subarray(start);
+    if (this.#rest.length > LONGEST_LINE) {
+      text += this.#line(this.#rest);
+      this.#rest = Buffer.alloc(0);
+    }
+    return text === '' ? undefined : this.#write(text);
+  }
+
+  end(): Promise<void> | undefined {
+    const rest = this.#rest;
+    this.#rest = Buffer.alloc(0);
+    return rest.length > 0 ? this.#write(this.#line(rest)) : undefined;
+  }
+
+  #line(bytes: Buffer): string {
+    const text = bytes.toString('utf8');
+    return `${this.#options.prefix ?? ''}${this.#options.escape ? escapeText(text) : text}\n`;
+  }
+
+  #write(data: string | Buffer): Promise<void> | undefined {
+    const to = this.#to;
+    if (to.destroyed || to.write(data)) return undefined;
+    return new Promise<void>((resolve) => {
       const done = () => {
         for (const event of ['drain', 'close', 'error']) to.off(event, done);
         resolve();
       };
       for (const event of ['drain', 'close', 'error']) to.once(event, done);
     });
-  };
-  const line = (bytes: Buffer) => {
-    const text = bytes.toString('utf8');
-    return `${options.prefix ?? ''}${options.escape ? escapeText(text) : text}\n`;
-  };
-  try {
-    for await (const chunk of from as AsyncIterable<Buffer>) {
-      if (raw) {
-        await write(chunk);
-        continue;
-      }
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      let text = '';
-      let start = 0;
-      for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10, start)) {
-        text += line(rest.subarray(start, end));
-        start = end + 1;
-      }
-      rest = rest.subarray(start);
-      if (rest.length > LONGEST_LINE) {
-        text += line(rest);
-        rest = Buffer.alloc(0);
-      }
-      if (text !== '') await write(text);
-    }
-  } catch {
-    // The pipe broke with the sandbox; what was read has been passed on.
   }
-  if (rest.length > 0) await write(line(rest));
 }

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /**
  * Characters that could do something to a terminal or to the reader's eye: C0 and C1 controls, DEL, bidirectional
  * controls, zero-width characters, line and paragraph separators, interlinear marks, tags, and lone surrogates.
@@ -16,6 +18,30 @@ export function escapeText(text: string): string {
 /** The same for text of several lines: line feeds and tabs stay. */
 export function escapeLines(text: string): string {
   return text.replace(UNSAFE, (c) => (c === '\n' || c === '\t' ? c : visible(c)));
+}
+
+/** The same for bytes, of one line: what is no UTF-8 becomes `\\xff`; tabs stay. */
+export function escapeBytes(bytes: Buffer): string {
+  if (isUtf8(bytes)) return escapeLines(bytes.toString('utf8'));
+  let text = '';
+  for (let at = 0; at < bytes.length; ) {
+    const length = [1, 2, 3, 4].find((size) => at + size <= bytes.length && isUtf8(bytes.subarray(at, at + size)));
+    text +=
+      length === undefined
+        ? visible(String.fromCharCode(bytes[at]!))
+        : escapeLines(bytes.toString('utf8', at, at + length));
+    at += length ?? 1;
+  }
+  return text;
+}
+
+/** JSON text whose strings hold nothing that could do something to a terminal. */
+export function escapeJson(json: string): string {
+  return json.replace(UNSAFE, (c) => [...Array(c.length).keys()].map((at) => unit(c.charCodeAt(at))).join(''));
+}
+
+function unit(code: number): string {
+  return `\\u${code.toString(16).padStart(4, '0')}`;
 }
 
 /** Escaped, cut to at most `longest` characters, in back-ticks: how messages quote what they found. */

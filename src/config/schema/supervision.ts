@@ -1,4 +1,5 @@
 import type { KeySpec } from '../types.ts';
+import { ADMINISTRATORS } from './layers.ts';
 
 const PROBE = /^(?:notify|fd:\d{1,3}|tcp:\d{1,5}|http:(?:\d{1,5})?\/\S*|exec:\S.*|log:.+)$/;
 const readProbe = (text: string) => (PROBE.test(text) ? text : undefined);
@@ -59,38 +60,43 @@ export const PROBE_KEYS: readonly KeySpec[] = [
 /** Logs of a daemon. */
 export const LOG_KEYS: readonly KeySpec[] = [
   {
+    key: 'log.to',
+    type: 'enum',
+    values: ['file', 'journal', 'syslog', 'stdout'],
+    layers: ADMINISTRATORS,
+    doc:
+      'Where output goes: `file` is `/var/log/metactl/APP/DAEMON.log`, `journal` and `syslog` the log daemons of the system, ' +
+      '`stdout` the output of the supervisor. `run` passes output through in any case, and writes it nowhere else unless this is set.',
+  },
+  {
     key: 'log.max-size',
     type: 'size',
     default: '50m',
-    min: 1,
+    min: 1 << 20,
     onlyLess: 'at-most-default',
-    unbuilt: 'harmless',
-    doc: 'Size at which the log is rotated.',
+    doc: 'Size at which the file is rotated; rotated ones are compressed a little later.',
+  },
+  {
+    key: 'log.rotate',
+    type: 'enum',
+    values: ['daily', 'size'],
+    default: 'daily',
+    doc: '`daily`: a new file each day (UTC) too; `size`: only at `log.max-size`.',
   },
   {
     key: 'log.max-files',
     type: 'integer',
-    default: '10',
+    default: '30',
     min: 0,
     onlyLess: 'at-most-default',
-    unbuilt: 'harmless',
-    doc: 'Rotated logs that are kept.',
+    doc: 'Rotated files that are kept.',
   },
   {
     key: 'log.max-age',
     type: 'duration',
     default: '30d',
     onlyLess: 'at-most-default',
-    unbuilt: 'harmless',
-    doc: 'Age at which rotated logs are deleted.',
-  },
-  {
-    key: 'log.timestamp',
-    type: 'enum',
-    values: ['iso', 'none'],
-    default: 'iso',
-    unbuilt: 'harmless',
-    doc: 'Time stamp in front of each line.',
+    doc: 'Age at which rotated files are deleted.',
   },
 ];
 

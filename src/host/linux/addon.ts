@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MetactlError } from '../../util/error.ts';
+import type { Envelope } from '../log-host.ts';
 import type { TreeSource } from './encode-steps.ts';
 
 /** The native part as it is: raw descriptors and numbers. Every function throws a MetactlError. */
@@ -48,6 +49,21 @@ export interface Addon {
   hasMountApi(): boolean;
   /** pipe2(O_CLOEXEC). */
   pipe(nonblockingRead: boolean): { read: number; write: number };
+  /** LogHost's `frame`; `result` gets the bytes taken and made. */
+  frameLines(
+    input: Uint8Array,
+    output: Uint8Array,
+    at: number,
+    head: Uint8Array,
+    mark: number,
+    longest: number,
+    last: number,
+    result: Float64Array,
+  ): void;
+  /** A datagram socket that is connected to the one at `path`. */
+  connectDatagram(path: string): number;
+  /** LogSocket's `send`, in a thread; the callback gets bytes and an errno or 0. */
+  sendLines(fd: number, envelope: Envelope, lines: Uint8Array, callback: (done: number, errno: number) => void): void;
 }
 
 export interface SpawnOptions {

@@ -5,6 +5,7 @@ import { appAddress } from './app-address.ts';
 import { checkLimits, detectCgroups, takeOwnCgroup } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
 import { lease, readLease } from './leases.ts';
+import { logs } from './logs.ts';
 import { needOf } from './network.ts';
 import { hostLinkName } from './network-name.ts';
 import { sysctlChanges } from './network-node.ts';
@@ -35,6 +36,7 @@ export const linux: Host = {
     }
     return checkLimits(plan.limits, facts.cgroup, plan.bestEffort);
   },
+  logs,
   linkName: hostLinkName,
   lease,
   addressOf: (paths, app) => appAddress(readLease(paths, app)),

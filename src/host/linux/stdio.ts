@@ -1,8 +1,8 @@
 import { closeSync, fchownSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Identity } from '../../sandbox/plan.ts';
-import type { StdioPlan } from '../host.ts';
+import type { OutputReceiver, StdioPlan } from '../host.ts';
 import { addon } from './addon.ts';
 import { nativeFiles } from './native-files.ts';
 
@@ -27,7 +27,7 @@ export function openStdio(plan: StdioPlan, owner: Pick<Identity, 'uid' | 'gid'>)
     stderr: pipes.stderr?.write ?? (plan.stderr as number),
     streams() {
       handedOver = true;
-      return { stdout: readerOf(pipes.stdout), stderr: readerOf(pipes.stderr) };
+      return { stdout: readerOf(pipes.stdout, plan.stdout), stderr: readerOf(pipes.stderr, plan.stderr) };
     },
     discard() {
       // Streams close their own; a second close would hide the error that led here.
@@ -46,16 +46,32 @@ interface PipeEnds {
   readonly write: number;
 }
 
-function pipeFor(plan: 'pipe' | number, owner: Pick<Identity, 'uid' | 'gid'>): PipeEnds | undefined {
-  if (plan !== 'pipe') return undefined;
+function pipeFor(plan: StdioPlan['stdout'], owner: Pick<Identity, 'uid' | 'gid'>): PipeEnds | undefined {
+  if (typeof plan === 'number') return undefined;
   const pipe = addon().pipe(false);
   // So that the app can open /dev/stdout and /dev/stderr, which many do.
   if (process.getuid?.() === 0) fchownSync(pipe.write, owner.uid, owner.gid);
   return pipe;
 }
 
-function readerOf(pipe: PipeEnds | undefined): Readable | undefined {
+/** What a pipe holds at most; all receivers share it, since each is done with it when it returns. */
+let shared: Buffer | undefined;
+const PIPE_SIZE = 65_536;
+
+function readerOf(pipe: PipeEnds | undefined, plan: StdioPlan['stdout']): Readable | undefined {
   if (pipe === undefined) return undefined;
   closeSync(pipe.write);
-  return new Socket({ fd: pipe.read, readable: true, writable: false });
+  const options = { fd: pipe.read, readable: true, writable: false };
+  return typeof plan === 'object' ? receivingSocket(options, plan) : new Socket(options);
+}
+
+function receivingSocket(options: SocketConstructorOpts, receiver: OutputReceiver): Socket {
+  shared ??= Buffer.allocUnsafeSlow(PIPE_SIZE);
+  const callback = (count: number, buffer: Uint8Array) => receiver.receive((buffer as Buffer).subarray(0, count));
+  const socket = new Socket({ ...options, onread: { buffer: shared, callback } } as SocketConstructorOpts);
+  // It would wait at its end for a reader of the stream, which there is none of.
+  socket.on('end', () => socket.destroy());
+  // A pipe that broke has ended as well.
+  socket.on('error', () => {});
+  return socket;
 }

@@ -14,6 +14,7 @@ const FORBIDDEN: readonly (readonly [section: string, key: string, value: string
   ['daemon.web', 'group', 'www-data'],
   ['daemon.web', 'supplementary-groups', 'adm disk'],
   ['daemon.web', 'oom-score-adjust', '-1000'],
+  ['daemon.web', 'log.to', 'stdout'],
   ['daemon.web', 'limit-nproc', '10'],
   ['daemon.web', 'limit-sigpending', '10'],
   ['sandbox', 'enabled', 'no'],
@@ -191,7 +192,7 @@ describe('.metactl may only ask for less', () => {
     ['limit-rtprio', '1', '0', true],
     ['limit-stack', '9m:infinity', '8m:infinity', true],
     ['log.max-size', '51m', '50m', true],
-    ['log.max-files', '11', '10', true],
+    ['log.max-files', '31', '30', true],
     ['log.max-age', '31d', '30d', true],
   ])('than the built-in default: %s = %s', (key, value, bound, atMost) => {
     expect(inspect({ application: application(key, value) }).lines).toEqual([

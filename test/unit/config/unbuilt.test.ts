@@ -38,7 +38,6 @@ describe('what is not in this version', () => {
 
   it.each([
     '[daemon.web]\nready = notify',
-    '[daemon.web]\nlog.max-size = 1m',
     '[daemon.web]\n[daemon.db]\ndepends-on.web = ready',
     '[daemon.web]\ninstances = 2',
     '[daemon.web]\nlisten.http = tcp:80',

@@ -1,0 +1,208 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { getSystemErrorName } from 'node:util';
+import { EXIT, MetactlError } from '../../util/error.ts';
+import type { Paths } from '../../util/paths.ts';
+import type { LogDirectory, LogFile, LogHost } from '../log-host.ts';
+import { addon } from './addon.ts';
+import { openRootDirectory } from './directories.ts';
+
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
+
+const framed = new Float64Array(2);
+
+/** Logs on Linux: directories behind descriptors, unix datagrams through the addon. */
+export const logs: LogHost = {
+  directory: openLogDirectory,
+  frame(input, output, at, head, longest, last) {
+    addon().frameLines(input, output, at, head.bytes, head.mark, longest, last, framed);
+    return { consumed: framed[0]!, written: framed[1]! };
+  },
+  socket(path) {
+    const fd = addon().connectDatagram(path);
+    let sending = 0;
+    let closed = false;
+    const closeIdle = () => {
+      if (closed && sending === 0) closeSync(fd);
+    };
+    return {
+      send: (envelope, lines) =>
+        new Promise((resolve) => {
+          sending++;
+          addon().sendLines(fd, envelope, lines, (done, errno) => {
+            sending--;
+            closeIdle();
+            resolve({ done, error: errno === 0 ? undefined : getSystemErrorName(-errno) });
+          });
+        }),
+      close() {
+        // The number must not become another file's while a thread sends by it.
+        if (closed) return;
+        closed = true;
+        closeIdle();
+      },
+    };
+  },
+  sockets: { journal: '/run/systemd/journal/socket', syslog: '/dev/log' },
+};
+
+function openLogDirectory(paths: Paths, app: string, make: boolean): LogDirectory | undefined {
+  const path = `${paths.log}/${app}`;
+  try {
+    const parent = openParent(paths.log, make);
+    if (parent === undefined) return undefined;
+    try {
+      const fd = openInside(parent, app, make);
+      return fd === undefined ? undefined : directoryBehind(fd, path);
+    } finally {
+      closeSync(parent);
+    }
+  } catch (error) {
+    throw logError(error, 'open the log directory', path);
+  }
+}
+
+function openParent(path: string, make: boolean): number | undefined {
+  if (!make) return openOrNone(path);
+  const fd = openRootDirectory(path, 0o750);
+  giveToAdm(fd, 0o750);
+  return fd;
+}
+
+function openInside(parent: number, name: string, make: boolean): number | undefined {
+  const path = `/proc/self/fd/${parent}/${name}`;
+  if (!make) return openOrNone(path);
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const fd = openOrNone(path)!;
+  if (fstatSync(fd).uid !== process.geteuid?.()) {
+    closeSync(fd);
+    throw Object.assign(new Error('owner'), { code: 'EPERM' });
+  }
+  giveToAdm(fd, 0o750);
+  return fd;
+}
+
+function openOrNone(path: string): number | undefined {
+  try {
+    return openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function directoryBehind(directory: number, path: string): LogDirectory {
+  // What the kernel finds there is this directory, whatever has become of its path.
+  const inside = (name: string) => `/proc/self/fd/${directory}/${name}`;
+  const told = <T>(step: string, name: string, act: () => T): T => {
+    try {
+      return act();
+    } catch (error) {
+      throw logError(error, step, `${path}/${name}`);
+    }
+  };
+  return {
+    path,
+    open: (name) => told('open the log', name, () => openLog(inside(name))),
+    create: (name) =>
+      told('make a log', name, () => {
+        rmSync(inside(name), { force: true });
+        return made(openSync(inside(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+      }),
+    read: (name) =>
+      told('read the log', name, () => {
+        try {
+          return regular(openSync(inside(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+          throw error;
+        }
+      }),
+    rename: (from, to) => told('rotate the log', from, () => renameSync(inside(from), inside(to))),
+    remove: (name) => told('remove an old log', name, () => rmSync(inside(name), { force: true })),
+    list: () => told('list the logs', '', () => readdirSync(`/proc/self/fd/${directory}`)),
+    close: () => closeSync(directory),
+  };
+}
+
+function openLog(path: string): LogFile {
+  const fd = made(openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600));
+  const { size, mtimeMs } = fstatSync(fd);
+  const last = Buffer.alloc(1);
+  const endsLine = size === 0 || (readSync(fd, last, 0, 1, size - 1) === 1 && last[0] === 10);
+  return { fd, size, modified: mtimeMs, endsLine };
+}
+
+function made(fd: number): number {
+  regular(fd);
+  giveToAdm(fd, 0o640);
+  return fd;
+}
+
+/** A FIFO or a device would make the supervisor wait, or worse. */
+function regular(fd: number): number {
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw Object.assign(new Error('no file'), { code: 'METACTL_NO_FILE' });
+}
+
+function giveToAdm(fd: number, mode: number): void {
+  const { gid } = fstatSync(fd);
+  const adm = process.geteuid?.() === 0 ? admGroup() : gid;
+  if (gid !== adm) fchownSync(fd, 0, adm);
+  fchmodSync(fd, mode);
+}
+
+let adm: number | undefined;
+
+/** From /etc/group: the group of those who may read logs; root's where there is none. */
+function admGroup(): number {
+  if (adm === undefined) {
+    let text = '';
+    try {
+      text = readFileSync('/etc/group', 'utf8');
+    } catch {
+      // No file, no such group.
+    }
+    adm = Number(/^adm:[^:]*:(\d+):/m.exec(text)?.[1] ?? 0);
+  }
+  return adm;
+}
+
+function logError(error: unknown, step: string, path: string): MetactlError {
+  if (error instanceof MetactlError) return error;
+  const { code = 'EIO', errno, syscall } = error as NodeJS.ErrnoException;
+  const forbidden = code === 'EACCES' && process.geteuid?.() !== 0;
+  const what = code === 'METACTL_NO_FILE' ? 'it is no file' : code;
+  return new MetactlError(`can't ${step} ${path}: ${what}`, {
+    code,
+    step,
+    path,
+    cause: error,
+    ...(syscall === undefined ? {} : { syscall }),
+    ...(errno === undefined ? {} : { errno: Math.abs(errno) }),
+    hint: HINTS[code] ?? (forbidden ? 'run it as root, or as a member of the group adm' : 'look at what is there'),
+    exitStatus: forbidden ? EXIT.needsRoot : EXIT.error,
+  });
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ELOOP: 'a symlink is there; move it away',
+  METACTL_NO_FILE: 'move it away',
+  ENOTDIR: 'something else is there; move it away',
+  EPERM: 'it must belong to root; look at it, then remove it',
+  ENOSPC: 'no space is left there: make some',
+  EROFS: 'the file system is read-only',
+};

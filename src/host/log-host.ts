@@ -1,0 +1,77 @@
+import type { Paths } from '../util/paths.ts';
+
+/** What logs need of the operating system. */
+export interface LogHost {
+  /**
+   * Opens `/var/log/metactl/<app>`. `make`: makes it first, 0750 and of group `adm` (root's where there is no such group).
+   * @returns undefined where it isn't there. @throws MetactlError where it can't be opened, or is somebody else's.
+   */
+  directory(paths: Paths, app: string, make: boolean): LogDirectory | undefined;
+  /**
+   * Copies the lines of `input` to `output` from `at` on, each behind `head`, whose byte at `mark` becomes `:` (a line),
+   * `+` (it goes on in the next one) or, for what comes after the last line feed, `last`. No line gets longer than `longest`.
+   * @returns bytes taken and made; not all are taken where the output is full.
+   */
+  frame(
+    input: Uint8Array,
+    output: Uint8Array,
+    at: number,
+    head: LineHead,
+    longest: number,
+    last: number,
+  ): { readonly consumed: number; readonly written: number };
+  /** @throws MetactlError with the errno where nobody listens at `path`. */
+  socket(path: string): LogSocket;
+  /** Where the system's log daemons listen. */
+  readonly sockets: { readonly journal: string; readonly syslog: string };
+}
+
+export interface LineHead {
+  readonly bytes: Uint8Array;
+  /** Index of the byte that says how the line ends. */
+  readonly mark: number;
+}
+
+/** An open directory of logs that only root writes. Names are plain file names in it; no link is followed. */
+export interface LogDirectory {
+  readonly path: string;
+  /** Opens for appending, makes it (0640, of group `adm`) unless it is there. */
+  open(name: string): LogFile;
+  /** Makes a new file of the same owner and mode; one of that name goes first. @returns its descriptor. */
+  create(name: string): number;
+  /** @returns a descriptor, or undefined where there is no such file. */
+  read(name: string): number | undefined;
+  rename(from: string, to: string): void;
+  /** Nothing where it isn't there. */
+  remove(name: string): void;
+  list(): readonly string[];
+  close(): void;
+}
+
+export interface LogFile {
+  readonly fd: number;
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
+  /** False after a crash in the midst of a line. */
+  readonly endsLine: boolean;
+}
+
+/** What goes before and after each line that is sent. */
+export interface Envelope {
+  readonly head: Buffer;
+  /** In place of `head` for a line that goes on in the next one or was never ended. */
+  readonly marked: Buffer;
+  readonly tail: Buffer;
+  /** journald takes what is too large for a datagram as a memfd. */
+  readonly memfd: boolean;
+}
+
+export interface LogSocket {
+  /**
+   * Sends lines of the form mark, text, line feed, one datagram each. Waits while the log daemon is busy, at most 200 ms.
+   * @returns bytes sent and the errno's name that ended it; the buffer is the callee's until then.
+   */
+  send(envelope: Envelope, lines: Uint8Array): Promise<{ readonly done: number; readonly error: string | undefined }>;
+  close(): void;
+}

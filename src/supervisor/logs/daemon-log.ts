@@ -1,0 +1,132 @@
+import type { Readable } from 'node:stream';
+import type { OutputReceiver, Sandbox } from '../../host/host.ts';
+import type { StartOutput } from '../daemon-runner.ts';
+import { LONGEST_LINE, type LogStreamName, MARK, type Origin, wholeCharacters } from './line.ts';
+import type { Sink } from './sink.ts';
+
+/** Something else that wants a daemon's output as it comes; the bytes are there only during the call. */
+export interface Tap {
+  push(bytes: Buffer): Promise<void> | undefined;
+  end(): Promise<void> | undefined;
+}
+
+export type Taps = Readonly<Partial<Record<'out' | 'err', Tap>>>;
+
+/** The log of one daemon, over all of its starts. */
+export class DaemonLog {
+  readonly #sink: Sink;
+  readonly #taps: Taps;
+  readonly #streams = new Set<LogStream>();
+
+  constructor(sink: Sink, taps: Taps = {}) {
+    this.#sink = sink;
+    this.#taps = taps;
+  }
+
+  /** For one start. */
+  startOutput(): StartOutput {
+    const out = new LogStream('out', this.#sink, this.#taps.out);
+    const err = new LogStream('err', this.#sink, this.#taps.err);
+    const attach = (sandbox: Sandbox) => {
+      for (const [stream, readable] of [
+        [out, sandbox.stdout],
+        [err, sandbox.stderr],
+      ] as const) {
+        this.#streams.add(stream);
+        stream.attach(sandbox.pid, readable);
+        void stream.ended.then(() => this.#streams.delete(stream));
+      }
+    };
+    return { io: { stdin: 'null', stdout: out, stderr: err }, attach };
+  }
+
+  /** Waits for the end of all output, then for the sink; at most so many milliseconds each. */
+  async close(patience: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, patience);
+    });
+    await Promise.race([Promise.all([...this.#streams].map(({ ended }) => ended)), late]);
+    clearTimeout(timer);
+    for (const stream of this.#streams) stream.finish();
+    await this.#sink.close(patience);
+  }
+}
+
+/** One stream of one start: whole lines go on at once, the beginning of a line waits for its end. */
+class LogStream implements OutputReceiver {
+  /** Resolves when all of it has been given to the sink. */
+  readonly ended: Promise<void>;
+  readonly #name: LogStreamName;
+  readonly #sink: Sink;
+  readonly #tap: Tap | undefined;
+  #readable: Readable | undefined;
+  #pid = 0;
+  #rest: Buffer = NOTHING;
+  #finished = false;
+  #end!: () => void;
+
+  constructor(name: LogStreamName, sink: Sink, tap: Tap | undefined) {
+    this.#name = name;
+    this.#sink = sink;
+    this.#tap = tap;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  attach(pid: number, readable: Readable | undefined): void {
+    this.#pid = pid;
+    this.#readable = readable;
+    if (readable === undefined || readable.destroyed) this.finish();
+    else readable.once('close', () => this.finish());
+  }
+
+  receive(bytes: Buffer): boolean {
+    if (this.#finished) return true;
+    const tapped = this.#tap?.push(bytes);
+    const logged = this.#lines(bytes);
+    if (tapped === undefined && logged === undefined) return true;
+    void Promise.all([tapped, logged]).then(() => this.#readable?.resume());
+    return false;
+  }
+
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    if (this.#rest.length > 0) void this.#sink.push(this.#rest, this.#origin(), MARK.unfinished);
+    this.#rest = NOTHING;
+    const end = this.#tap?.end();
+    if (end === undefined) this.#end();
+    else void end.then(this.#end);
+  }
+
+  /** The last promise of the sink is the one that counts: it comes when all before it has been taken. */
+  #lines(bytes: Buffer): Promise<void> | undefined {
+    const origin = this.#origin();
+    let pushed: Promise<void> | undefined;
+    let from = 0;
+    if (this.#rest.length > 0) {
+      from = bytes.indexOf(10) + 1;
+      if (from > 0) {
+        pushed = this.#sink.push(Buffer.concat([this.#rest, bytes.subarray(0, from)]), origin);
+        this.#rest = NOTHING;
+      }
+    }
+    const to = bytes.lastIndexOf(10) + 1;
+    if (to > from) pushed = this.#sink.push(bytes.subarray(from, to), origin);
+    if (to < bytes.length) this.#rest = Buffer.concat([this.#rest, bytes.subarray(to)]);
+    if (this.#rest.length > LONGEST_LINE) {
+      const length = wholeCharacters(this.#rest);
+      pushed = this.#sink.push(this.#rest.subarray(0, length), origin, MARK.continued);
+      this.#rest = Buffer.from(this.#rest.subarray(length));
+    }
+    return pushed;
+  }
+
+  #origin(): Origin {
+    return { stream: this.#name, pid: this.#pid, time: Date.now() };
+  }
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);

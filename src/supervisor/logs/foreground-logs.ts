@@ -1,0 +1,56 @@
+import { OutputCopy } from '../output.ts';
+import type { Prepared } from '../prepare.ts';
+import { Compressor } from './compress.ts';
+import type { DaemonLog, Tap } from './daemon-log.ts';
+import { openLog } from './open-log.ts';
+import { logSettings } from './settings.ts';
+
+type Target = ConstructorParameters<typeof OutputCopy>[0];
+
+/** Milliseconds that the last lines of a daemon may take to get to a disk that hangs. */
+const PATIENCE = 5000;
+
+/** The logs of what `run` runs: of those daemons whose `log.to` asks for one. */
+export interface ForegroundLogs {
+  /** Absent where output is only passed through. */
+  of(daemon: string): DaemonLog | undefined;
+  close(): Promise<void>;
+}
+
+export interface ForegroundLogIo {
+  readonly stdout: Target & { readonly isTTY?: boolean };
+  readonly stderr: Target & { readonly isTTY?: boolean };
+  readonly log: (line: string) => void;
+  /** Before each line of a daemon; undefined where there is one only. */
+  readonly prefix: (daemon: string) => string | undefined;
+}
+
+/** Opens them, and passes on what goes into them. @throws MetactlError where a file can't be made: nothing is open then. */
+export async function openForegroundLogs(prepared: Prepared, io: ForegroundLogIo): Promise<ForegroundLogs> {
+  const { host, paths, config, plans } = prepared;
+  const compressor = new Compressor();
+  const logs = new Map<string, DaemonLog>();
+  const close = async () => {
+    compressor.stop();
+    await Promise.all([...logs.values()].map((log) => log.close(PATIENCE)));
+  };
+  try {
+    for (const { app, daemon } of plans) {
+      const tap = (to: ForegroundLogIo['stdout']): Tap => {
+        const copy = new OutputCopy(to, { prefix: io.prefix(daemon), escape: to.isTTY === true });
+        return { push: (bytes) => copy.push(Buffer.from(bytes)), end: () => copy.end() };
+      };
+      const log = openLog({
+        ...{ host: host.logs, paths, app, daemon, compressor },
+        settings: logSettings(config, daemon, 'stdout'),
+        taps: { out: tap(io.stdout), err: tap(io.stderr) },
+        onProblem: (text) => io.log(`warning: ${app}/${daemon}: ${text}`),
+      });
+      if (log !== undefined) logs.set(daemon, log);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { of: (daemon) => logs.get(daemon), close };
+}

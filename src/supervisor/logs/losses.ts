@@ -1,0 +1,52 @@
+/** Milliseconds between two tries to write where the last one was refused. */
+const REST = 1000;
+
+/** Counts lines that the disk or a log daemon refused, and tells of them once. */
+export class Losses {
+  readonly #tell: (text: string) => void;
+  readonly #what: string;
+  #lost = 0;
+  #code: string | undefined;
+  #until = 0;
+
+  /** @param what where the lines were to go. */
+  constructor(tell: (text: string) => void, what: string) {
+    this.#tell = tell;
+    this.#what = what;
+  }
+
+  /** Lines have been lost, and nobody who reads the log knows it yet. */
+  get pending(): boolean {
+    return this.#lost > 0;
+  }
+
+  /** Whether the last try is so short a time ago that another need not be made. `now`: ms of a clock that is never set. */
+  resting(now: number): boolean {
+    return this.#code !== undefined && now < this.#until;
+  }
+
+  add(lines: number): void {
+    this.#lost += lines;
+  }
+
+  /** Counts, and tells at the first one. */
+  refused(code: string, lines: number, now: number): void {
+    if (this.#code === undefined)
+      this.#tell(`can't write to ${this.#what}: ${code}; its lines are lost until that works again`);
+    this.#code = code;
+    this.#until = now + REST;
+    this.#lost += lines;
+  }
+
+  /** What the log says where lines are missing. */
+  text(): string {
+    return `${this.#lost} ${this.#lost === 1 ? 'line' : 'lines'} lost: ${this.#code ?? 'EMSGSIZE'}`;
+  }
+
+  /** It works again, and the log says what is missing. */
+  over(): void {
+    if (this.#code !== undefined) this.#tell(`${this.#what} is written again: ${this.text()}`);
+    this.#code = undefined;
+    this.#lost = 0;
+  }
+}

@@ -1,0 +1,34 @@
+import type { AppConfig } from '../../config/types.ts';
+
+export type LogTarget = 'file' | 'journal' | 'syslog' | 'stdout';
+
+/** Where a daemon's output goes, and how long its files are kept. */
+export interface LogSettings {
+  readonly to: LogTarget;
+  readonly rotation: RotationSettings;
+}
+
+export interface RotationSettings {
+  /** Bytes that no file exceeds. */
+  readonly maxSize: number;
+  /** A new file each day (UTC). */
+  readonly daily: boolean;
+  /** Rotated files that are kept. */
+  readonly maxFiles: number;
+  /** Milliseconds; Infinity: for ever. */
+  readonly maxAge: number;
+}
+
+/** Reads a daemon's `log.*` keys; the schema has checked them. @param unset what `log.to` is where nobody says. Pure. */
+export function logSettings(config: AppConfig, daemon: string, unset: LogTarget): LogSettings {
+  const section = `daemon.${daemon}`;
+  return {
+    to: (config.text(section, 'log.to') as LogTarget | undefined) ?? unset,
+    rotation: {
+      maxSize: config.number(section, 'log.max-size') ?? 50 << 20,
+      daily: config.text(section, 'log.rotate') !== 'size',
+      maxFiles: config.number(section, 'log.max-files') ?? 30,
+      maxAge: config.number(section, 'log.max-age') ?? Number.POSITIVE_INFINITY,
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import type { LineHead } from '../../../../src/host/log-host.ts';
+import { MARK, type Origin } from '../../../../src/supervisor/logs/line.ts';
+import { type Sent, TellingSink } from '../../../../src/supervisor/logs/telling-sink.ts';
+import { frameLines } from '../../../helpers/frame-lines.ts';
+
+const origin: Origin = { stream: 'out', pid: 1, time: 0 };
+
+/** A disk of its own kind: as slow as it is told, and as unwilling. */
+class FakeSink extends TellingSink {
+  readonly problems: string[] = [];
+  written = '';
+  error: string | undefined;
+  gate: Promise<void> | undefined;
+  calls = 0;
+
+  constructor() {
+    super(frameLines, (text) => this.problems.push(text), '/log');
+  }
+  protected head({ stream }: Origin): LineHead {
+    return { bytes: Buffer.from(`${stream}: `), mark: stream.length };
+  }
+  protected mixes(): boolean {
+    return true;
+  }
+  protected async send(lines: Buffer): Promise<Sent> {
+    this.calls++;
+    await this.gate;
+    if (this.error !== undefined) return { done: 0, error: this.error };
+    this.written += lines.toString();
+    return { done: lines.length, error: undefined };
+  }
+}
+
+function lines(from: number, to: number): Buffer {
+  return Buffer.from(Array.from({ length: to - from }, (_, i) => `${from + i}\n`).join(''));
+}
+
+test('a slow disk makes the writer wait, and nothing is lost', async () => {
+  const sink = new FakeSink();
+  let open = () => {};
+  sink.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  let next = 0;
+  let wait: Promise<void> | undefined;
+  // Bounded: a sink that never asked to wait would take all of it.
+  while (wait === undefined && next < 1_000_000) {
+    wait = sink.push(lines(next, next + 1000), origin);
+    next += 1000;
+  }
+  expect(next).toBeLessThan(100_000);
+  let waited = false;
+  void wait?.then(() => {
+    waited = true;
+  });
+  await sleep(20);
+  expect(waited).toBe(false);
+  open();
+  await wait;
+  sink.push(lines(next, next + 10), origin);
+  await sink.close(5000);
+  const expected = Array.from({ length: next + 10 }, (_, i) => `out: ${i}\n`).join('');
+  expect(sink.written === expected).toBe(true);
+  expect(sink.problems).toEqual([]);
+});
+
+test('what a disk refuses is counted, told once, and stands in the log when it works again', async () => {
+  const sink = new FakeSink();
+  sink.error = 'ENOSPC';
+  sink.push(lines(0, 3), origin);
+  await sleep(5);
+  sink.push(lines(3, 5), origin);
+  await sleep(5);
+  expect(sink.calls).toBe(1);
+  expect(sink.problems).toEqual(["can't write to /log: ENOSPC; its lines are lost until that works again"]);
+  sink.error = undefined;
+  // Without a further line.
+  for (let round = 0; round < 100 && sink.written === ''; round++) await sleep(50);
+  expect(sink.written).toBe('metactl: 5 lines lost: ENOSPC\n');
+  expect(sink.problems[1]).toBe('/log is written again: 5 lines lost: ENOSPC');
+  sink.push(Buffer.from('on'), origin, MARK.unfinished);
+  await sink.close(5000);
+  expect(sink.written).toBe('metactl: 5 lines lost: ENOSPC\nout~ on\n');
+});
+
+test('a disk that hangs does not hold the end of the supervisor for ever', async () => {
+  const sink = new FakeSink();
+  let open = () => {};
+  sink.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  sink.push(lines(0, 1), origin);
+  const before = performance.now();
+  await sink.close(50);
+  expect(performance.now() - before).toBeLessThan(5000);
+  open();
+  await sleep(5);
+});
