@@ -125,10 +125,11 @@ const STAGE_DELAY = 100;
 
 async function prepareStages(plan: SandboxPlan, { netns, stages, idmap }: LaunchHandles): Promise<void> {
   await sleep(STAGE_DELAY, undefined, { ref: false });
-  if (netns !== undefined && stages !== undefined) return await stages.prepare(plan, netns, idmap);
   const { node } = sharedRootsOf(plan);
+  // Also for an app that is gone: the next one of the node starts from it.
   if (node === undefined) await makeEmptyStage();
   else await makeNodeStage(node);
+  if (netns !== undefined && stages !== undefined) await stages.prepare(plan, netns, idmap);
 }
 
 function noUserNamespace(plan: SandboxPlan): MetactlError {
