@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FirewallPlan } from '../../sandbox/plan.ts';
 import type { Paths } from '../../util/paths.ts';
@@ -37,6 +37,6 @@ export function writeFirewallRecord(paths: Paths, app: string, record: FirewallR
 }
 
 export function removeFirewallRecord(paths: Paths, app: string): void {
-  rmSync(pathOf(paths, app), { force: true });
-  rmSync(`${pathOf(paths, app)}.new`, { force: true });
+  for (const path of [pathOf(paths, app), `${pathOf(paths, app)}.new`])
+    if (existsSync(path)) rmSync(path, { force: true });
 }

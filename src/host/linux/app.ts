@@ -108,6 +108,8 @@ class LinuxApp implements AppHandle {
   readonly #stages: StagesHold;
   #running: Promise<unknown> | undefined;
   #cgroup: DaemonCgroup | undefined;
+  /** The cgroup of the last start. */
+  #used: DaemonCgroup | undefined;
   #looked = false;
 
   constructor(
@@ -130,7 +132,9 @@ class LinuxApp implements AppHandle {
   async start(plan: SandboxPlan, io: StdioPlan): Promise<Sandbox> {
     const cgroup = this.#cgroupFor(plan);
     const idmap = plan.userNamespace !== undefined && needsIdmap(plan) ? await idmapFor(plan.userNamespace) : undefined;
-    const killsBefore = cgroup.oomKills();
+    // A new one has seen none; asking the kernel would take as long as a mount.
+    const killsBefore = cgroup === this.#used ? cgroup.oomKills() : 0;
+    this.#used = cgroup;
     const sandbox = launch(plan, {
       tasks: cgroup.tasks,
       stdio: io,

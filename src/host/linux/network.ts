@@ -49,13 +49,17 @@ export async function makeAppNetwork(
   const known = await knownNetwork(paths, app, own, wanted);
   requireOwnLink(paths, app, wanted, known);
   if (known === undefined) recordMade(paths, app, wanted);
-  const work = once(meanwhile);
-  let netns: number | undefined;
-  try {
+  const work = once(async () => {
     await ensureBase(paths, need);
     await publish(paths, app, wanted, known === undefined);
+    meanwhile();
+  });
+  let netns: number | undefined;
+  try {
+    // The new pair is down until it is connected, which is after the rules are there. One that is there may be up.
+    if (known !== undefined) await work();
     netns = await ensureInside(paths, app, wanted, known, { meanwhile: work, spare });
-    work();
+    await work();
     connect(paths, app, wanted, need.uplink);
     return { netns };
   } catch (error) {
@@ -76,12 +80,12 @@ export function needOf(paths: Paths, node: NodeConfig, { mode, address6, publish
   return { ...(uplink === undefined ? {} : { uplink }), proxy, ipv6, nat: mode === 'nat' || ports !== undefined };
 }
 
-function once(work: () => void): () => void {
+function once(work: () => Promise<void>): () => Promise<void> {
   let done = false;
-  return () => {
+  return async () => {
     if (done) return;
     done = true;
-    work();
+    await work();
   };
 }
 
@@ -203,17 +207,17 @@ async function makePlace(path: string): Promise<void> {
 }
 
 interface Beside {
-  readonly meanwhile: () => void;
+  readonly meanwhile: () => Promise<void>;
   readonly spare: SpareNetns | undefined;
 }
 
 /** `meanwhile` runs while the kernel makes the namespace. */
-function makeInside(wanted: Network, { meanwhile, spare }: Beside): number {
+async function makeInside(wanted: Network, { meanwhile, spare }: Beside): Promise<number> {
   const { addresses } = connectionOf(wanted, 0);
   const pending = networkAddon().startNetwork(wanted.netns, wanted.link, addresses, spare?.take());
   let failed = true;
   try {
-    meanwhile();
+    await meanwhile();
     failed = false;
   } finally {
     // Waited for also then, or it would be made behind the back of those who clear up.
@@ -245,7 +249,7 @@ async function ensureInside(
     await makePlace(wanted.netns);
     const netns = fresh ? undefined : native.openNetns(wanted.netns);
     try {
-      if (netns === undefined) return makeInside(wanted, beside);
+      if (netns === undefined) return await makeInside(wanted, beside);
       native.repairNetwork(netns, wanted.link, connectionOf(wanted, 0).addresses);
       return netns;
     } catch (error) {
