@@ -13,7 +13,7 @@ import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, withApp
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
 import { watchNetwork } from './network-watch.ts';
 import { endPredecessor } from './predecessor.ts';
-import { beginNetns } from './spare-netns.ts';
+import { beginNetns, holdNetns } from './spare-netns.ts';
 import { openAppStages, type StagesHold } from './stages.ts';
 import { makeTemporary, removeTemporary } from './temporary.ts';
 import { idmapFor, needsIdmap, openUserNamespace, removeUserNamespace } from './user-namespace.ts';
@@ -106,6 +106,7 @@ class LinuxApp implements AppHandle {
   readonly #stopWatching: () => void;
   /** Prepared mount namespaces: a restart does not build the whole root again. */
   readonly #stages: StagesHold;
+  readonly #releaseNetns = holdNetns();
   #running: Promise<unknown> | undefined;
   #cgroup: DaemonCgroup | undefined;
   /** The cgroup of the last start. */
@@ -184,6 +185,7 @@ class LinuxApp implements AppHandle {
     await this.#running;
     this.#stopWatching();
     this.#stages.release();
+    this.#releaseNetns();
     await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
     if (this.#user !== undefined) closeSync(this.#user);

@@ -1,10 +1,11 @@
-import { closeSync, existsSync, fstatSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { makeRunDirectories } from '../../../src/host/linux/directories.ts';
 import { withAppLock } from '../../../src/host/linux/lock.ts';
 import { makeAppNetwork } from '../../../src/host/linux/network.ts';
 import { networkAddon } from '../../../src/host/linux/network-native.ts';
-import { beginNetns } from '../../../src/host/linux/spare-netns.ts';
+import { beginNetns, holdNetns } from '../../../src/host/linux/spare-netns.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { outputIn, type Site, withSite } from './site.ts';
 
@@ -124,5 +125,33 @@ describe('a namespace that was begun before', () => {
       expect(() => networkAddon().finishNetns({} as never)).toThrow(
         expect.objectContaining({ code: 'METACTL_BAD_ARGUMENT' }),
       );
+    }));
+
+  it('is kept for the next app while others run, and no longer', () =>
+    withSite(async (site) => {
+      const plan = site.plan('web', ADDRESS);
+      const namespaces = () =>
+        readdirSync('/proc/self/fd').filter((fd) => {
+          try {
+            return readlinkSync(`/proc/self/fd/${fd}`).startsWith('net:');
+          } catch {
+            return false;
+          }
+        }).length;
+      const before = namespaces();
+      beginNetns(plan).discard();
+      await sleep(200);
+      expect(namespaces(), 'nothing runs').toBe(before);
+      const releases = [holdNetns(), holdNetns()];
+      beginNetns(plan).discard();
+      await expect.poll(namespaces).toBe(before + 1);
+      const kept = beginNetns(plan);
+      await expect.poll(namespaces, { message: 'the kept one and the next' }).toBe(before + 2);
+      kept.discard();
+      releases[0]!();
+      releases[0]!();
+      expect(namespaces()).toBe(before + 1);
+      releases[1]!();
+      expect(namespaces()).toBe(before);
     }));
 });
