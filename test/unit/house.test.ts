@@ -116,3 +116,10 @@ test('the README has a line for every verb', () => {
   const readme = textOf('README.md');
   expect(Object.keys(VERBS).filter((verb) => !readme.includes(`| \`${verb}`))).toEqual([]);
 });
+
+test('no file holds the marks of a merge that was not finished', () => {
+  const texts = [...all.filter((path) => CODE.test(path)), ...filesBelow('docs')];
+  for (const name of readdirSync(REPOSITORY)) if (/\.(md|json|ts|gyp)$/.test(name)) texts.push(name);
+  const marked = texts.filter((path) => /^(<{7} |={7}$|>{7} )/m.test(textOf(path)));
+  expect(marked).toEqual([]);
+});
