@@ -13,10 +13,10 @@ packages_for() {
     # jetty9 and the JDK: the Java platforms run with the real ones. libasan comes with g++.
     # debootstrap, qemu and e2fsprogs: the system tests boot a Debian of their own.
     test) echo iproute2 nftables bubblewrap cppcheck jetty9 default-jdk-headless curl util-linux bsdutils procps python3 \
-      stress-ng debootstrap debian-archive-keyring wget qemu-system-x86 seabios e2fsprogs iptables tcpdump \
+      stress-ng systemd less debootstrap debian-archive-keyring wget qemu-system-x86 seabios e2fsprogs iptables tcpdump \
       ruby nginx-light postgresql-client openssl ;;
     demo) echo iproute2 nftables curl util-linux bsdutils procps ;;
-    bench) echo iproute2 nftables bubblewrap crun runc util-linux iperf3 ;;
+    bench) echo iproute2 nftables bubblewrap crun runc util-linux iperf3 s6 runit ;;
     *)
       echo "setup: unknown need \`$1\`; known are build, lint, test, demo and bench" >&2
       exit 2

@@ -52,15 +52,21 @@ function masker(config: AppConfig, reveal: boolean): (text: string) => string {
   return (text) => maskText(secrets.reduce((shown, secret) => shown.replaceAll(secret, MASK), text));
 }
 
-/**
- * A plan for people: one line an effect, in the order in which they happen. `rules`: the firewall's, in the words of the
- * system's own; `changes`: sysctls of the host. Pure.
- */
+/** What a start does beside the sandbox. */
+export interface PlanSurroundings {
+  /** Of the firewall, in the words of the system's own. */
+  readonly rules?: string;
+  readonly changes?: readonly SysctlChange[];
+  /** Where output goes. */
+  readonly log?: string;
+}
+
+/** A plan for people: one line an effect, in the order in which they happen. Pure. */
 export function planText(
   plan: SandboxPlan,
   config: AppConfig,
   reveal: boolean,
-  { rules = '', changes = [] }: { readonly rules?: string; readonly changes?: readonly SysctlChange[] } = {},
+  { rules = '', changes = [], log }: PlanSurroundings = {},
 ): string {
   const lines = [`${plan.app}/${plan.daemon}${plan.sandboxed ? '' : ' (no sandbox)'}`];
   const add = (label: string, value: string) => lines.push(`  ${label.padEnd(13)}${escapeText(value)}`);
@@ -106,6 +112,7 @@ export function planText(
   for (const [key, value] of Object.entries(process.env)) {
     add('env', `${key}=${mask(value)}`);
   }
+  if (log !== undefined) add('log', log);
   add('cwd', process.workingDirectory);
   add('command', process.argv.map((word) => quoteWord(mask(word))).join(' '));
   return `${lines.join('\n')}\n`;

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { currentName } from '../supervisor/logs/rotation.ts';
+import { describeLog, logSettings } from '../supervisor/logs/settings.ts';
 import { type Prepared, prepare } from '../supervisor/prepare.ts';
 import { contextOf } from './context.ts';
 import { planJson, planText } from './plan-text.ts';
@@ -22,11 +24,13 @@ export function register(program: Command): void {
       const changes = plans[0] === undefined ? [] : host.networkChanges(paths, node, plans[0].network);
       const rules = await firewallRules(prepared);
       const reveal = options.reveal === true;
-      const daemons = () => plans.map((plan) => planJson(plan, config, reveal));
+      const settings = (name: string) => logSettings(config, name, 'stdout');
+      const log = (name: string) => describeLog(settings(name), `${paths.log}/${app}/${currentName(name)}`);
+      const daemons = () => plans.map((plan) => ({ ...planJson(plan, config, reveal), log: settings(plan.daemon) }));
       const firewall = rules === '' ? {} : { firewallRules: rules };
       const text = context.json
         ? `${JSON.stringify({ app, warnings, sysctls: changes, daemons: daemons(), ...firewall }, null, 2)}\n`
-        : plans.map((plan) => planText(plan, config, reveal, { rules, changes })).join('\n');
+        : plans.map((plan) => planText(plan, config, reveal, { rules, changes, log: log(plan.daemon) })).join('\n');
       process.stdout.write(text);
       if (!context.json) for (const warning of warnings) process.stderr.write(`metactl: warning: ${warning}\n`);
     });

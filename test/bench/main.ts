@@ -1,5 +1,5 @@
 /**
- * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,apps,firewalls,network,commands]`. Root; a quiet machine.
+ * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,apps,firewalls,network,commands,logs]`. Root; a quiet machine.
  * scripts/bench.sh gives it a scratch root and removes what is left, also when it is stopped.
  * Exit status 1 if a gate fails. `--json`: `{ node, kernel, cpus, runs, measured, missing, gates }`, times in µs.
  */
@@ -9,6 +9,7 @@ import { measureCommands } from './commands.ts';
 import { measureFirewalls } from './firewalls.ts';
 import { COLD, evaluate, type Measured, WARM } from './gates.ts';
 import { interleave, type Result } from './launcher.ts';
+import { isLogWorker, measureLogs } from './logs.ts';
 import { measureManyApps } from './many-apps.ts';
 import { measureManyDaemons } from './many-daemons.ts';
 import { coldLauncher, warmLauncher } from './metactl.ts';
@@ -17,7 +18,7 @@ import { findRivals, type Missing } from './rivals.ts';
 import { type BenchSite, makeSite } from './site.ts';
 import { printTable } from './table.ts';
 
-const PARTS = ['launches', 'daemons', 'apps', 'firewalls', 'network', 'commands'] as const;
+const PARTS = ['launches', 'daemons', 'apps', 'firewalls', 'network', 'commands', 'logs'] as const;
 
 function options(): { json: boolean; runs: number; parts: readonly string[]; scratch: string } {
   const { values } = parseArgs({
@@ -33,7 +34,7 @@ function options(): { json: boolean; runs: number; parts: readonly string[]; scr
   const runs = Number(values.runs);
   if (unknown !== undefined || !Number.isInteger(runs) || runs < 1 || values.scratch === '') {
     console.error(
-      'usage: bench --scratch DIR [--json] [--runs N] [--only launches,daemons,apps,firewalls,network,commands]',
+      'usage: bench --scratch DIR [--json] [--runs N] [--only launches,daemons,apps,firewalls,network,commands,logs]',
     );
     process.exit(2);
   }
@@ -68,50 +69,58 @@ async function measureLaunches(
   }
 }
 
-const { json, runs, parts, scratch } = options();
-if (process.geteuid?.() !== 0) {
-  console.error('bench: sandboxes need root');
-  process.exit(77);
+async function bench(): Promise<void> {
+  const { json, runs, parts, scratch } = options();
+  if (process.geteuid?.() !== 0) {
+    console.error('bench: sandboxes need root');
+    process.exit(77);
+  }
+
+  const site = makeSite(scratch);
+  let measured: Measured = {};
+  let missing: readonly Missing[] = [];
+  try {
+    if (parts.includes('launches')) {
+      const result = await measureLaunches(site, runs);
+      measured = { ...measured, launches: result.launches };
+      missing = result.missing;
+    }
+    if (parts.includes('commands')) {
+      progress('commands');
+      measured = { ...measured, commands: await measureCommands(site, Math.ceil(runs / 5)) };
+    }
+    if (parts.includes('daemons')) {
+      progress('100 daemons');
+      measured = { ...measured, daemons: await measureManyDaemons(site, 100, Math.ceil(runs / 20)) };
+    }
+    if (parts.includes('apps')) {
+      progress('300 apps');
+      measured = { ...measured, apps: await measureManyApps(site, 300, runs) };
+    }
+    if (parts.includes('firewalls')) {
+      progress('300 firewalls');
+      measured = { ...measured, firewalls: await measureFirewalls(site, 300, Math.ceil(runs / 2)) };
+    }
+    if (parts.includes('network')) {
+      progress('network');
+      measured = { ...measured, network: await measureNetwork(site, Math.max(10, Math.ceil(runs / 10))) };
+    }
+    if (parts.includes('logs')) {
+      progress('a million lines');
+      measured = { ...measured, logs: await measureLogs(site, Math.max(3, Math.ceil(runs / 40))) };
+    }
+  } finally {
+    site.remove();
+  }
+
+  const gates = evaluate(measured);
+  const machine = { node: process.version, kernel: release(), cpus: cpus().length, runs };
+  console.log(
+    json
+      ? JSON.stringify({ ...machine, measured, missing, gates }, undefined, 2)
+      : `${printTable(measured, missing, gates)}\nNode ${machine.node}, Linux ${machine.kernel}, ${machine.cpus} CPUs`,
+  );
+  process.exitCode = gates.every(({ passed }) => passed) ? 0 : 1;
 }
 
-const site = makeSite(scratch);
-let measured: Measured = {};
-let missing: readonly Missing[] = [];
-try {
-  if (parts.includes('launches')) {
-    const result = await measureLaunches(site, runs);
-    measured = { ...measured, launches: result.launches };
-    missing = result.missing;
-  }
-  if (parts.includes('commands')) {
-    progress('commands');
-    measured = { ...measured, commands: await measureCommands(site, Math.ceil(runs / 5)) };
-  }
-  if (parts.includes('daemons')) {
-    progress('100 daemons');
-    measured = { ...measured, daemons: await measureManyDaemons(site, 100, Math.ceil(runs / 20)) };
-  }
-  if (parts.includes('apps')) {
-    progress('300 apps');
-    measured = { ...measured, apps: await measureManyApps(site, 300, runs) };
-  }
-  if (parts.includes('firewalls')) {
-    progress('300 firewalls');
-    measured = { ...measured, firewalls: await measureFirewalls(site, 300, Math.ceil(runs / 2)) };
-  }
-  if (parts.includes('network')) {
-    progress('network');
-    measured = { ...measured, network: await measureNetwork(site, Math.max(10, Math.ceil(runs / 10))) };
-  }
-} finally {
-  site.remove();
-}
-
-const gates = evaluate(measured);
-const machine = { node: process.version, kernel: release(), cpus: cpus().length, runs };
-console.log(
-  json
-    ? JSON.stringify({ ...machine, measured, missing, gates }, undefined, 2)
-    : `${printTable(measured, missing, gates)}\nNode ${machine.node}, Linux ${machine.kernel}, ${machine.cpus} CPUs`,
-);
-process.exitCode = gates.every(({ passed }) => passed) ? 0 : 1;
+if (!(await isLogWorker(process.argv))) await bench();

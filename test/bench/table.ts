@@ -40,7 +40,7 @@ const HEAD = ['', 'mode', 'n', 'first p50', 'p95', 'exit p50', 'p95', '× bwrap 
 /** The whole report as text. Times in µs. Pure. */
 export function printTable(measured: Measured, missing: readonly Missing[], gates: readonly Gate[]): string {
   const parts: string[] = [];
-  const { launches, daemons, apps, firewalls, network, commands } = measured;
+  const { launches, daemons, apps, firewalls, network, commands, logs } = measured;
   if (launches !== undefined) {
     parts.push('Launches: call to first instruction, and to the end of all of it, µs');
     parts.push(align([HEAD, ...launches.map((result) => launchRow(result, launches))]));
@@ -88,6 +88,21 @@ export function printTable(measured: Measured, missing: readonly Missing[], gate
         row('TCP ping-pong, µs: by hand', network.roundTrip.plain),
         row('iperf3, Mbit/s: metactl', network.throughput.metactl),
         row('iperf3, Mbit/s: by hand', network.throughput.plain),
+      ]),
+    );
+  }
+  if (logs !== undefined) {
+    parts.push(
+      `\n${logs.lines.toLocaleString('en-US')} lines of 100 bytes: how long the writer was blocked, ms, and memory, kB`,
+    );
+    const cell = (value: number | undefined) => (value === undefined ? '' : Math.round(value).toLocaleString('en-US'));
+    parts.push(
+      align([
+        ['', 'n', 'p50', 'p95', 'grown by'],
+        ...logs.keepers.map(({ name, blocked, grown }) => [
+          name,
+          ...[String(blocked.n), cell(blocked.p50), cell(blocked.p95), cell(grown)],
+        ]),
       ]),
     );
   }

@@ -31,6 +31,14 @@ export interface RunOptions {
   readonly timeout?: number;
   readonly uid?: number;
   readonly gid?: number;
+  /** A program, with its first arguments, that runs it: `nsenter …`. */
+  readonly via?: readonly string[];
+}
+
+/** File and arguments of a command line of metactl's. */
+function commandLine(args: readonly string[], { via = [] }: RunOptions): [string, string[]] {
+  const [file, ...words] = [...via, process.execPath, BIN, ...args];
+  return [file!, words];
 }
 
 let bundled = false;
@@ -64,8 +72,7 @@ export function runMetactl(args: readonly string[], options: RunOptions = {}): P
   bundle();
   return new Promise((resolve) => {
     const child = execFile(
-      process.execPath,
-      [BIN, ...args],
+      ...commandLine(args, options),
       {
         env: environment(options),
         cwd: options.cwd ?? '/',
@@ -105,7 +112,7 @@ export interface Running {
 /** Starts `metactl ARGS…` and leaves it running (`run`). The caller stops it, also when its test fails. */
 export function startMetactl(args: readonly string[], options: RunOptions = {}): Running {
   bundle();
-  const child = spawn(process.execPath, [BIN, ...args], {
+  const child = spawn(...commandLine(args, options), {
     env: environment(options),
     cwd: options.cwd ?? '/',
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -75,6 +75,8 @@ export class FileSink extends TellingSink {
       return { done, error: undefined };
     } catch (error) {
       if (done > 0) this.#torn = lines[done - 1] !== 10;
+      // The line feed that mends the torn line is all that this one lacks.
+      if (this.#torn && lines[done] === 10) done++;
       return { done, error: (error as NodeJS.ErrnoException).code ?? 'EIO' };
     }
   }

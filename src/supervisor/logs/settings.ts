@@ -32,3 +32,16 @@ export function logSettings(config: AppConfig, daemon: string, unset: LogTarget)
     },
   };
 }
+
+/** What `plan` says of it. @param file where a file would be. Pure. */
+export function describeLog({ to, rotation }: LogSettings, file: string): string {
+  if (to !== 'file') return to === 'stdout' ? 'output of the supervisor' : to;
+  const { maxSize, daily, maxFiles, maxAge } = rotation;
+  const age = Number.isFinite(maxAge) ? ` or ${formatAge(maxAge)}` : '';
+  return `${file}, rotated ${daily ? 'daily and ' : ''}at ${maxSize} bytes, ${maxFiles} files${age} kept`;
+}
+
+function formatAge(milliseconds: number): string {
+  const days = milliseconds / 86_400_000;
+  return Number.isInteger(days) ? `${days} days` : `${Math.round(milliseconds / 1000)} s`;
+}

@@ -183,7 +183,7 @@ describe('log files', () => {
   });
 
   it('lose counted lines only when the disk is full, and say so when it no longer is', async () => {
-    shellApp({ main: 'seq 1 60000; echo full; sleep 3; echo later; sleep 2; echo last' });
+    shellApp({ main: 'seq -f %.0f. 1 60000; echo full; sleep 3; echo later; sleep 2; echo last' });
     mkdirSync(join(logDirectory, '..'), { recursive: true });
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=750', 'tmpfs', join(logDirectory, '..')]);
     mounted.push(join(logDirectory, '..'));
@@ -199,7 +199,7 @@ describe('log files', () => {
     const lines = bare(fileText());
     const note = lines.findIndex((line) => line.startsWith('metactl: '));
     const lost = Number(/^metactl: (\d+) lines lost: ENOSPC$/.exec(lines[note]!)![1]);
-    const whole = lines.filter((line) => /^out: (?:\d+|full|later|last)$/.test(line)).length;
+    const whole = lines.filter((line) => /^out: (?:\d+\.|full|later|last)$/.test(line)).length;
     // A line that broke off is among the lost ones.
     expect(whole + lost).toBe(60_003);
     expect(lines.slice(-2)).toEqual(['out: later', 'out: last']);

@@ -1,0 +1,172 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { logs as logHost } from '../../../src/host/linux/logs.ts';
+import { type Journal, startJournal } from '../../helpers/journal.ts';
+import { leakCheck } from '../../helpers/leak-check.ts';
+import { type Running, runMetactl } from '../../helpers/run-metactl.ts';
+import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+
+leakCheck();
+
+let scratch: Scratch;
+let journal: Journal;
+const running: Running[] = [];
+
+beforeEach(async () => {
+  scratch = makeScratch();
+  journal = await startJournal();
+});
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.stop('SIGKILL');
+  await journal.close();
+  await runMetactl(['gc'], { root: scratch.root });
+  scratch.remove();
+});
+
+/** A daemon written in shell. */
+function shellApp(text: string, keys: string): void {
+  const directory = scratch.appDirectory('shop', { 'main.sh': `#!/bin/sh\n${text}\n` });
+  scratch.node(
+    'shop',
+    `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = ./main.sh\nrestart = no\n${keys}\n`,
+  );
+}
+
+const here = () => ({ root: scratch.root });
+
+/** What is in the journal, as journalctl shows it once it is there. */
+async function entries(count: number, ...matches: string[]): Promise<Record<string, unknown>[]> {
+  for (let round = 0; ; round++) {
+    const text = await journal.program('journalctl', '--output=json', '--all', '--quiet', ...matches);
+    const found = text.split('\n').filter((line) => line !== '');
+    if (found.length >= count || round > 100) return found.map((line) => JSON.parse(line) as Record<string, unknown>);
+    await sleep(100);
+  }
+}
+
+describe('journald', () => {
+  it('gets lines with fields, and `logs` reads them back', async () => {
+    shellApp(
+      String.raw`echo out; echo err >&2; printf '\033[2Jx\377\nMESSAGE=forged\n'; printf end`,
+      'log.to = journal',
+    );
+    expect(await journal.run(['run', 'shop'], here())).toMatchObject({ status: 0, stderr: 'err\n' });
+    const found = await entries(5, 'METACTL_APP=shop', 'METACTL_DAEMON=main');
+    expect(found).toHaveLength(5);
+    expect(found.find(({ MESSAGE }) => MESSAGE === 'err')).toMatchObject({
+      PRIORITY: '6',
+      SYSLOG_IDENTIFIER: 'shop/main',
+      METACTL_STREAM: 'err',
+      _TRANSPORT: 'journal',
+      _UID: '0',
+    });
+    expect(found.map(({ MESSAGE }) => MESSAGE)).toEqual(expect.arrayContaining(['out', 'MESSAGE=forged', 'end']));
+    expect(found.find(({ MESSAGE }) => MESSAGE === 'end')).toMatchObject({ METACTL_UNENDED: '1' });
+    const shown = (await journal.run(['logs', 'shop'], here())).stdout.split('\n').filter(Boolean);
+    expect(shown.map((line) => line.slice(25)).sort()).toEqual([
+      'err: err',
+      'out+ end',
+      'out: MESSAGE=forged',
+      String.raw`out: \x1b[2Jx\xff`,
+      'out: out',
+    ]);
+    expect((await journal.run(['logs', 'shop', '-n', '1', '--raw'], here())).stdout).toBe('end');
+    expect((await journal.run(['logs', 'shop', '--since', '@4000000000'], here())).stdout).toBe('');
+  });
+
+  it('takes lines of any length: what is too large for a datagram goes by memfd', async () => {
+    shellApp("head -c 40000 /dev/zero | tr '\\0' y; echo", 'log.to = journal');
+    await journal.run(['run', 'shop'], here());
+    expect((await journal.run(['logs', 'shop', '--raw'], here())).stdout).toBe(`${'y'.repeat(40_000)}\n`);
+    // A line longer than any of metactl's, by a socket whose buffer is too small for it.
+    const length = 600_000;
+    const text = await journal.program(process.execPath, '--input-type=module', '-e', SEND_LARGE, String(length));
+    expect(JSON.parse(text)).toEqual({ done: length + 2, errno: 0 });
+    const [entry] = await entries(1, 'METACTL_APP=large');
+    expect(entry?.MESSAGE).toBe('z'.repeat(length));
+  });
+
+  it('slows the daemon while it is busy, and loses nothing', async () => {
+    // systemd-journald drops what is over 10,000 lines in 30 s from one service; this is less.
+    shellApp('seq -f %0200.0f 1 9000; echo done >&2', 'log.to = journal');
+    journal.pause();
+    const one = journal.start(['run', 'shop'], here());
+    running.push(one);
+    await sleep(1500);
+    expect(one.output.stderr).toBe('');
+    journal.resume();
+    expect(await one.ended).toMatchObject({ status: 0, stderr: 'done\n' });
+    const found = await entries(9001, 'METACTL_APP=shop');
+    expect(new Set(found.map(({ MESSAGE }) => MESSAGE)).size).toBe(9001);
+  });
+
+  it('costs counted lines while it is away, which the journal says later', async () => {
+    shellApp('echo early; sleep 1; echo lost; echo lost; echo gone >&2; sleep 4; echo late', 'log.to = journal');
+    const one = journal.start(['run', 'shop'], here());
+    running.push(one);
+    await one.waitFor(/early/);
+    await entries(1, 'METACTL_APP=shop');
+    await journal.kill();
+    await one.waitFor(/shop\/main: can't write to \/run\/systemd\/journal\/socket: (?:ECONNREFUSED|ENOENT)/);
+    await one.waitFor(/gone/);
+    await journal.restart();
+    const { stderr } = await one.ended;
+    expect(stderr).toMatch(
+      /\/run\/systemd\/journal\/socket is written again: [23] lines lost: (?:ECONNREFUSED|ENOENT)/,
+    );
+    const messages = (await entries(2, 'METACTL_APP=shop')).map(({ MESSAGE }) => MESSAGE);
+    expect(messages).toContain('late');
+    expect(messages.some((text) => /^[23] lines lost: E/.test(String(text)))).toBe(true);
+  });
+
+  it('is followed', async () => {
+    shellApp('echo first; sleep 2; echo second; exec sleep 60', 'log.to = journal');
+    const one = journal.start(['run', 'shop'], here());
+    running.push(one);
+    await one.waitFor(/first/);
+    await entries(1, 'METACTL_APP=shop');
+    const follower = journal.start(['logs', 'shop', '-f', '--raw'], here());
+    running.push(follower);
+    await follower.waitFor(/first\nsecond\n/);
+    await follower.stop();
+    await one.stop();
+  });
+});
+
+describe('syslog', () => {
+  it('gets lines that a syslog daemon understands, and `logs` finds them where that is journald', async () => {
+    shellApp('echo out; echo err >&2', 'log.to = syslog');
+    expect(await journal.run(['run', 'shop'], here())).toMatchObject({ status: 0, stderr: 'err\n' });
+    const found = await entries(2, 'SYSLOG_IDENTIFIER=shop/main');
+    expect(found.map(({ MESSAGE }) => MESSAGE).sort()).toEqual(['err', 'out']);
+    expect(found[0]).toMatchObject({ _TRANSPORT: 'syslog', PRIORITY: '6', SYSLOG_FACILITY: '3' });
+    expect(Number(found[0]?.SYSLOG_PID)).toBeGreaterThan(1);
+    const shown = await journal.run(['logs', 'shop'], here());
+    expect(
+      shown.stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => line.slice(25))
+        .sort(),
+    ).toEqual(['out: err', 'out: out']);
+  });
+});
+
+it('a socket where nobody listens is an error', () => {
+  expect(() => logHost.socket(`${scratch.root}/nothing`)).toThrow(
+    expect.objectContaining({ code: 'ENOENT', syscall: 'connect' }),
+  );
+  expect(() => logHost.socket(`/${'x'.repeat(120)}`)).toThrow(expect.objectContaining({ code: 'ENAMETOOLONG' }));
+});
+
+const SEND_LARGE = `
+import { createRequire } from 'node:module';
+const addon = createRequire(import.meta.url)(${JSON.stringify(new URL('../../../build/Release/metactl.node', import.meta.url).pathname)});
+addon.initialize(Error);
+const fd = addon.connectDatagram('/run/systemd/journal/socket');
+const head = Buffer.from('METACTL_APP=large\\nMESSAGE=');
+const lines = Buffer.from(':' + 'z'.repeat(Number(process.argv[1])) + '\\n');
+addon.sendLines(fd, { head, marked: head, tail: Buffer.from('\\n'), memfd: true }, lines, (done, errno) => {
+  console.log(JSON.stringify({ done, errno }));
+});
+`;
