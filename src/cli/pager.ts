@@ -21,7 +21,7 @@ export function standardOutput(): Output {
  * Without a pager the terminal gets all of it.
  */
 export function openPager(env: Readonly<Record<string, string | undefined>>): Output {
-  const words = pagerWords(env.PAGER);
+  const words = pagerWords(env);
   if (words === undefined) return standardOutput();
   const [file, ...args] = words;
   const child = spawn(file!, args, {
@@ -55,10 +55,13 @@ export function openPager(env: Readonly<Record<string, string | undefined>>): Ou
   );
 }
 
-/** The words of `$PAGER`; less where it is not set, undefined for none. No shell reads them. Pure. */
-export function pagerWords(pager: string | undefined): string[] | undefined {
-  if (pager === undefined) return ['less'];
-  const words = pager.split(/\s+/).filter((word) => word !== '');
+/**
+ * The words of `$PAGER`, which no shell reads; less where it is not set, and undefined for none: less only asks questions
+ * on a terminal that can't move its cursor. Pure.
+ */
+export function pagerWords({ PAGER, TERM }: Readonly<Record<string, string | undefined>>): string[] | undefined {
+  if (PAGER === undefined) return TERM === undefined || TERM === 'dumb' ? undefined : ['less'];
+  const words = PAGER.split(/\s+/).filter((word) => word !== '');
   return words.length === 0 || words[0] === 'cat' ? undefined : words;
 }
 

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { type Outcome, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
+import { onTerminal } from '../../helpers/on-terminal.ts';
+import { type Outcome, REPOSITORY, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
 import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
 
 leakCheck();
@@ -250,6 +251,20 @@ describe('metactl logs', () => {
     shellApp({ main: 'echo next' });
     await run();
     expect(fileText()).toMatch(/ 1 o\n\d{4}\S+ \d+ out: next\n$/);
+  });
+
+  it('goes through the pager on a terminal, and harmlessly without one', async () => {
+    shellApp({ main: String.raw`printf '\033[2Jhello\n'` });
+    await run();
+    const command = (more: string) => `${process.execPath} ${REPOSITORY}/bin/metactl.cjs logs shop ${more}`;
+    const shown = async (before: string, more = '') =>
+      await onTerminal({ root: scratch.root, program: `${before} ${command(more)}` });
+    expect(await shown('PAGER="tr a-z A-Z"')).toContain(String.raw`\X1B[2JHELLO`);
+    expect(await shown('PAGER="tr a-z A-Z"', '--no-pager')).toContain(String.raw`\x1b[2Jhello`);
+    // Neither is a pager that isn't there a reason to show nothing.
+    for (const pager of ['', 'PAGER=', 'PAGER=nothing-of-that-name', 'TERM=xterm']) {
+      expect(await shown(pager)).toContain(String.raw`\x1b[2Jhello`);
+    }
   });
 
   it('tells what is wrong', async () => {

@@ -64,7 +64,8 @@ test('a time and a number that are none', () => {
 });
 
 test('the pager is the one that is asked for', () => {
-  expect(pagerWords(undefined)).toEqual(['less']);
-  expect(pagerWords('more -d')).toEqual(['more', '-d']);
-  expect([pagerWords(''), pagerWords(' '), pagerWords('cat')]).toEqual([undefined, undefined, undefined]);
+  expect(pagerWords({ TERM: 'xterm' })).toEqual(['less']);
+  expect([pagerWords({ TERM: 'dumb' }), pagerWords({})]).toEqual([undefined, undefined]);
+  expect(pagerWords({ PAGER: 'more -d' })).toEqual(['more', '-d']);
+  for (const PAGER of ['', ' ', 'cat']) expect(pagerWords({ PAGER, TERM: 'xterm' })).toBeUndefined();
 });
