@@ -11,7 +11,7 @@ import { readSecretFile } from './read-file.ts';
 import { checkEffective, checkFirewall, checkLess, forbiddenReference, type TrustContext } from './trust.ts';
 import type { KeySpec, LoadedConfig, Origin, Problem, Setting } from './types.ts';
 import { unbuiltProblem } from './unbuilt.ts';
-import { checkNames, checkRelations } from './validate.ts';
+import { checkNames, checkNumbers, checkRelations } from './validate.ts';
 import { expectation, keepsQuotes, readValue } from './values.ts';
 
 /** What a configuration is assembled from: the layers as read, and what is known about app and node. */
@@ -85,6 +85,7 @@ class Assembly {
     });
     checkFirewall(this.#find('firewall.out', 'policy')?.winner, files, this.#trust);
     const sections = this.#settings(usable);
+    checkNumbers(sections, this.#problems);
     const environments = new Map(daemons.map((daemon) => [daemon, this.#environment(daemon)]));
     const unbuilt = this.#unbuilt(sections);
     this.#warnings.addAll(unbuilt.note);

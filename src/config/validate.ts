@@ -7,11 +7,22 @@ import { nameProblem } from './names.ts';
 import type { ProblemList } from './problem-list.ts';
 import { APP_SECTIONS, NODE_SECTIONS, sectionSpec } from './schema/index.ts';
 import { checkWritten, type TrustContext } from './trust.ts';
+import type { Setting } from './types.ts';
 
 type Sections = ReadonlyMap<string, ReadonlyMap<string, MergedKey>>;
 
 /** An app of more daemons than this is a mistake, or an attack on the time of whoever reads it. */
 const MOST_DAEMONS = 100;
+
+/** Each entry may cut each other one into pieces; an application's must not take the machine's time. */
+const MOST_ACCEPTED = 64;
+
+/** Checks how long sections are of which every key counts. */
+export function checkNumbers(sections: ReadonlyMap<string, readonly Setting[]>, problems: ProblemList): void {
+  const first = sections.get('firewall.out.accept')?.[MOST_ACCEPTED];
+  if (first !== undefined)
+    problems.at(first.origin, messages.tooMany('entries of [firewall.out.accept]', MOST_ACCEPTED));
+}
 
 /** Checks the names of sections. @returns the daemons, in order of first appearance. */
 export function checkNames(material: Material, problems: ProblemList): readonly string[] {

@@ -7,7 +7,7 @@ import type { Paths } from '../util/paths.ts';
 import { checkAppDirectory } from './app-directory.ts';
 import { isSandboxed } from './enabled.ts';
 import { etcFiles, TTY_GROUP } from './etc-files.ts';
-import { planFirewall, type Resolutions, UNRESOLVED } from './firewall.ts';
+import { planFirewall, type Resolutions, requireSmall, UNRESOLVED } from './firewall.ts';
 import { isBelow } from './host-directories.ts';
 import { planIdentity, usesUserNamespace } from './identity.ts';
 import { planLimits } from './limits.ts';
@@ -62,6 +62,7 @@ export function buildPlan(input: PlanInput): SandboxPlan {
     resolvConf: resolvConfOf(root),
     network: linkOf(config, network),
   });
+  if (firewall !== undefined) requireSmall(config, firewall);
   return {
     app: config.app,
     daemon,

@@ -1,5 +1,6 @@
 import { parseEndpoint } from '../config/endpoint.ts';
 import type { AppConfig, Setting } from '../config/types.ts';
+import { destinationBoxes, MOST_ELEMENTS } from '../util/destinations.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { isLoopbackAddress } from '../util/loopback.ts';
 import type { FirewallEntry, FirewallPlan } from './plan.ts';
@@ -47,6 +48,25 @@ export function planFirewall(
     resolvers: resolversOf(resolvConf),
     resolveInterval: config.number('firewall.out', 'resolve-interval') ?? 60_000,
   };
+}
+
+/**
+ * Refuses a firewall that the kernel and its administrator would be at work on for minutes. Pure.
+ * @throws MetactlError METACTL_FIREWALL_TOO_LARGE (78)
+ */
+export function requireSmall(config: AppConfig, { accept }: FirewallPlan): void {
+  if ((['4', '6'] as const).every((family) => destinationBoxes(family, accept) !== undefined)) return;
+  const { file, line } = config.section('firewall.out.accept')[0]!.origin;
+  throw new MetactlError(
+    `${file}:${line}: [firewall.out.accept] is more than ${MOST_ELEMENTS} networks and ports, once what overlaps is cut`,
+    {
+      code: 'METACTL_FIREWALL_TOO_LARGE',
+      step: 'plan the firewall',
+      path: file,
+      hint: 'name fewer ports of the same networks, or wider networks',
+      exitStatus: EXIT.configuration,
+    },
+  );
 }
 
 /** A plan with what was found out since about its names. Pure. */

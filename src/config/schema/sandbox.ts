@@ -124,7 +124,7 @@ export const SANDBOX: readonly SectionSpec[] = [
   },
   {
     name: 'firewall.out.accept',
-    doc: 'Where the app may connect to: a label, and where. Without effect under the policy `accept`.',
+    doc: 'Where the app may connect to: a label, and where; 64 at most. Without effect under the policy `accept`.',
     keys: [
       {
         key: '*',

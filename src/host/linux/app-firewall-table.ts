@@ -1,8 +1,9 @@
-import type { FirewallEntry, FirewallPlan } from '../../sandbox/plan.ts';
+import type { FirewallPlan } from '../../sandbox/plan.ts';
+import { type Destination, destinationBoxes } from '../../util/destinations.ts';
+import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
-import { type Box, disjoint } from './app-firewall-boxes.ts';
 import { tableName } from './network-name.ts';
-import { formatValue, parseValue } from './nft-data.ts';
+import { formatValue } from './nft-data.ts';
 import { partText } from './nft-text.ts';
 import type { DataType, Expression, Field, NftElement, NftRule, NftSet, NftTable } from './nft-types.ts';
 
@@ -101,7 +102,7 @@ export function firewallNames(app: string) {
   } as const;
 }
 
-/** What of the table is one app's. */
+/** What of the table is one app's. @throws MetactlError METACTL_FIREWALL_TOO_LARGE */
 export function firewallPart(table: string, app: string, link: string, plan: FirewallPlan): NftTable {
   const chain = firewallChain(app);
   return {
@@ -113,9 +114,14 @@ export function firewallPart(table: string, app: string, link: string, plan: Fir
   };
 }
 
-/** Only the sets that change when names are resolved again. */
-export function acceptPart(table: string, app: string, plan: FirewallPlan): NftTable {
-  return { name: table, sets: acceptSets(app, plan), chains: [] };
+/** Of a part only the sets that change when names are resolved again. */
+export function acceptPart({ name, sets = [] }: NftTable): NftTable {
+  return { name, sets, chains: [] };
+}
+
+/** How many rules the app's chain has. */
+export function ruleCount(app: string, plan: FirewallPlan): number {
+  return rulesOf(app, plan).length;
 }
 
 /** The app's rules as nft prints them. */
@@ -161,31 +167,23 @@ function acceptSets(app: string, plan: FirewallPlan): NftSet[] {
   const entries = [...plan.accept, ...plan.resolvers.flatMap(resolverEntries)];
   return FAMILIES.map((family) => {
     const key = keyOf(family);
-    const boxes = entries.flatMap((entry) => boxesOf(family, entry));
-    const elements = disjoint(boxes).map(
-      (box): NftElement => ({ key: box.map((range, i) => formatValue(key[i]!, range)) }),
-    );
+    const boxes = destinationBoxes(family, entries);
+    if (boxes === undefined) throw tooLarge(app);
+    const elements = boxes.map((box): NftElement => ({ key: box.map((range, i) => formatValue(key[i]!, range)) }));
     return { name: firewallNames(app).accept[family], key, interval: true, elements };
   });
 }
 
-function resolverEntries(address: string): FirewallEntry[] {
+function resolverEntries(address: string): Destination[] {
   const protocols = ['udp', 'tcp'] as const;
-  return protocols.map((protocol) => ({ label: '', text: '', networks: [address], ports: [53, 53], protocol }));
+  return protocols.map((protocol) => ({ networks: [address], ports: [53, 53], protocol }));
 }
 
-const ALL_PROTOCOLS = '0-255';
-const ALL_PORTS = '0-65535';
-
-function boxesOf(family: Family, { networks, ports, protocol }: FirewallEntry): Box[] {
-  const [address, proto, service] = keyOf(family);
-  const named = protocol === 'icmp' && family === '6' ? 'ipv6-icmp' : protocol;
-  const range = ports === undefined ? ALL_PORTS : `${ports[0]}-${ports[1]}`;
-  return networks
-    .filter((network) => network.includes(':') === (family === '6'))
-    .map((network) => [
-      parseValue(address, network),
-      parseValue(proto, named ?? ALL_PROTOCOLS),
-      parseValue(service, range),
-    ]);
+/** At a start the plan has been refused before, by file and line; this is what names have become since. */
+function tooLarge(app: string): MetactlError {
+  return new MetactlError(`the names in [firewall.out.accept] of ${app} stand for too many addresses by now`, {
+    code: 'METACTL_FIREWALL_TOO_LARGE',
+    step: 'make the firewall',
+    hint: 'the addresses that were allowed stay so; name networks instead of names',
+  });
 }

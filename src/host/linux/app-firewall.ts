@@ -19,6 +19,7 @@ import {
   firewallTable,
   firewallTableName,
   REFUSED,
+  ruleCount,
   WHOLE,
 } from './app-firewall-table.ts';
 import { withMachineLock } from './machine-lock.ts';
@@ -36,7 +37,7 @@ import {
   replaceTable,
 } from './nft-batch.ts';
 import { formatValue } from './nft-data.ts';
-import type { NftChain } from './nft-types.ts';
+import type { NftTable } from './nft-types.ts';
 import { forgetMade, madeOf, recordMade } from './record.ts';
 
 /*
@@ -47,16 +48,18 @@ import { forgetMade, madeOf, recordMade } from './record.ts';
 /**
  * Puts an app's firewall in force, or replaces it; the first one of the node makes the table, and a table that somebody
  * damaged is made anew with the firewalls of all running apps. Under the app's lock, before anything of the app runs.
- * @throws MetactlError METACTL_NO_NFT, METACTL_NFT
+ * @throws MetactlError METACTL_NO_NFT, METACTL_NFT, METACTL_FIREWALL_TOO_LARGE
  */
 export async function ensureFirewall(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<void> {
   const table = firewallTableName(paths);
+  const part = firewallPart(table, app, link, plan);
   recordMade(paths, app, { kind: 'firewall', table, chain: firewallChain(app) });
   const now = Date.now();
   const record: FirewallRecord = { link, plan, since: recordOf(paths, app)?.since ?? now, resolvedAt: now };
+  const others = isWhole(table) ? undefined : new OtherParts(paths, table, app);
   await withMachineLock(false, async () => {
-    if (!isWhole(table)) rebuild(paths, table, app);
-    putRules(table, app, record);
+    if (!isWhole(table)) rebuild(paths, table, app, others);
+    putRules(table, part);
     writeFirewallRecord(paths, app, record);
   });
 }
@@ -64,17 +67,20 @@ export async function ensureFirewall(paths: Paths, app: string, link: string, pl
 /**
  * The same while the app runs, with what its names stand for now. Only what has changed is touched.
  * @returns whether the rules had gone and were put back.
+ * @throws MetactlError METACTL_FIREWALL_TOO_LARGE: then all stays as it is.
  */
 export async function renewFirewall(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<boolean> {
   const table = firewallTableName(paths);
+  const part = firewallPart(table, app, link, plan);
+  const others = isWhole(table) ? undefined : new OtherParts(paths, table, app);
   return await withMachineLock(false, async () => {
     const before = readFirewallRecord(paths, app);
     const gone = before === undefined || !isInForce(table, app, before.plan);
-    if (gone && !isWhole(table)) rebuild(paths, table, app);
+    if (gone && !isWhole(table)) rebuild(paths, table, app, others);
     const now = Date.now();
     const record: FirewallRecord = { link, plan, since: before?.since ?? now, resolvedAt: now };
-    if (gone) putRules(table, app, record);
-    else if (!sameAddresses(before?.plan, plan)) exchangeAddresses(table, app, plan);
+    if (gone) putRules(table, part);
+    else if (!sameAddresses(before?.plan, plan)) exchangeAddresses(table, part);
     writeFirewallRecord(paths, app, record);
     return gone;
   });
@@ -87,12 +93,15 @@ export async function repairFirewall(paths: Paths, app: string): Promise<boolean
     const record = readFirewallRecord(paths, app);
     return record === undefined || isInForce(table, app, record.plan) ? undefined : record;
   };
-  if (isMissing() === undefined) return false;
+  const missing = isMissing();
+  if (missing === undefined) return false;
+  const part = firewallPart(table, app, missing.link, missing.plan);
+  const others = isWhole(table) ? undefined : new OtherParts(paths, table, app);
   return await withMachineLock(false, async () => {
-    const record = isMissing();
-    if (record === undefined) return false;
-    if (!isWhole(table)) rebuild(paths, table, app);
-    putRules(table, app, record);
+    // Its supervisor alone renews it, and does one thing after the other: what is on record is the same as before.
+    if (isMissing() === undefined) return false;
+    if (!isWhole(table)) rebuild(paths, table, app, others);
+    putRules(table, part);
     return true;
   });
 }
@@ -107,7 +116,8 @@ export async function removeFirewall(paths: Paths, app: string): Promise<void> {
   const table = firewallTableName(paths);
   await withMachineLock(false, async () => {
     const record = readFirewallRecord(paths, app);
-    const part = firewallPart(table, app, record?.link ?? '', record?.plan ?? NOTHING);
+    // What the sets hold goes with them.
+    const part = firewallPart(table, app, record?.link ?? '', NOTHING);
     // Without a record it was never put.
     if (record !== undefined) transact('remove the firewall', table, removePart(part), osConstants.errno.ENOENT);
     removeFirewallRecord(paths, app);
@@ -141,12 +151,12 @@ export function readFirewall(paths: Paths, app: string): FirewallState | undefin
 
 const NOTHING: FirewallPlan = { policy: 'drop', accept: [], resolvers: [], resolveInterval: 0 };
 
-function putRules(table: string, app: string, { link, plan }: FirewallRecord): void {
-  transact('put the firewall in force', table, putPart(firewallPart(table, app, link, plan)));
+function putRules(table: string, part: NftTable): void {
+  transact('put the firewall in force', table, putPart(part));
 }
 
-function exchangeAddresses(table: string, app: string, plan: FirewallPlan): void {
-  transact('exchange the addresses of the firewall', table, refillSets(acceptPart(table, app, plan)));
+function exchangeAddresses(table: string, part: NftTable): void {
+  transact('exchange the addresses of the firewall', table, refillSets(acceptPart(part)));
 }
 
 /** Whether the table has all that apps have in common, as this version makes it. */
@@ -158,16 +168,36 @@ function isWhole(table: string): boolean {
 /** Whether packets of the app's link get to its rules, and all of these are there. */
 function isInForce(table: string, app: string, plan: FirewallPlan): boolean {
   if (!isWhole(table)) return false;
-  const [{ name, rules }] = firewallPart(table, app, '', plan).chains as [NftChain];
+  const name = firewallChain(app);
   const uses = readRuleCounts(networkAddon().nfnetlink(askChains(table, [name]))).get(name);
   // One more is the element that leads to it.
-  return uses === rules.length + 1;
+  return uses === ruleCount(app, plan) + 1;
+}
+
+/** The firewalls of all other apps, computed before the lock is taken; only those that change meanwhile cost time under it. */
+class OtherParts {
+  readonly #table: string;
+  readonly #parts = new Map<string, { readonly of: string; readonly part: NftTable }>();
+
+  constructor(paths: Paths, table: string, except: string) {
+    this.#table = table;
+    for (const [app, record] of otherRecords(paths, except)) this.of(app, record);
+  }
+
+  of(app: string, { link, plan }: FirewallRecord): NftTable {
+    const of = JSON.stringify([link, plan]);
+    const known = this.#parts.get(app);
+    const part = known?.of === of ? known.part : firewallPart(this.#table, app, link, plan);
+    this.#parts.set(app, { of, part });
+    return part;
+  }
 }
 
 /** Makes the table anew with the firewalls of all apps that have one on record, but `except`, which follows. */
-function rebuild(paths: Paths, table: string, except: string): void {
+function rebuild(paths: Paths, table: string, except: string, prepared: OtherParts | undefined): void {
+  const parts = prepared ?? new OtherParts(paths, table, except);
   transact('load the nft table', table, replaceTable(firewallTable(table)));
-  for (const [app, record] of otherRecords(paths, except)) putRules(table, app, record);
+  for (const [app, record] of otherRecords(paths, except)) putRules(table, parts.of(app, record));
 }
 
 /** Whether another app has a firewall. Stops at the first: with hundreds of apps most removals end there. */

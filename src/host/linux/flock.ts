@@ -5,6 +5,14 @@ import { addon } from './addon.ts';
 const FIRST_PAUSE = 1;
 const LONGEST_PAUSE = 50;
 
+interface LockOptions {
+  readonly shared?: boolean;
+  /** Milliseconds. */
+  readonly timeout?: number;
+  /** What whoever else has it does. */
+  readonly users?: string;
+}
+
 /**
  * Takes a flock(2) on an open descriptor, waiting at most `timeout` ms without blocking the event loop. It is released
  * by closing the descriptor (and all its duplicates), so also by the death of this process.
@@ -13,7 +21,7 @@ const LONGEST_PAUSE = 50;
 export async function lockFile(
   fd: number,
   path: string,
-  { shared = false, timeout = 10_000 }: { shared?: boolean; timeout?: number } = {},
+  { shared = false, timeout = 10_000, users = 'works on the same app' }: LockOptions = {},
 ): Promise<void> {
   const deadline = Date.now() + timeout;
   for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
@@ -23,7 +31,7 @@ export async function lockFile(
         code: 'METACTL_LOCKED',
         step: 'lock file',
         path,
-        hint: 'another metactl works on the same app: try again when it is done',
+        hint: `another metactl ${users}: try again when it is done`,
       });
     }
     await sleep(pause);

@@ -18,7 +18,7 @@ export async function withMachineLock<T>(shared: boolean, work: () => Promise<T>
   lockPlace ??= openSync(MACHINE_LOCK, O_PATH);
   const fd = openSync(`/proc/self/fd/${lockPlace}`, constants.O_RDONLY);
   try {
-    await lockFile(fd, MACHINE_LOCK, { shared });
+    await lockFile(fd, MACHINE_LOCK, { shared, users: 'changes the networks of this machine' });
     return await work();
   } finally {
     closeSync(fd);

@@ -77,6 +77,13 @@ describe('flock', () => {
     expect(addon().flock(first, 'exclusive')).toBe(true);
     expect(addon().flock(second, 'shared')).toBe(false);
     await expect(lockFile(second, path, { timeout: 30 })).rejects.toMatchObject({ code: 'METACTL_LOCKED', path });
+    // What all apps of the machine share is nobody's own.
+    await expect(
+      lockFile(second, path, { timeout: 0, users: 'changes the networks of this machine' }),
+    ).rejects.toMatchObject({
+      message: `\`${path}\` is locked by another process`,
+      hint: 'another metactl changes the networks of this machine: try again when it is done',
+    });
     addon().flock(first, 'unlock');
     await lockFile(second, path);
     expect(addon().flock(first, 'shared')).toBe(false);

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { firewallNames, namesOf, planFirewall, type Resolutions, withNames } from '../../../src/sandbox/firewall.ts';
+import {
+  firewallNames,
+  namesOf,
+  planFirewall,
+  type Resolutions,
+  requireSmall,
+  withNames,
+} from '../../../src/sandbox/firewall.ts';
 import { MetactlError } from '../../../src/util/error.ts';
 import { inspect } from '../config/root.ts';
 
@@ -52,6 +59,26 @@ describe('a firewall', () => {
     const shared = () => planFirewall(config(NODE), found, { ...own, network: 'shared' });
     expect(shared).toThrow(MetactlError);
     expect(shared).toThrow(/nodes\/myapp\.conf:2: \[firewall\.out\] policy = reject needs a network of the app's own$/);
+  });
+
+  it('must be small, however its entries cut each other', () => {
+    const lines = (name: string, value: (i: number) => string) =>
+      Array.from({ length: 32 }, (_, i) => `${name}${i} = ${value(i)}\n`).join('');
+    const ports = lines('port', (i) => `0.0.0.0/0:${1000 + 2 * i}`);
+    const networks = lines('net', (i) => `10.0.${2 * i}.0/24:900-50000`);
+    const head = '[firewall.out]\npolicy = reject\n[firewall.out.accept]\n';
+    const small = config(`${head}${ports}`);
+    requireSmall(small, planFirewall(small, found, own)!);
+    const large = config(`${head}${ports}${networks}`);
+    const refused = () => requireSmall(large, planFirewall(large, found, own)!);
+    expect(refused).toThrow(
+      /nodes\/myapp\.conf:4: \[firewall\.out\.accept\] is more than 1024 networks and ports, once what overlaps is cut$/,
+    );
+    expect(refused).toThrow(MetactlError);
+    expect(inspect({ node: `${head}${ports}${networks}one-more = 10.1.0.0/16\n` }).lines).toEqual([
+      '/etc/metactl/nodes/myapp.conf:68:12: found more than 64 entries of [firewall.out.accept], expected a smaller file',
+    ]);
+    expect(inspect({ node: `${head}${ports}${networks}` }).lines).toEqual([]);
   });
 
   it('has an interval as configured', () => {

@@ -12,24 +12,41 @@ export interface Range {
 /** One range for each field. */
 export type Box = readonly Range[];
 
-/** The same as all boxes together, without any overlap; the widest stay whole. */
-export function disjoint(boxes: readonly Box[]): Box[] {
-  const widestFirst = [...boxes].sort((a, b) => compare(volume(b), volume(a)));
+/**
+ * The same as all boxes together, without any overlap; the widest stay whole.
+ * @param most So many may go in and come out; how long it takes is bound by that too, for boxes come from applications.
+ * @returns undefined where that is not enough.
+ */
+export function disjoint(boxes: readonly Box[], most = Number.POSITIVE_INFINITY): Box[] | undefined {
+  if (boxes.length > most) return undefined;
+  const sized = boxes.map((box) => ({ box, volume: volume(box) }));
+  sized.sort((a, b) => compare(b.volume, a.volume));
   const result: Box[] = [];
-  for (const box of widestFirst) {
+  let left = most * most;
+  for (const { box } of sized) {
     let pieces: Box[] = [box];
     for (const other of result) {
-      pieces = pieces.flatMap((piece) => without(piece, other));
+      left -= pieces.length;
+      if (left < 0) return undefined;
+      if (pieces.some((piece) => overlap(piece, other))) pieces = pieces.flatMap((piece) => without(piece, other));
       if (pieces.length === 0) break;
     }
     result.push(...pieces);
+    if (result.length > most) return undefined;
   }
   return result;
 }
 
+function overlap(box: Box, other: Box): boolean {
+  for (let i = 0; i < box.length; i++) {
+    if (box[i]!.first > other[i]!.last || box[i]!.last < other[i]!.first) return false;
+  }
+  return true;
+}
+
 /** The pieces of a box that are not in another one. */
 function without(box: Box, other: Box): Box[] {
-  if (!box.every((range, i) => range.first <= other[i]!.last && range.last >= other[i]!.first)) return [box];
+  if (!overlap(box, other)) return [box];
   const pieces: Box[] = [];
   const rest = [...box];
   for (const [i, cut] of other.entries()) {
