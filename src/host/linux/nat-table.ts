@@ -3,7 +3,7 @@ import type { Paths } from '../../util/paths.ts';
 import type { PublishedPort } from '../../util/publish.ts';
 import { LINK_PREFIX, tableName } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
-import { loadTable, readAllChains } from './nft.ts';
+import { isWhole, loadTable, putTablePart, readAllChains } from './nft.ts';
 import type { Expression, Field, NftChain, NftElement, NftMembers, NftSet, NftTable } from './nft-types.ts';
 import { defaultPool } from './pool.ts';
 
@@ -184,7 +184,26 @@ export function hasNatTable(paths: Paths): boolean {
   return networkAddon().hasNftTable(natTableName(paths));
 }
 
-/** @throws MetactlError METACTL_NO_NFT, METACTL_NFT */
-export function loadNatTable(paths: Paths): void {
-  loadTable(natTable(paths));
+/** Whether all that the apps have in common is there. */
+export function isNatWhole(paths: Paths): boolean {
+  return isWhole(natTable(paths));
+}
+
+/**
+ * Makes the table, or what is missing of it; published ports that are in it stay.
+ * @throws MetactlError METACTL_NO_NFT, METACTL_NFT
+ */
+export function ensureNatTable(paths: Paths): void {
+  const table = natTable(paths);
+  if (isWhole(table)) return;
+  if (!hasNatTable(paths)) {
+    loadTable(table);
+    return;
+  }
+  try {
+    putTablePart('mend the nft table', { ...table, sets: (table.sets ?? []).map((set) => ({ ...set, shared: true })) });
+  } catch {
+    // Somebody's chains are in the place of its own: every app puts its ports back.
+    loadTable(table);
+  }
 }

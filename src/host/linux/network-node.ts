@@ -2,10 +2,9 @@ import { opendirSync } from 'node:fs';
 import type { Paths } from '../../util/paths.ts';
 import { type BaseNeed, readIpv6Facts, type SysctlValue, sysctlsFor } from './forwarding.ts';
 import { withMachineLock } from './machine-lock.ts';
-import { hasNatTable, loadNatTable, natTableName } from './nat-table.ts';
+import { ensureNatTable, isNatWhole, natTableName } from './nat-table.ts';
 import { tableName } from './network-name.ts';
-import { networkAddon } from './network-native.ts';
-import { loadBaseTable, readOtherClaims, removeBaseTable } from './nft.ts';
+import { baseTable, isWhole, loadBaseTable, readOtherClaims, removeBaseTable } from './nft.ts';
 import { forgetMade, type MadeObject, type MadeOf, madeOf, ofKind, readMade, recordMade } from './record.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 
@@ -15,7 +14,7 @@ import { readSysctl, writeSysctl } from './sysctl.ts';
  * the lock, whether any app has a network recorded. So neither misses the other.
  */
 
-/** Makes sure that the base is there, as it is needed. The usual case costs two look-ups and no process. */
+/** Makes sure that the base is there, as it is needed. The usual case costs few look-ups and no process. */
 export async function ensureBase(paths: Paths, need: BaseNeed): Promise<void> {
   if (await withMachineLock(true, async () => isReady(paths, need))) return;
   await withMachineLock(false, async () => load(paths, need));
@@ -24,8 +23,8 @@ export async function ensureBase(paths: Paths, need: BaseNeed): Promise<void> {
 /** Whether all that is needed is there and on record, and nobody has changed it since. */
 export function isReady(paths: Paths, need: BaseNeed): boolean {
   const { uplink, ipv6, nat } = need;
-  if (!networkAddon().hasNftTable(tableName(paths)) || (nat && !hasNatTable(paths))) return false;
   const made = readMade(paths, undefined);
+  if (!isBaseWhole(paths, made) || (nat && !isNatWhole(paths))) return false;
   const tables = ofKind(made, 'nft').map(({ table }) => table);
   if (!tables.includes(tableName(paths)) || (nat && !tables.includes(natTableName(paths)))) return false;
   if (uplink === undefined) return true;
@@ -33,6 +32,11 @@ export function isReady(paths: Paths, need: BaseNeed): boolean {
   const has = ({ key }: SysctlValue) => recorded.some((one) => one.key === key);
   if (!uplink.forwarding || !sysctlsFor({ ...need, ipv6: false }, undefined).every(has)) return false;
   return !ipv6 || isIpv6Ready(uplink.name, recorded);
+}
+
+/** Whether the base table has all its rules. */
+export function isBaseWhole(paths: Paths, made: readonly MadeObject[] = readMade(paths, undefined)): boolean {
+  return isWhole(baseTable(tableName(paths), ofKind(made, 'sysctl')));
 }
 
 function isIpv6Ready(uplink: string, recorded: readonly MadeOf<'sysctl'>[]): boolean {
@@ -64,7 +68,7 @@ function load(paths: Paths, need: BaseNeed): void {
   const made = recordMade(paths, undefined, ...tables, ...changes);
   // The rules first: an uplink never forwards without them.
   loadBaseTable(table, ofKind(made, 'sysctl'));
-  if (need.nat && !hasNatTable(paths)) loadNatTable(paths);
+  if (need.nat) ensureNatTable(paths);
   for (const { key, value } of ofKind(made, 'sysctl')) if (readSysctl(key) !== value) writeSysctl(key, value);
 }
 

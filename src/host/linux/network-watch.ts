@@ -6,10 +6,12 @@ import { addon, type Poll } from './addon.ts';
 import { watchConflicts } from './conflict-watch.ts';
 import type { BaseNeed } from './forwarding.ts';
 import { withAppLock } from './lock.ts';
-import { hasNatTable } from './nat-table.ts';
+import { hasNatTable, isNatWhole, natTableName } from './nat-table.ts';
 import { connectionOf, makeAppNetwork, needOf, networkOf } from './network.ts';
 import { linkAlias, tableName } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
+import { isBaseWhole } from './network-node.ts';
+import { isPublished } from './publish.ts';
 import { RepairPace } from './repair-pace.ts';
 import { removedRoutes } from './route-event.ts';
 
@@ -135,7 +137,8 @@ class NetworkWatch {
     if (link === undefined || link.alias !== linkAlias(paths, app)) return [`the link ${network.hostLink}`];
     const name = this.#need.uplink?.name;
     const uplink = name === undefined ? undefined : native.readLink(name);
-    const connection = connectionOf(networkOf(network, this.#need.uplink), uplink?.index ?? 0);
+    const own = networkOf(network, this.#need.uplink);
+    const connection = connectionOf(own, uplink?.index ?? 0);
     const missing = native
       .missingParts(link.index, connection)
       .map(({ kind, at }) =>
@@ -143,10 +146,20 @@ class NetworkWatch {
           ? `the route to ${connection.addresses[at]}`
           : `the proxy entry of ${connection.proxied[at]} on ${name}`,
       );
-    if (!native.hasNftTable(tableName(paths))) missing.push(`the nft table ${tableName(paths)}`);
-    if (this.#need.nat && !hasNatTable(paths)) missing.push(`the nft table ${tableName(paths)}-nat`);
+    missing.push(...this.#missingRules());
+    if (hasNatTable(paths) && !isPublished(paths, app, own)) missing.push(`the published ports ${own.publish}`);
     if (uplink !== undefined && !uplink.forwarding) missing.push(`the forwarding of ${name}`);
     return missing;
+  }
+
+  #missingRules(): string[] {
+    const { paths } = this.#request;
+    const lost = (table: string) =>
+      networkAddon().hasNftTable(table) ? `rules of the nft table ${table}` : `the nft table ${table}`;
+    return [
+      ...(isBaseWhole(paths) ? [] : [lost(tableName(paths))]),
+      ...(!this.#need.nat || isNatWhole(paths) ? [] : [lost(natTableName(paths))]),
+    ];
   }
 
   async #putBack(missing: readonly string[]): Promise<void> {

@@ -107,6 +107,11 @@ export function askChains(table: string, chains: readonly string[]): Uint8Array 
   return numbered(asked);
 }
 
+/** Asks for each member that a part has in other parts' sets: what isn't there is answered by ENOENT. */
+export function askMembers(part: NftTable): Uint8Array {
+  return numbered(members(part, NFT_MSG.getElement, 0));
+}
+
 /** Asks for the elements of a set. */
 export function listElements(table: string, set: string): Uint8Array {
   return query(NFT_MSG.getElement, NLM_F_DUMP, named(1, table), named(2, set));

@@ -3,8 +3,8 @@ import { getSystemErrorName } from 'node:util';
 import { MetactlError } from '../../util/error.ts';
 import { LINK_PREFIX } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
-import { type NftChainName, type Refusal, readChains, readOutcome } from './nft-answer.ts';
-import { listChains, putPart, removePart, removeTable, replaceTable } from './nft-batch.ts';
+import { type NftChainName, type Refusal, readChains, readOutcome, readRuleCounts } from './nft-answer.ts';
+import { askChains, askMembers, listChains, putPart, removePart, removeTable, replaceTable } from './nft-batch.ts';
 import type { Expression, NftTable } from './nft-types.ts';
 
 /** A sysctl as it was before metactl changed it. */
@@ -91,6 +91,27 @@ export function loadBaseTable(name: string, claims: readonly Claim[]): void {
 /** Removes the table, if it is there. */
 export function removeBaseTable(name: string): void {
   transact('remove the nft table', name, removeTable(name));
+}
+
+/** Whether a table has all of its chains, and these all their rules. What is in its sets doesn't count. */
+export function isWhole({ name, chains }: NftTable): boolean {
+  const counts = readRuleCounts(networkAddon().nfnetlink(askChains(name, namesOf(chains))));
+  const jumps = chains.flatMap(({ rules }) => rules.flat()).flatMap((one) => (one.kind === 'jump' ? [one.chain] : []));
+  // The kernel counts what leads to a chain too.
+  return chains.every((chain) => {
+    return counts.get(chain.name) === chain.rules.length + jumps.filter((to) => to === chain.name).length;
+  });
+}
+
+/** Whether a part of a table is there: its chains, and its members of other parts' sets. */
+export function hasPart(part: NftTable): boolean {
+  if (!isWhole(part)) return false;
+  const asked = askMembers(part);
+  return asked.length === 0 || readOutcome(networkAddon().nfnetlink(asked)).refusal === undefined;
+}
+
+function namesOf(things: readonly { readonly name: string }[]): string[] {
+  return things.map(({ name }) => name);
 }
 
 export function readOtherClaims(own: string): Claim[] {

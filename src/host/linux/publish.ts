@@ -4,7 +4,7 @@ import { clash, formatPublish, type PublishedPort, parsePublishList } from '../.
 import { findListener } from './listeners.ts';
 import { withMachineLock } from './machine-lock.ts';
 import { hasNatTable, natTableName, type PortClaim, publishPart, readPortClaims } from './nat-table.ts';
-import { putTablePart, removeTablePart } from './nft.ts';
+import { hasPart, putTablePart, removeTablePart } from './nft.ts';
 import type { MadeOf } from './record.ts';
 
 type Network = MadeOf<'network'>;
@@ -34,6 +34,12 @@ export async function publish(paths: Paths, app: string, network: Network, fresh
     }
     putTablePart('publish ports', publishPart(table, app, network, ports));
   });
+}
+
+/** Whether what leads the network's published ports to the app is all there. */
+export function isPublished(paths: Paths, app: string, network: Network): boolean {
+  const ports = publishedPorts(network);
+  return ports.length === 0 || hasPart(publishPart(natTableName(paths), app, network, ports));
 }
 
 /** Takes the app's ports back, whatever they are: what others have meanwhile stays theirs. */

@@ -84,6 +84,21 @@ describe('foreign firewalls', () => {
     expect(connects()).toBe(true);
   });
 
+  it('are not metactl’s own tables', () => {
+    const tables = [
+      'metactl',
+      'metactl-850f',
+      'metactl-nat',
+      'metactl-850f-nat',
+      'metactl-out',
+      'metactl-850f-out',
+    ].map(
+      (name) => `table inet ${name} { chain forward { type filter hook forward priority 0; iifname "mt-1" drop; }; }\n`,
+    );
+    inside(ROUTER, 'nft', ['-f', '-'], tables.join(''));
+    expect(firewalls()).toMatchObject([{ name: 'other firewalls', state: 'ok' }]);
+  });
+
   it.each([
     ['docker.rules', "Docker's firewall (ip filter, chain FORWARD) drops connections of apps to other machines"],
     ['docker-28.rules', "Docker's firewall (ip filter, chain FORWARD) drops connections of apps to other machines"],

@@ -19,12 +19,13 @@ async function watched(
   network: OwnNetwork,
   node: NodeConfig,
   work: (said: string[]) => Promise<void>,
+  app = 'web',
 ): Promise<void> {
   const said: string[] = [];
   const stop = watchNetwork({
     paths: site.paths,
     node,
-    app: 'web',
+    app,
     daemon: 'server',
     network,
     owner: { uid: 0, gid: 0 },
@@ -83,6 +84,12 @@ describe('what somebody takes away from a running app', () => {
           ['nft', 'delete', 'table', 'inet', table],
           () => output('nft', 'list', 'tables'),
           table,
+        ],
+        [
+          `rules of the nft table ${table}`,
+          ['nft', 'flush', 'chain', 'inet', table, 'anti-spoof'],
+          () => output('nft', 'list', 'table', 'inet', table),
+          'fib saddr',
         ],
       ];
       for (const [what, [file, ...args], look, text] of damages) {
@@ -147,6 +154,53 @@ describe('what somebody takes away from a running app', () => {
         output('nft', 'delete', 'table', 'inet', table);
         await backAfter(() => output('nft', 'list', 'ruleset'), 'port-tcp-8080-any-web');
         expect((await meet(network.netns, otherNetns, hostAddress, 8080)).answer).toBe('hello from inside');
+      });
+    });
+  });
+});
+
+describe('published ports of several apps', () => {
+  it('all come back, when nft’s rules are flushed or a part of them is taken', async () => {
+    await withSite(async (site) => {
+      const { otherNetns, hostAddress } = site.lab;
+      const node = site.node({ pool: [] });
+      const web = await makeNat(site, 'web', 5, { publish: [parsePublish('8080:80')!] });
+      const shop = await makeNat(site, 'shop', 6, { publish: [parsePublish('8081:80')!] });
+      const table = `metactl-${site.paths.nodeId}-nat`;
+      const answers = async () => [
+        (await meet(web.netns, otherNetns, hostAddress, 8080)).answer,
+        (await meet(shop.netns, otherNetns, hostAddress, 8081)).answer,
+      ];
+      const list = () => output('nft', '-s', 'list', 'table', 'inet', table);
+      const whole = list();
+      const damages: [string[], string[]][] = [
+        [
+          ['delete', 'table', 'inet', table],
+          [`the nft table ${table}`, 'the published ports'],
+        ],
+        [['flush', 'table', 'inet', table], [`rules of the nft table ${table}`]],
+        [
+          ['flush', 'map', 'inet', table, 'ports4'],
+          ['the published ports 8080:80', 'the published ports 8081:80'],
+        ],
+        [['delete', 'chain', 'inet', table, 'port-tcp-8081-any-shop'], ['the published ports 8081:80']],
+      ];
+      await watched(site, web, node, async (said) => {
+        const watchShop = async (other: string[]) => {
+          for (const [args, told] of damages) {
+            said.length = 0;
+            other.length = 0;
+            output('nft', ...args);
+            await expect.poll(() => [...list()].sort(), { timeout: 4_000 }).toEqual([...whole].sort());
+            expect(await answers()).toEqual(['hello from inside', 'hello from inside']);
+            await expect
+              .poll(() => told.every((text) => [...said, ...other].some((line) => line.includes(text))), {
+                timeout: 2_000,
+              })
+              .toBe(true);
+          }
+        };
+        await watched(site, shop, node, watchShop, 'shop');
       });
     });
   });

@@ -12,7 +12,7 @@ const NF_DROP = 0;
 /** Flag of an element that ends a range. */
 const INTERVAL_END = 1;
 /** Tables of metactl itself: what they drop is meant. */
-const OWN = /^metactl(-[0-9a-f]{4})?$/;
+const OWN = /^metactl(-[0-9a-f]{4})?(-nat|-out)?$/;
 
 /**
  * Reads the chains that forwarded packets can go through, of everybody but metactl. Where nobody has any, which is the
