@@ -58,6 +58,7 @@ export class DatagramSink extends TellingSink {
           break;
         }
       }
+      if (done < lines.length) error ??= 'ECANCELED';
     } catch (thrown) {
       error = (thrown as MetactlError).code;
     }
@@ -66,6 +67,10 @@ export class DatagramSink extends TellingSink {
       this.#socket = undefined;
     }
     return { done, skipped, error };
+  }
+
+  protected override giveUp(): void {
+    this.#closed = true;
   }
 
   protected override end(): void {

@@ -53,6 +53,7 @@ export abstract class BufferedSink implements Sink {
   readonly #held: Held[] = [];
   #room: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #idle: (() => void)[] = [];
+  #endsLater = false;
 
   constructor(frame: LogHost['frame']) {
     this.#frame = frame;
@@ -65,6 +66,8 @@ export abstract class BufferedSink implements Sink {
   protected abstract write(lines: Buffer, origin: Origin): Promise<void>;
   /** Does what is due though no line has come; never rejects. */
   protected abstract retry(): Promise<void>;
+  /** Nobody waits for the write under way any more: it should end, if it can. */
+  protected giveUp(): void {}
   /** After the last write. */
   protected abstract end(): void;
 
@@ -94,7 +97,11 @@ export abstract class BufferedSink implements Sink {
       await Promise.race([idle, late]);
       clearTimeout(timer);
     }
-    this.end();
+    // A thread that still writes does so by a number, which must not become another file's.
+    if (this.#busy) {
+      this.#endsLater = true;
+      this.giveUp();
+    } else this.end();
   }
 
   /** @returns what had no room. */
@@ -139,6 +146,10 @@ export abstract class BufferedSink implements Sink {
 
   #done(): void {
     this.#busy = false;
+    if (this.#endsLater) {
+      this.end();
+      return;
+    }
     this.#next();
   }
 

@@ -100,6 +100,18 @@ describe('journald', () => {
     expect(new Set(found.map(({ MESSAGE }) => MESSAGE)).size).toBe(9001);
   });
 
+  it('does not hold the end of `run` while it hangs', async () => {
+    shellApp('seq 1 2000', 'log.to = journal');
+    journal.pause();
+    const one = journal.start(['run', 'shop'], here());
+    running.push(one);
+    const before = performance.now();
+    await one.waitFor(/\n2000\n/);
+    const { status, stderr } = await one.ended;
+    expect([status, stderr]).toEqual([0, expect.stringMatching(/can't write to .*: ECANCELED; its lines are lost/)]);
+    expect(performance.now() - before).toBeLessThan(15_000);
+  });
+
   it('costs counted lines while it is away, which the journal says later', async () => {
     shellApp('echo early; sleep 1; echo lost; echo lost; echo gone >&2; sleep 4; echo late', 'log.to = journal');
     const one = journal.start(['run', 'shop'], here());

@@ -14,6 +14,7 @@ class FakeSink extends TellingSink {
   error: string | undefined;
   gate: Promise<void> | undefined;
   calls = 0;
+  ended = false;
 
   constructor() {
     super(frameLines, (text) => this.problems.push(text), '/log');
@@ -23,6 +24,10 @@ class FakeSink extends TellingSink {
   }
   protected mixes(): boolean {
     return true;
+  }
+  protected override end(): void {
+    super.end();
+    this.ended = true;
   }
   protected async send(lines: Buffer): Promise<Sent> {
     this.calls++;
@@ -95,6 +100,9 @@ test('a disk that hangs does not hold the end of the supervisor for ever', async
   const before = performance.now();
   await sink.close(50);
   expect(performance.now() - before).toBeLessThan(5000);
+  // Its descriptor is closed when the last write is over.
+  expect(sink.ended).toBe(false);
   open();
   await sleep(5);
+  expect(sink.ended).toBe(true);
 });
