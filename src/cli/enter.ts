@@ -3,8 +3,8 @@ import { isatty } from 'node:tty';
 import type { Sandbox, StdioPlan } from '../host/host.ts';
 import type { Door } from '../supervisor/enter.ts';
 import { copyOutput } from '../supervisor/output.ts';
-import { exitStatusOf } from '../supervisor/restart-policy.ts';
 import { onSignals } from '../supervisor/signals.ts';
+import { exitStatusOf } from '../supervisor/state/restart-policy.ts';
 import { connectTerminal } from '../supervisor/terminal.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 

@@ -1,6 +1,7 @@
 import type { Platform } from '../platform/platform.ts';
 import { isSecretName, MASK, maskText } from '../util/mask.ts';
 import { MergedConfig } from './app-config.ts';
+import { checkDependencies } from './dependencies.ts';
 import { Interpolator, type Resolved, scopeOf } from './interpolate.ts';
 import { KeyFinder } from './key-finder.ts';
 import type { LayerFile } from './layers.ts';
@@ -86,6 +87,7 @@ class Assembly {
     checkFirewall(this.#find('firewall.out', 'policy')?.winner, files, this.#trust);
     const sections = this.#settings(usable);
     checkNumbers(sections, this.#problems);
+    checkDependencies(sections, this.#problems);
     const environments = new Map(daemons.map((daemon) => [daemon, this.#environment(daemon)]));
     const unbuilt = this.#unbuilt(sections);
     this.#warnings.addAll(unbuilt.note);

@@ -191,6 +191,11 @@ export const unknownName = (name: string, known: readonly string[], chain: strin
 /** `: [daemon.web] command (file:5) → [env] A (file:3) → %(B)` */
 export const chainText = (parts: readonly string[]): string => `: ${parts.map(escapeText).join(' → ')}`;
 export const cycle = (chain: string): Text => ({ message: `found a value that contains itself${chain}` });
+/** @param names the first is also the last. */
+export const dependencyCycle = (names: readonly string[]): Text => ({
+  message: `found daemons that wait for each other: ${names.map(escapeText).join(' → ')}`,
+  hint: 'remove one of their depends-on keys',
+});
 export const tooDeep = (depth: number, chain: string): Text => ({
   message: `found values nested in each other more than ${depth} times${chain}`,
 });

@@ -182,8 +182,8 @@ export interface SysctlChange {
 
 /** One daemon's hold on its app's shared objects. */
 export interface AppHandle {
-  /** Makes the daemon's cgroup and starts it. One running sandbox at a time per handle. */
-  start(plan: SandboxPlan, io: StdioPlan): Promise<Sandbox>;
+  /** Makes the daemon's cgroup and starts it. One running sandbox at a time per handle: the next one when the last is `over`. */
+  start(plan: SandboxPlan, io: StdioPlan): Promise<DaemonSandbox>;
   /** Puts what the firewall's names stand for now in force. @returns false where its rules had gone and were put back. */
   renewFirewall(plan: FirewallPlan): Promise<boolean>;
   /** Puts the firewall's rules back, if somebody took them away. @returns false where that was so. */
@@ -224,6 +224,15 @@ export interface Sandbox {
   signal(signal: number): void;
   /** SIGKILL to everything in it. */
   kill(): void;
+}
+
+/** The sandbox of a daemon that may be started again. */
+export interface DaemonSandbox extends Sandbox {
+  /**
+   * Resolves when the daemon has ended and nothing that it started is left; never rejects. Comes before `ended`: the kernel
+   * may still be taking the empty sandbox down.
+   */
+  readonly over: Promise<Ending>;
 }
 
 export interface Ending {

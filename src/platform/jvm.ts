@@ -8,6 +8,7 @@ export const jvm: Platform = {
   name: 'jvm',
   doc: 'A Java program: `jvm.jar`, or `jvm.classpath` and `jvm.main`. `success-exit-status` is `129 130 143` by default.',
   keys: [...programKeys, ...javaKeys],
+  threadDump: true,
   defaults: () => javaDefaults,
   command: jvmCommand,
 };

@@ -37,6 +37,8 @@ export interface Platform {
   readonly doc: string;
   /** Keys of `[daemon.NAME]` that only this platform has (`jvm.jar`); common keys are in the schema. */
   readonly keys: readonly KeySpec[];
+  /** It prints its threads on SIGQUIT and goes on, as every JVM does: asked for before a kill. */
+  readonly threadDump?: boolean;
   /** Layer 0: raw values by key, interpolated later like any other. `--origin` shows them as `jetty6 default`. */
   defaults(context: PlatformContext): Readonly<Record<string, string>>;
   /** @throws MetactlError (78) where a needed key is missing or does not fit. */

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Ending } from '../host/host.ts';
 import type { CgroupLimits } from '../sandbox/plan.ts';
-import { diedOfMemory } from './restart-policy.ts';
+import { diedOfMemory } from './state/restart-policy.ts';
 
 /** `SIGKILL` for 9. Pure. */
 export function signalName(signal: number): string {

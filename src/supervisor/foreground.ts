@@ -1,17 +1,20 @@
 import { constants } from 'node:os';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { AppHandle } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
+import { EXIT } from '../util/error.ts';
 import { appRequest } from './app-request.ts';
-import { type DaemonEvent, DaemonRunner, type StartOutput } from './daemon-runner.ts';
-import { describeEnding } from './ending-text.ts';
+import { eventText } from './event-text.ts';
 import { FirewallWatch } from './firewall-watch.ts';
 import { killedFor } from './killed-for.ts';
 import { type ForegroundLogs, openForegroundLogs } from './logs/foreground-logs.ts';
-import { copyOutput } from './output.ts';
+import { copyOutput, type StartOutput } from './output.ts';
 import type { Prepared } from './prepare.ts';
-import { restartSettings, stopSettings } from './settings.ts';
 import { onSignals } from './signals.ts';
+import { DaemonGroup, isAtRest } from './state/group.ts';
+import { dependenciesOf, leftOut } from './state/order.ts';
+import { daemonSettings } from './state/settings.ts';
+import { SupervisedDaemon } from './state/supervised.ts';
 
 export interface ForegroundIo {
   readonly stdout: Writable & { readonly isTTY?: boolean };
@@ -27,52 +30,124 @@ export interface ForegroundIo {
  */
 export async function runForeground(prepared: Prepared, io: ForegroundIo): Promise<number> {
   for (const warning of prepared.warnings) io.log(`warning: ${warning}`);
-  const several = prepared.plans.length > 1;
-  const width = Math.max(...prepared.plans.map((plan) => plan.daemon.length));
   const handles: AppHandle[] = [];
-  const runners: DaemonRunner[] = [];
-  const copies: Promise<void>[] = [];
-  const prefixOf = (daemon: string) => (several ? `${daemon.padEnd(width)} | ` : undefined);
+  const copies = new Copies(io, prepared.plans);
   let logs: ForegroundLogs | undefined;
   let asked: number | undefined;
   let firewall: FirewallWatch | undefined;
+  let group: DaemonGroup | undefined;
   const release = onSignals((signal, stops) => {
-    if (stops) asked = signal;
-    else if (signal === constants.signals.SIGHUP) firewall?.renew();
-    for (const runner of runners) stops ? runner.stop(signal) : runner.signal(signal);
+    if (signal === constants.signals.SIGHUP && !stops) firewall?.renew();
+    if (stops && asked !== undefined) group?.kill();
+    else if (stops) {
+      asked = signal;
+      group?.stop(undefined, signal);
+    } else passOn(group, signal);
   });
   try {
-    logs = await openForegroundLogs(prepared, { ...io, prefix: prefixOf });
+    logs = await openForegroundLogs(prepared, { ...io, prefix: (daemon) => copies.prefix(daemon) });
     for (const plan of prepared.plans) {
       // One handle watches for all daemons: they share the address.
       const onWarning = handles.length === 0 ? (text: string) => io.log(`warning: ${text}`) : undefined;
       handles.push(await prepared.host.openApp(appRequest(prepared, plan, onWarning)));
     }
+    if (asked !== undefined) return 128 + asked;
     firewall = watchFirewall(prepared, handles, io);
-    const runs = prepared.plans.map((plan, index) => {
-      const log = logs?.of(plan.daemon);
-      const runner = new DaemonRunner({
-        plan,
-        app: handles[index]!,
-        output: () => log?.startOutput() ?? passedThrough(io, prefixOf(plan.daemon), copies),
-        restart: restartSettings(prepared.config, plan.daemon),
-        stop: stopSettings(prepared.config, plan.daemon),
-        killedFor: (since) => killedFor(prepared.host, plan, since),
-        onEvent: (event) => logEvent(io, plan, event, asked !== undefined),
-      });
-      runners.push(runner);
-      if (asked !== undefined) runner.stop(asked);
-      return runner.run();
-    });
-    const results = await settleOrStop(runs, runners);
-    await Promise.all(copies);
-    return results.find((status) => status !== 0) ?? 0;
+    group = makeGroup(prepared, handles, io, (daemon) => logs?.of(daemon)?.startOutput() ?? copies.startOutput(daemon));
+    const status = await runToEnd(group, io, () => asked !== undefined);
+    await copies.done();
+    return status;
   } finally {
     release();
     await firewall?.close();
     await logs?.close();
     for (const handle of handles.reverse()) await closeHandle(handle, io);
   }
+}
+
+function makeGroup(
+  prepared: Prepared,
+  handles: readonly AppHandle[],
+  io: ForegroundIo,
+  outputOf: (daemon: string) => StartOutput,
+): DaemonGroup {
+  const { plans, config, host } = prepared;
+  const dependencies = dependenciesOf(
+    config,
+    plans.map(({ daemon }) => daemon),
+  );
+  for (const { daemon, other } of leftOut(dependencies)) {
+    io.log(`warning: ${config.app}/${daemon} depends on ${config.app}/${other}, which this does not run`);
+  }
+  const daemons = plans.map(
+    (plan, index) =>
+      new SupervisedDaemon({
+        plan,
+        handle: handles[index]!,
+        output: () => outputOf(plan.daemon),
+        settings: daemonSettings(config, plan.daemon, false),
+        killedFor: (since) => killedFor(host, plan, since),
+      }),
+  );
+  return new DaemonGroup(daemons, dependencies);
+}
+
+/** Signals that mean something to the daemons: SIGHUP as the `reload-signal` of each. */
+function passOn(group: DaemonGroup | undefined, signal: number): void {
+  for (const daemon of group?.daemons.values() ?? []) {
+    if (signal === constants.signals.SIGHUP) daemon.reload();
+    else daemon.signal(signal);
+  }
+}
+
+/**
+ * Starts all and waits until all are at rest. The first that can't be started at all stops the others, and its error is
+ * thrown after they have ended.
+ */
+function runToEnd(group: DaemonGroup, { log }: ForegroundIo, stopping: () => boolean): Promise<number> {
+  const daemons = [...group.daemons.values()];
+  const unstarted = new Map<string, Error>();
+  let error: Error | undefined;
+  let stuck = false;
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      const open = daemons.filter((daemon) => !isAtRest(daemon.status().state));
+      if (open.length === 0) {
+        if (error !== undefined) reject(error);
+        else
+          resolve(
+            exitStatus(
+              daemons.map((daemon) => daemon.status().lastExit?.status),
+              stuck,
+            ),
+          );
+      } else if (!stuck && open.every(({ name }) => group.isStuck(name))) {
+        stuck = true;
+        for (const { app, name } of open) log(`${app}/${name} was not started: it ${group.whyStuck(name)}`);
+        group.stop();
+      }
+    };
+    for (const daemon of daemons) {
+      daemon.onEvent((event, status) => {
+        if (event.type === 'starting') unstarted.delete(daemon.name);
+        else if (event.type === 'start-failed') unstarted.set(daemon.name, event.error);
+        else if (event.type === 'failed' && unstarted.has(daemon.name) && error === undefined) {
+          error = unstarted.get(daemon.name);
+          group.stop();
+        }
+        const text = eventText(event, status, stopping());
+        if (text !== undefined) log(text);
+        // After what this event leads to: it may be another start.
+        setImmediate(look);
+      });
+    }
+    group.start();
+  });
+}
+
+/** That of the first that failed. @param stuck some were never started, because others ended that they wait for. */
+function exitStatus(statuses: readonly (number | undefined)[], stuck: boolean): number {
+  return statuses.find((status) => status !== undefined && status !== 0) ?? (stuck ? EXIT.sandbox : 0);
 }
 
 /** One watch for all daemons: they share the firewall. */
@@ -94,37 +169,42 @@ async function closeHandle(handle: AppHandle, io: ForegroundIo): Promise<void> {
   }
 }
 
-/** Waits for all runs; the first that can't start stops the others, and its error is thrown after they have ended. */
-async function settleOrStop(runs: readonly Promise<number>[], runners: readonly DaemonRunner[]): Promise<number[]> {
-  try {
-    return await Promise.all(runs);
-  } catch (error) {
-    for (const runner of runners) runner.stop();
-    await Promise.allSettled(runs);
-    throw error;
+/** The daemons' output on its way to ours. */
+class Copies {
+  readonly #io: ForegroundIo;
+  readonly #width: number | undefined;
+  readonly #open = new Set<Promise<void>>();
+
+  constructor(io: ForegroundIo, plans: readonly SandboxPlan[]) {
+    this.#io = io;
+    // Lines of one daemon need no name.
+    this.#width = plans.length > 1 ? Math.max(...plans.map((plan) => plan.daemon.length)) : undefined;
   }
-}
 
-function passedThrough(io: ForegroundIo, prefix: string | undefined, copies: Promise<void>[]): StartOutput {
-  return {
-    io: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
-    attach: ({ stdout, stderr }) => {
-      for (const [from, to] of [
-        [stdout, io.stdout],
-        [stderr, io.stderr],
-      ] as const) {
-        if (from !== undefined) copies.push(copyOutput(from, to, { prefix, escape: to.isTTY === true }));
-      }
-    },
-  };
-}
+  /** What each line of a daemon begins with. */
+  prefix(daemon: string): string | undefined {
+    return this.#width === undefined ? undefined : `${daemon.padEnd(this.#width)} | `;
+  }
 
-/** Says what a person at the terminal must know: failures and restarts. An ordinary run says nothing. */
-function logEvent(io: ForegroundIo, plan: SandboxPlan, event: DaemonEvent, stopping: boolean): void {
-  const name = `${plan.app}/${plan.daemon}`;
-  if (event.type === 'ended' && event.failed && !(stopping && event.status > 128)) {
-    io.log(`${name} ${describeEnding(event.ending, plan.limits, event.killedFor)}`);
-  } else if (event.type === 'backoff') {
-    io.log(event.delay === 0 ? `${name}: restarting` : `${name}: restarting in ${event.delay} ms`);
-  } else if (event.type === 'start-failed') io.log(`${name}: ${event.error.message}`);
+  startOutput(daemon: string): StartOutput {
+    const { stdout: out, stderr: errors } = this.#io;
+    return {
+      io: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
+      attach: ({ stdout, stderr }) => {
+        this.#copy(daemon, stdout, out);
+        this.#copy(daemon, stderr, errors);
+      },
+    };
+  }
+
+  #copy(daemon: string, from: Readable | undefined, to: ForegroundIo['stdout']): void {
+    if (from === undefined) return;
+    const copy = copyOutput(from, to, { prefix: this.prefix(daemon), escape: to.isTTY === true });
+    this.#open.add(copy);
+    void copy.finally(() => this.#open.delete(copy));
+  }
+
+  async done(): Promise<void> {
+    await Promise.all(this.#open);
+  }
 }

@@ -1,8 +1,16 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Sandbox, StdioPlan } from '../host/host.ts';
 import { escapeText } from '../util/escape.ts';
 
 /** A line longer than this is passed on in pieces: an app that never ends its line must not fill our memory. */
 const LONGEST_LINE = 64 * 1024;
+
+/** Where the output of one start goes. */
+export interface StartOutput {
+  readonly io: StdioPlan;
+  /** Called with the sandbox before its first instruction, so that no output is missed. */
+  readonly attach: (sandbox: Sandbox) => void;
+}
 
 export interface OutputOptions {
   /** `webapp | `, put before each line; undefined: bytes go through as they are (or escaped, on a terminal). */

@@ -34,7 +34,7 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     type: 'list',
     read: readStatusList,
     expected: 'exit statuses (0 to 255) and signal names',
-    doc: 'Exit statuses and signals after which it is never started again.',
+    doc: 'Exit statuses and signals after which it is not started again, whatever `restart` says: only by hand.',
   },
   {
     key: 'success-exit-status',
@@ -48,15 +48,13 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     type: 'integer',
     default: '0',
     min: 0,
-    unbuilt: 'protects',
-    builtValues: ['0'],
-    doc: 'Give up after so many starts within `start-limit-interval-sec`; 0: never.',
+    max: 1000,
+    doc: 'Give up after so many restarts within `start-limit-interval-sec`; 0: never. Starts by hand do not count.',
   },
   {
     key: 'start-limit-interval-sec',
     type: 'duration',
     default: '10min',
-    unbuilt: 'harmless',
     doc: 'The interval of `start-limit-burst`.',
   },
   {
@@ -71,7 +69,7 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     type: 'duration',
     default: '30s',
     max: LONGEST_TIMER,
-    doc: 'How long a daemon may take to stop before SIGKILL.',
+    doc: 'How long a daemon may take to stop before SIGKILL for all of it. A JVM is asked for its threads (SIGQUIT) one second before.',
   },
   {
     key: 'reload-signal',
@@ -79,7 +77,6 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     default: 'SIGHUP',
     read: readSignal,
     expected: 'a signal such as SIGHUP',
-    unbuilt: 'harmless',
     doc: 'Signal that makes the daemon read its configuration anew.',
   },
   {

@@ -106,8 +106,7 @@ export const FURTHER_KEYS: readonly KeySpec[] = [
     key: 'depends-on.*',
     type: 'enum',
     values: ['started', 'ready'],
-    unbuilt: 'harmless',
-    doc: 'Start only after another daemon of the app has started or is ready.',
+    doc: 'Start only after another daemon of the app has started or is ready; stop before it.',
   },
   {
     key: 'listen.*',

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
-import type { AppHandle, AppRequest, CgroupFacts, Ending, Sandbox, StdioPlan } from '../host.ts';
+import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, Sandbox, StdioPlan } from '../host.ts';
 import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from './app-firewall.ts';
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
 import { makeStateDirectory } from './directories.ts';
@@ -17,6 +17,7 @@ import { beginNetns, holdNetns } from './spare-netns.ts';
 import { openAppStages, type StagesHold } from './stages.ts';
 import { makeTemporary, removeTemporary } from './temporary.ts';
 import { idmapFor, needsIdmap, openUserNamespace, removeUserNamespace } from './user-namespace.ts';
+import type { LaunchedSandbox } from './watch.ts';
 
 /** Where a daemon in `mode = host` starts from: the supervisor's own. */
 const OWN_NETWORK = '/proc/self/ns/net';
@@ -130,7 +131,7 @@ class LinuxApp implements AppHandle {
     this.#stages = openAppStages(objectName(request.paths, request.app));
   }
 
-  async start(plan: SandboxPlan, io: StdioPlan): Promise<Sandbox> {
+  async start(plan: SandboxPlan, io: StdioPlan): Promise<DaemonSandbox> {
     const cgroup = this.#cgroupFor(plan);
     const idmap = plan.userNamespace !== undefined && needsIdmap(plan) ? await idmapFor(plan.userNamespace) : undefined;
     // A new one has seen none; asking the kernel would take as long as a mount.
@@ -153,9 +154,10 @@ class LinuxApp implements AppHandle {
       () => this.#lookForFirewalls(),
       () => {},
     );
-    const ended = this.#finish(sandbox, started, cgroup);
-    this.#running = ended;
-    return new LimitedSandbox(sandbox, cgroup, started, ended);
+    const over = this.#finish(sandbox, started, cgroup);
+    const ended = over.then(() => sandbox.ended);
+    this.#running = Promise.all([this.#running, ended]);
+    return new LimitedSandbox(sandbox, cgroup, { started, over, ended });
   }
 
   /** Once, when the daemon runs already: no start waits for it. */
@@ -220,30 +222,42 @@ class LinuxApp implements AppHandle {
   }
 
   /** Waits for the end, then ends what a plain supervision could not reach. */
-  async #finish(sandbox: Sandbox, started: Promise<void>, cgroup: DaemonCgroup): Promise<Ending> {
-    const ending = await sandbox.ended;
+  async #finish(sandbox: LaunchedSandbox, started: Promise<void>, cgroup: DaemonCgroup): Promise<Ending> {
+    const ending = await sandbox.daemonEnded;
     await started.catch(() => {});
-    removeLive(this.#request.paths, this.#request.app, this.#request.daemon);
+    const { paths, app, daemon } = this.#request;
+    if (cgroup.holdsOnly(sandbox.pid)) {
+      removeLive(paths, app, daemon);
+      return ending;
+    }
+    await sandbox.ended;
+    removeLive(paths, app, daemon);
     cgroup.kill();
     if (cgroup.spent) {
       if (this.#cgroup === cgroup) this.#cgroup = undefined;
       await cgroup.remove();
     }
-    return ending;
+    return await sandbox.ended;
   }
 }
 
 /** A sandbox whose end includes that of everything in its cgroup. */
-class LimitedSandbox implements Sandbox {
+class LimitedSandbox implements DaemonSandbox {
   readonly #sandbox: Sandbox;
   readonly #cgroup: DaemonCgroup;
+  #isOver = false;
   readonly pid: number;
   readonly stdout: Sandbox['stdout'];
   readonly stderr: Sandbox['stderr'];
   readonly started: Promise<void>;
+  readonly over: Promise<Ending>;
   readonly ended: Promise<Ending>;
 
-  constructor(sandbox: Sandbox, cgroup: DaemonCgroup, started: Promise<void>, ended: Promise<Ending>) {
+  constructor(
+    sandbox: Sandbox,
+    cgroup: DaemonCgroup,
+    { started, over, ended }: Pick<DaemonSandbox, 'started' | 'over' | 'ended'>,
+  ) {
     this.#sandbox = sandbox;
     this.#cgroup = cgroup;
     this.pid = sandbox.pid;
@@ -251,6 +265,10 @@ class LimitedSandbox implements Sandbox {
     this.stderr = sandbox.stderr;
     this.started = started;
     this.ended = ended;
+    this.over = over.then((ending) => {
+      this.#isOver = true;
+      return ending;
+    });
   }
 
   signal(signal: number): void {
@@ -259,6 +277,7 @@ class LimitedSandbox implements Sandbox {
 
   kill(): void {
     this.#sandbox.kill();
-    this.#cgroup.kill();
+    // The cgroup may be the next one's by then.
+    if (!this.#isOver) this.#cgroup.kill();
   }
 }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { OutputReceiver, Sandbox } from '../../host/host.ts';
-import type { StartOutput } from '../daemon-runner.ts';
+import type { StartOutput } from '../output.ts';
 import { LONGEST_LINE, type LogStreamName, MARK, type Origin, wholeCharacters } from './line.ts';
 import type { Sink } from './sink.ts';
 

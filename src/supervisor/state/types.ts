@@ -91,7 +91,8 @@ export type DaemonEvent =
   | { readonly type: 'stopping'; readonly reason: string | undefined }
   /** It did not end in time: a JVM is asked for its threads first. */
   | { readonly type: 'thread-dump' }
-  | { readonly type: 'killing' }
+  /** `timeout`: it did not end within timeout-stop-sec; else somebody asked for it. */
+  | { readonly type: 'killing'; readonly timeout: boolean }
   | { readonly type: 'ended'; readonly exit: LastExit }
   /** `delay` in milliseconds; `restarts` counts from the last manual start, the one to come included. */
   | { readonly type: 'backoff'; readonly delay: number; readonly restarts: number }

@@ -6,7 +6,6 @@ describe('what is not in this version', () => {
   it.each([
     ['[daemon.web]\nwatchdog-sec = 5s', '`[daemon.web] watchdog-sec` = `5s`'],
     ['[daemon.web]\nhealth = tcp:80', '`[daemon.web] health` = `tcp:80`'],
-    ['[daemon.web]\nstart-limit-burst = 5', '`[daemon.web] start-limit-burst` = `5`'],
     ['[hooks]\non-failure = /bin/x', '`[hooks] on-failure` = `/bin/x`'],
     ['[hooks]\non-oom = /bin/x', '`[hooks] on-oom` = `/bin/x`'],
     ['[crontab]\na = @daily x\n[cron.a]\ntimeout-sec = 5s', '`[cron.a] timeout-sec` = `5s`'],
@@ -30,7 +29,9 @@ describe('what is not in this version', () => {
     '[sandbox.net]\nmode = nat',
     '[sandbox.net]\nmode = host',
     '[sandbox.net]\npublish = 80:80',
-    '[daemon.web]\nstart-limit-burst = 0',
+    '[daemon.web]\nstart-limit-burst = 5',
+    '[daemon.web]\nreload-signal = SIGUSR1',
+    '[daemon.web]\n[daemon.db]\ndepends-on.web = ready',
     '[sandbox]\nseccomp = none',
   ])('but these are: %j', (node) =>
     expect(inspect({ node: `${node}\n` }).config.unbuilt).toEqual({ refuse: [], note: [] }),
@@ -38,7 +39,6 @@ describe('what is not in this version', () => {
 
   it.each([
     '[daemon.web]\nready = notify',
-    '[daemon.web]\n[daemon.db]\ndepends-on.web = ready',
     '[daemon.web]\ninstances = 2',
     '[daemon.web]\nlisten.http = tcp:80',
     '[hooks]\non-stop = /bin/x',

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type CgroupKernel, linuxKernel } from './kernel.ts';
-import { killInside, linuxProcesses, type Processes } from './kill.ts';
+import { killInside, linuxProcesses, type Processes, readPids } from './kill.ts';
 import { cgroupError } from './make.ts';
 import { removeCgroup } from './remove.ts';
 import { type CgroupStats, countOomKills, type Leaf, readStats } from './stats.ts';
@@ -17,6 +17,8 @@ export interface DaemonCgroup {
   readonly warnings: readonly string[];
   /** SIGKILL to everything inside; returns before it has ended. */
   kill(): void;
+  /** Whether nothing is inside but that process, or not even that. False where there is no cgroup to tell. */
+  holdsOnly(pid: number): boolean;
   /** Something inside was killed: nothing can be started in it any more, see `killInside`. */
   readonly spent: boolean;
   /** Zeros once it is removed. */
@@ -79,6 +81,12 @@ export class OpenCgroup implements DaemonCgroup {
   kill(): void {
     this.#killed = true;
     if (killInside(this.#backends.kernel, this.paths, this.#backends.processes)) this.#spent = true;
+  }
+
+  holdsOnly(pid: number): boolean {
+    // Whatever is in one of the hierarchies is in all.
+    const [path] = this.paths;
+    return path !== undefined && !this.#spent && readPids(this.#backends.kernel, path).every((one) => one === pid);
   }
 
   get spent(): boolean {

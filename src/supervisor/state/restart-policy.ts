@@ -1,20 +1,12 @@
 import { constants } from 'node:os';
-import type { Ending } from '../host/host.ts';
-
-/** A daemon's restart keys, read (durations in milliseconds). Names follow systemd's directives. */
-export interface RestartSettings {
-  readonly restart: 'no' | 'on-failure' | 'always';
-  readonly restartSec: number;
-  readonly restartMaxDelaySec: number;
-  /** A run this long is stable: the next restart is immediate and the back-off starts anew. */
-  readonly restartResetSec: number;
-  readonly successExitStatus: readonly string[];
-  readonly restartPreventExitStatus: readonly string[];
-}
+import type { Ending } from '../../host/host.ts';
+import type { RestartSettings } from './settings.ts';
 
 export type Decision =
+  /** After so many milliseconds. */
   | { readonly action: 'restart'; readonly delay: number }
-  | { readonly action: 'end'; readonly failed: boolean };
+  /** `prevented`: its ending says that another start would not help. */
+  | { readonly action: 'end'; readonly failed: boolean; readonly prevented: boolean };
 
 /** Ends that are no failure: status 0, and the signals of an ordinary stop (systemd's SuccessExitStatus default). */
 const CLEAN_SIGNALS: readonly number[] = [1, 2, 13, 15];
@@ -50,29 +42,49 @@ export function isFailure(ending: Ending, settings: RestartSettings): boolean {
 
 /** Milliseconds: whatever is configured, a daemon that fails at once must not eat a CPU. */
 const SHORTEST_DELAY = 10;
+/** Milliseconds: whatever is configured, a shorter run is not stable. Else restart-reset-sec = 0 would be a loop without pauses. */
+const SHORTEST_STABLE = 1000;
+
+/** True if a run was long enough to start anew with counting failures. Pure. */
+export function wasStable(stableFor: number, { restartResetSec }: RestartSettings): boolean {
+  return stableFor >= Math.max(restartResetSec, SHORTEST_STABLE);
+}
+
+/** A run that is over, for the policy. */
+export interface FinishedRun {
+  readonly ending: Ending;
+  /** We ended it because it was not ready in time or not well: a failure, whatever its exit status. */
+  readonly fault: boolean;
+  /** Milliseconds since it was ready, or had started where nothing tells that it is ready. */
+  readonly stableFor: number;
+  /** Unstable runs in a row before this one. */
+  readonly failures: number;
+}
 
 /**
- * What to do after an ending. Pure.
+ * What to do after an ending that nobody asked for. Pure.
  *
  * The first restart after a stable run is immediate; each further one waits twice as long as the last, from restart-sec
  * up to restart-max-delay-sec, with up to a quarter of jitter so that daemons that fell together don't rise together.
- * @param failures Unstable runs in a row before this one.
- * @param uptime Milliseconds this run lasted.
  * @param random 0 ≤ n < 1.
  */
-export function decide(
-  ending: Ending,
-  settings: RestartSettings,
-  failures: number,
-  uptime: number,
-  random: number,
-): Decision {
-  const failed = isFailure(ending, settings);
+export function decide(run: FinishedRun, settings: RestartSettings, random: number): Decision {
+  const failed = run.fault || isFailure(run.ending, settings);
+  const prevented = !run.fault && isListed(run.ending, settings.restartPreventExitStatus);
   const wanted = settings.restart === 'always' || (settings.restart === 'on-failure' && failed);
-  if (!wanted || isListed(ending, settings.restartPreventExitStatus)) return { action: 'end', failed };
-  if (uptime >= settings.restartResetSec) return { action: 'restart', delay: 0 };
-  const delay = Math.min(settings.restartSec * 2 ** Math.min(failures, 30), settings.restartMaxDelaySec);
+  if (!wanted || prevented) return { action: 'end', failed, prevented };
+  if (wasStable(run.stableFor, settings)) return { action: 'restart', delay: 0 };
+  const delay = Math.min(settings.restartSec * 2 ** Math.min(run.failures, 30), settings.restartMaxDelaySec);
   return { action: 'restart', delay: Math.max(SHORTEST_DELAY, Math.round(delay * (1 - random / 4))) };
+}
+
+/**
+ * Whether one more automatic start is one too many. Starts by hand don't count (systemd #10529). Pure.
+ * @param starts when automatic starts were made, in milliseconds of the same clock as `now`.
+ */
+export function isOverLimit(starts: readonly number[], now: number, settings: RestartSettings): boolean {
+  const { startLimitBurst, startLimitIntervalSec } = settings;
+  return startLimitBurst > 0 && starts.filter((at) => at > now - startLimitIntervalSec).length >= startLimitBurst;
 }
 
 /** The status a shell would report: the code, or 128 + signal; 125 where the sandbox itself died. Pure. */

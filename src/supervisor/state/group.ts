@@ -1,0 +1,137 @@
+import { type Dependencies, dependentsOf, requirementsOf, waitingOf } from './order.ts';
+import type { SupervisedDaemon } from './supervised.ts';
+import type { DaemonState } from './types.ts';
+
+/** States in which nothing of a daemon is there and nothing is to come by itself. */
+const AT_REST: readonly DaemonState[] = ['stopped', 'failed', 'maintenance', 'disabled'];
+
+/** Whether it stays as it is until somebody starts it. Pure. */
+export function isAtRest(state: DaemonState): boolean {
+  return AT_REST.includes(state);
+}
+
+/**
+ * The daemons of one app in one supervisor, started and stopped in the order that `depends-on` gives:
+ *
+ * - A start takes what the daemon depends on along. What does not wait for each other starts at the same time.
+ * - A stop takes what depends on the daemon along, and that goes first.
+ * - A restart by hand is such a stop, followed by the start of all that ran.
+ * - A daemon that fails and is started again by its restart policy takes nothing along: what depends on it runs on.
+ */
+export class DaemonGroup {
+  readonly daemons: ReadonlyMap<string, SupervisedDaemon>;
+  readonly #dependencies: Dependencies;
+  /** To be stopped, with the signal for it, as soon as what depends on it has ended. */
+  readonly #toStop = new Map<string, number | undefined>();
+  /** To be started as soon as all of them have ended. */
+  readonly #toStart = new Set<string>();
+  #busy = false;
+  #again = false;
+
+  /** @param dependencies of these daemons; others that they name are nobody's concern here. */
+  constructor(daemons: readonly SupervisedDaemon[], dependencies: Dependencies) {
+    this.daemons = new Map(daemons.map((daemon) => [daemon.name, daemon]));
+    this.#dependencies = dependencies;
+    for (const daemon of daemons) daemon.onEvent(() => this.#advance());
+  }
+
+  /** Starts these daemons (all unless told) and what they depend on. */
+  start(names: Iterable<string> = this.daemons.keys()): void {
+    const wanted = new Set([...names].flatMap((name) => [name, ...requirementsOf(this.#dependencies, name)]));
+    for (const name of wanted) this.#toStop.delete(name);
+    for (const name of this.#inOrder(wanted)) this.daemons.get(name)?.start(this.#waiting(name).waitFor);
+    this.#advance();
+  }
+
+  /** Stops these daemons (all unless told) and what depends on them, the last first. @param signal see `Daemon.stop`. */
+  stop(names: Iterable<string> = this.daemons.keys(), signal?: number): void {
+    const wanted = new Set([...names].flatMap((name) => [name, ...dependentsOf(this.#dependencies, name)]));
+    for (const name of wanted) {
+      this.#toStart.delete(name);
+      this.#toStop.set(name, signal);
+    }
+    this.#advance();
+  }
+
+  /** Stops these and what depends on them and runs, then starts the same again. */
+  restart(names: Iterable<string> = this.daemons.keys()): void {
+    const asked = [...names];
+    const running = asked.flatMap((name) => [...dependentsOf(this.#dependencies, name)]);
+    const again = [...asked, ...running.filter((name) => !this.#isAtRest(name))];
+    this.stop(asked);
+    for (const name of again) this.#toStart.add(name);
+    this.#advance();
+  }
+
+  /** SIGKILL for everything of all of them. */
+  kill(): void {
+    this.#toStop.clear();
+    this.#toStart.clear();
+    for (const daemon of this.daemons.values()) daemon.kill();
+  }
+
+  /** Whether a daemon waits for others that won't come by themselves, or for one that does. */
+  isStuck(name: string): boolean {
+    const { state, pid } = this.daemons.get(name)!.status();
+    if (state !== 'starting' || pid !== undefined) return false;
+    const { waitFor, lost } = this.#waiting(name);
+    return lost || waitFor.some((other) => this.isStuck(other));
+  }
+
+  /** @returns what a daemon waits for, in words. */
+  whyStuck(name: string): string {
+    return this.#waiting(name).text;
+  }
+
+  #isAtRest(name: string): boolean {
+    return isAtRest(this.daemons.get(name)!.status().state);
+  }
+
+  #waiting(name: string) {
+    return waitingOf(this.#dependencies.get(name) ?? new Map(), (other) => this.daemons.get(other)?.status());
+  }
+
+  /** What a daemon depends on before the daemon. */
+  #inOrder(names: ReadonlySet<string>): readonly string[] {
+    const depth = (name: string): number => requirementsOf(this.#dependencies, name).size;
+    return [...names].sort((a, b) => depth(a) - depth(b));
+  }
+
+  /** Something has changed: does what can be done now. What that leads to calls back here. */
+  #advance(): void {
+    this.#again = true;
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      while (this.#again) {
+        this.#again = false;
+        this.#stopWhatCan();
+        this.#startWhatCan();
+        for (const [name, daemon] of this.daemons) {
+          const { waitFor, text } = this.#waiting(name);
+          daemon.dependencies(waitFor, text);
+        }
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #stopWhatCan(): void {
+    for (const [name, signal] of [...this.#toStop]) {
+      const daemon = this.daemons.get(name);
+      const blocked = [...dependentsOf(this.#dependencies, name)].some((other) => !this.#isAtRest(other));
+      // One that waits for its next start has nothing that others could still need.
+      if (blocked && daemon?.status().pid !== undefined) continue;
+      this.#toStop.delete(name);
+      if (!this.#isAtRest(name)) daemon?.stop(signal);
+    }
+  }
+
+  #startWhatCan(): void {
+    const names = [...this.#toStart];
+    if (names.length === 0 || !names.every((name) => this.#isAtRest(name))) return;
+    this.#toStart.clear();
+    this.start(names);
+  }
+}

@@ -1,0 +1,375 @@
+import type { Ending } from '../../host/host.ts';
+import { formatDuration } from '../../util/duration.ts';
+import type { Input, Model } from './model.ts';
+import { decide, exitStatusOf, isFailure, isOverLimit, wasStable } from './restart-policy.ts';
+import { type StepContext, type StepResult, Turn } from './turn.ts';
+import type { LastExit, ReadinessReport, StartCause } from './types.ts';
+
+const SIGABRT = 6;
+const SIGQUIT = 3;
+const SIGTERM = 15;
+const SIGCONT = 18;
+
+/** Milliseconds that a JVM gets to print its threads before it is killed: the last second of timeout-stop-sec, or a quarter. */
+const THREAD_DUMP = 1000;
+/** Milliseconds after which what survived SIGKILL gets it again: the kernel may have been busy with it. */
+const KILL_AGAIN = 5000;
+
+/**
+ * The life of one daemon: what an input does to it. Pure: no clock, no process, no file. The whole truth about when a daemon
+ * is started, stopped, killed, or given up is in this file; `supervised.ts` carries the actions out.
+ *
+ * Whatever comes, these hold (the property tests check them): a start after an end that nobody asked for comes after a pause,
+ * unless the run was stable; where something is to happen later there is a timer or a process that will say so; a daemon that
+ * was told to stop is not started again.
+ */
+export function step(model: Model, input: Input, context: StepContext): StepResult {
+  const turn = new Step(model, context);
+  turn.take(input);
+  return { model: turn.model, actions: turn.actions };
+}
+
+type Wish = Extract<Input, { type: 'start' | 'restart' | 'stop' | 'kill' }>;
+type Happening = Exclude<Input, Wish | { type: 'timer' }>;
+
+function isWish(input: Input): input is Wish {
+  return ['start', 'restart', 'stop', 'kill'].includes(input.type);
+}
+
+/** One step in the making. */
+class Step extends Turn {
+  take(input: Input): void {
+    if (input.type === 'timer') this.#timer(input.name);
+    else if (isWish(input)) this.#wish(input);
+    else this.#happening(input);
+  }
+
+  /** What somebody wants. */
+  #wish(input: Wish): void {
+    const alive = this.#isAlive();
+    if (input.type === 'start') this.#start(input.waitFor);
+    else if (input.type === 'restart' && !alive) this.#begin('manual', input.waitFor);
+    else if (!alive) this.#rest();
+    else if (input.type === 'restart') this.#end('start', undefined);
+    else if (input.type === 'stop') this.#end('stop', input.signal);
+    else this.#kill('stop', false);
+  }
+
+  /** What has happened. What comes too late, about a run that is over, has no effect. */
+  #happening(input: Happening): void {
+    const { phase } = this.model;
+    if (input.type === 'dependencies' && phase === 'waiting') this.#wait(input.waitFor, input.text);
+    else if (input.type === 'launched' && phase === 'launching') this.#launched(input.pid);
+    else if (input.type === 'launch-failed' && this.#isAlive()) this.#launchFailed(input.error, input.status);
+    else if (input.type === 'executed' && phase === 'up') this.#executed();
+    else if (input.type === 'ended' && phase === 'up') this.#ended(input.ending, input.killedFor, input.cause);
+    else if (input.type === 'report' && phase === 'up') this.#report(input.report);
+  }
+
+  #isAlive(): boolean {
+    return this.model.phase === 'launching' || this.model.phase === 'up';
+  }
+
+  // Starting
+
+  #start(waitFor: readonly string[]): void {
+    const { phase, state } = this.model;
+    if (phase === 'idle' || phase === 'backoff') this.#begin('manual', waitFor);
+    // It is on its way down: up again afterwards.
+    else if (this.#isAlive() && state === 'stopping') this.set({ after: 'start' });
+  }
+
+  #begin(cause: StartCause, waitFor: readonly string[]): void {
+    this.clear('retry');
+    this.set({ cause, retryAt: undefined, statusText: undefined });
+    if (cause === 'manual') {
+      const { manualStarts } = this.model;
+      this.set({ failures: 0, restarts: 0, startTimes: [], manualStarts: manualStarts + 1 });
+    }
+    this.#wait(waitFor);
+  }
+
+  #wait(waitsFor: readonly string[], text?: string): void {
+    if (waitsFor.length === 0) {
+      this.#launch();
+      return;
+    }
+    const { phase, waitsFor: before } = this.model;
+    this.set({ phase: 'waiting', waitsFor, statusText: text ?? `waits for ${waitsFor.join(' and ')}` });
+    this.to('starting');
+    if (phase !== 'waiting' || before.join(' ') !== waitsFor.join(' ')) {
+      this.tell({ type: 'waiting', daemons: waitsFor });
+    }
+  }
+
+  #launch(): void {
+    const { now } = this.context;
+    const { cause, automaticStarts, restarts, startTimes } = this.model;
+    if (cause === 'automatic') {
+      const interval = this.context.settings.restart.startLimitIntervalSec;
+      const recent = [...startTimes.filter((at) => at > now - interval), now];
+      // Nobody counts them where there is no limit.
+      const limited = this.context.settings.restart.startLimitBurst > 0;
+      this.set({ automaticStarts: automaticStarts + 1, restarts: restarts + 1, startTimes: limited ? recent : [] });
+    }
+    this.set({
+      phase: 'launching',
+      waitsFor: [],
+      launchedAt: now,
+      executedAt: undefined,
+      stableFrom: undefined,
+      after: 'policy',
+      asked: false,
+      pendingSignal: undefined,
+      killed: false,
+      fault: undefined,
+      statusText: undefined,
+    });
+    this.to('starting');
+    this.tell({ type: 'starting', cause });
+    this.actions.push({ type: 'launch' });
+  }
+
+  #launched(pid: number): void {
+    this.set({ phase: 'up', pid });
+    const { killed, asked, after, pendingSignal } = this.model;
+    if (killed) this.#kill(after, false);
+    else if (asked) this.#askToEnd(pendingSignal);
+  }
+
+  #executed(): void {
+    const { now, settings } = this.context;
+    const { state, stableFrom, pid } = this.model;
+    const gated = settings.gated && stableFrom === undefined;
+    this.set({ executedAt: now, stableFrom: gated ? undefined : now });
+    if (state === 'starting' && !gated) this.to(settings.gated ? 'ready' : 'running');
+    this.tell({ type: 'running', pid: pid! });
+    if (settings.gated && this.model.state === 'ready') this.tell({ type: 'ready' });
+  }
+
+  #launchFailed(error: Error, status: number): void {
+    const { cause, after } = this.model;
+    this.#over({ ...NEVER_STARTED, code: status }, undefined, error.message);
+    this.tell({ type: 'start-failed', error });
+    if (after !== 'policy') this.#afterwards();
+    // Who starts it by hand is there to read why it can't be; a restart may find the reason gone the next time.
+    else if (cause === 'manual') this.#giveUp('failed', error.message);
+    else this.#byPolicy({ ...NEVER_STARTED, code: status }, true, 0);
+  }
+
+  // Ending
+
+  /** Nothing of it is there, and nothing is to come. */
+  #rest(): void {
+    const { state } = this.model;
+    this.clear('retry');
+    this.set({ phase: 'idle', waitsFor: [], retryAt: undefined, statusText: undefined });
+    if (state === 'stopped') return;
+    this.to('stopped');
+    this.tell({ type: 'stopped' });
+  }
+
+  #end(after: 'stop' | 'start', signal: number | undefined): void {
+    const { phase, asked } = this.model;
+    this.set({ after });
+    if (asked) return;
+    this.to('stopping');
+    this.tell({ type: 'stopping', reason: undefined });
+    if (phase === 'up') this.#askToEnd(signal);
+    else this.set({ pendingSignal: signal, asked: true });
+  }
+
+  /** @param signal used unless `kill-signal` is set. @param instead used in any case. */
+  #askToEnd(signal: number | undefined, instead?: number): void {
+    const { killSignal, timeout, threadDump } = this.context.settings.stop;
+    this.set({ asked: true });
+    this.actions.push({ type: 'signal', signal: instead ?? killSignal ?? signal ?? SIGTERM });
+    // One that was stopped (SIGSTOP) could not obey.
+    this.actions.push({ type: 'signal', signal: SIGCONT });
+    this.#killAfter(timeout, threadDump);
+  }
+
+  #killAfter(timeout: number, threadDump: boolean): void {
+    if (!Number.isFinite(timeout)) return;
+    const lead = Math.min(THREAD_DUMP, timeout / 4);
+    if (threadDump) this.actions.push({ type: 'set-timer', name: 'thread-dump', delay: timeout - lead });
+    this.actions.push({ type: 'set-timer', name: 'kill', delay: timeout });
+  }
+
+  #kill(after: Model['after'], timeout: boolean): void {
+    const { phase, state } = this.model;
+    this.set({ after, asked: true, killed: true });
+    if (state !== 'stopping') {
+      this.to('stopping');
+      this.tell({ type: 'stopping', reason: undefined });
+    }
+    this.clear('thread-dump');
+    if (phase !== 'up') return;
+    this.tell({ type: 'killing', timeout });
+    this.actions.push({ type: 'kill' }, { type: 'set-timer', name: 'kill', delay: KILL_AGAIN });
+  }
+
+  /** Ends it although nobody has asked for that. */
+  #fault(reason: string, signal?: number): void {
+    if (this.model.asked) return;
+    this.set({ fault: reason });
+    this.to('stopping', reason);
+    this.tell({ type: 'stopping', reason });
+    this.#askToEnd(undefined, signal);
+  }
+
+  #timer(name: 'retry' | 'thread-dump' | 'kill'): void {
+    const { phase, asked, after } = this.model;
+    if (name === 'retry') {
+      if (phase === 'backoff') this.#begin('automatic', []);
+    } else if (phase === 'up' && asked && name === 'kill') this.#kill(after, true);
+    else if (phase === 'up' && asked) {
+      this.tell({ type: 'thread-dump' });
+      this.actions.push({ type: 'signal', signal: SIGQUIT });
+    }
+  }
+
+  #ended(ending: Ending, killedFor: string | undefined, cause: string): void {
+    const { now, settings } = this.context;
+    const { after, stableFrom, fault } = this.model;
+    const stableFor = stableFrom === undefined || fault !== undefined ? 0 : now - stableFrom;
+    this.#over(ending, killedFor, cause);
+    this.tell({ type: 'ended', exit: this.model.lastExit! });
+    if (wasStable(stableFor, settings.restart)) this.set({ failures: 0 });
+    if (after !== 'policy') this.#afterwards();
+    else this.#byPolicy(ending, fault !== undefined, stableFor);
+  }
+
+  /** The run is over: what there was of it is gone. */
+  #over(ending: Ending, killedFor: string | undefined, cause: string): void {
+    const { now, wall, settings } = this.context;
+    const { executedAt, fault } = this.model;
+    this.clear('thread-dump', 'kill');
+    const lastExit: LastExit = {
+      ending,
+      status: exitStatusOf(ending),
+      failed: fault !== undefined || isFailure(ending, settings.restart),
+      killedFor,
+      cause,
+      uptime: executedAt === undefined ? 0 : now - executedAt,
+      at: wall,
+    };
+    this.set({ phase: 'idle', pid: undefined, executedAt: undefined, statusText: undefined, lastExit });
+  }
+
+  /** Somebody asked for the end. */
+  #afterwards(): void {
+    if (this.model.after === 'start') this.#begin('manual', []);
+    else this.#stopped();
+  }
+
+  #stopped(): void {
+    this.to('stopped');
+    this.tell({ type: 'stopped' });
+  }
+
+  /** Nobody asked for the end. */
+  #byPolicy(ending: Ending, fault: boolean, stableFor: number): void {
+    const { now, random, settings } = this.context;
+    const { failures, startTimes, lastExit, reason } = this.model;
+    const decision = decide({ ending, fault, stableFor, failures }, settings.restart, random);
+    if (decision.action === 'restart') {
+      const { startLimitBurst, startLimitIntervalSec } = settings.restart;
+      if (!isOverLimit(startTimes, now + decision.delay, settings.restart)) this.#backOff(decision.delay);
+      else this.#giveUp('maintenance', limitText(startLimitBurst, startLimitIntervalSec));
+      return;
+    }
+    const why = (fault ? reason : undefined) ?? lastExit!.cause;
+    if (!decision.failed) this.#stopped();
+    else if (!decision.prevented) this.#giveUp('failed', why);
+    else this.#giveUp('maintenance', `${why}, which is in restart-prevent-exit-status`);
+  }
+
+  #backOff(delay: number): void {
+    const { now } = this.context;
+    const { failures, restarts } = this.model;
+    this.set({ failures: failures + 1 });
+    this.to('backoff');
+    this.tell({ type: 'backoff', delay, restarts: restarts + 1 });
+    if (delay === 0) {
+      this.#begin('automatic', []);
+      return;
+    }
+    this.set({ phase: 'backoff', retryAt: now + delay });
+    this.actions.push({ type: 'set-timer', name: 'retry', delay });
+  }
+
+  #giveUp(state: 'failed' | 'maintenance', reason: string): void {
+    this.to(state, reason);
+    this.tell({ type: state, reason });
+  }
+
+  // What readiness tells
+
+  #report(report: ReadinessReport): void {
+    const { threadDump } = this.context.settings.stop;
+    switch (report.type) {
+      case 'status-text':
+        this.set({ statusText: report.text });
+        this.tell(report);
+        break;
+      case 'extend':
+        if (this.model.asked) this.#killAfter(report.milliseconds, threadDump);
+        break;
+      case 'failed':
+        this.#fault(report.reason);
+        break;
+      case 'watchdog':
+        this.#fault('gave no sign of life within watchdog-sec', SIGABRT);
+        break;
+      case 'ready':
+        this.#ready();
+        break;
+      default:
+        this.#says(report);
+    }
+  }
+
+  /** It is up, and says of itself that something is different with it. */
+  #says(report: Extract<ReadinessReport, { type: 'degraded' | 'reloading' | 'stopping' }>): void {
+    const { state } = this.model;
+    const atWork = state === 'ready' || state === 'running';
+    if (report.type === 'degraded' && atWork) {
+      this.to('degraded', report.reason);
+      this.tell(report);
+    } else if (report.type === 'reloading' && (atWork || state === 'degraded')) {
+      this.to('reloading');
+      this.tell(report);
+    } else if (report.type === 'stopping' && state !== 'stopping') {
+      this.to('stopping');
+      this.tell({ type: 'stopping', reason: undefined });
+    }
+  }
+
+  #ready(): void {
+    const { state, executedAt, stableFrom } = this.model;
+    const { now, settings } = this.context;
+    if (state === 'ready' || state === 'running' || state === 'stopping') return;
+    this.set({ stableFrom: stableFrom ?? now });
+    // Its word may be read before the kernel's that it was executed.
+    if (executedAt === undefined) return;
+    this.to(settings.gated ? 'ready' : 'running');
+    this.tell({ type: 'ready' });
+  }
+}
+
+function limitText(burst: number, interval: number): string {
+  return `started again ${burst} times within ${formatDuration(interval)}, and ended each time`;
+}
+
+/** Stands for a start whose sandbox could not be made: a failure to be backed off from like any other. */
+const NEVER_STARTED: Ending = {
+  code: 125,
+  signal: undefined,
+  coreDumped: false,
+  oomKilled: false,
+  sandboxDied: false,
+  userTime: 0,
+  systemTime: 0,
+  maxRss: 0,
+};
