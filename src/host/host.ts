@@ -55,6 +55,17 @@ export interface Host {
   firewall(paths: Paths, app: string): Promise<FirewallState | undefined>;
   /** The rules that a start would make, in the words of the system's own firewall. Pure. */
   firewallRules(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<string>;
+  /** User of the process at the other end of a connected unix socket, as the kernel noted it when it connected. */
+  peerUid(fd: number): number;
+  /** Loads everything that a supervisor may ever need, so that what is installed can be replaced or removed under it. */
+  preload(): Promise<void>;
+  /**
+   * Takes the lock that only one standalone supervisor of this root can hold; the kernel lets go of it when this process
+   * ends. @returns undefined where another one has it.
+   */
+  holdSupervisor(paths: Paths): SupervisorHold | undefined;
+  /** Closes what this process inherited besides stdin, stdout, stderr and `keep`. @returns how many there were. */
+  closeInherited(keep: readonly number[]): number;
   /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
   openTerminal(size: TerminalSize): Promise<Terminal>;
 }
@@ -180,6 +191,22 @@ export interface SysctlChange {
   readonly to: string;
 }
 
+export interface SupervisorHold {
+  release(): void;
+}
+
+/** What a daemon uses now. */
+export interface Usage {
+  /** Bytes, page cache included. */
+  readonly memory: number;
+  /** CPU time since its cgroup was made, microseconds. */
+  readonly cpuUsec: number;
+  /** Processes and threads. */
+  readonly tasks: number;
+  /** Where its processes listen: `tcp 0.0.0.0:8080`, without doubles. */
+  readonly listens: readonly string[];
+}
+
 /** One daemon's hold on its app's shared objects. */
 export interface AppHandle {
   /** Makes the daemon's cgroup and starts it. One running sandbox at a time per handle: the next one when the last is `over`. */
@@ -188,6 +215,8 @@ export interface AppHandle {
   renewFirewall(plan: FirewallPlan): Promise<boolean>;
   /** Puts the firewall's rules back, if somebody took them away. @returns false where that was so. */
   keepFirewall(): Promise<boolean>;
+  /** Undefined while it has no cgroup. */
+  usage(): Usage | undefined;
   /** Removes the daemon's own objects; the app's too if no daemon of the app is left. */
   close(): Promise<void>;
 }

@@ -1,13 +1,14 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
-import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, Sandbox, StdioPlan } from '../host.ts';
+import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, Sandbox, StdioPlan, Usage } from '../host.ts';
 import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from './app-firewall.ts';
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
 import { makeStateDirectory } from './directories.ts';
 import { readFirewallWarnings } from './firewall/warn.ts';
 import { readIdentity } from './identity.ts';
 import { launch } from './launch.ts';
+import { ListeningCache } from './listening.ts';
 import { removeLive, writeLive } from './live.ts';
 import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
@@ -110,6 +111,7 @@ class LinuxApp implements AppHandle {
   readonly #releaseNetns = holdNetns();
   #running: Promise<unknown> | undefined;
   #cgroup: DaemonCgroup | undefined;
+  readonly #listening = new ListeningCache();
   /** The cgroup of the last start. */
   #used: DaemonCgroup | undefined;
   #looked = false;
@@ -134,6 +136,7 @@ class LinuxApp implements AppHandle {
   async start(plan: SandboxPlan, io: StdioPlan): Promise<DaemonSandbox> {
     const cgroup = this.#cgroupFor(plan);
     const idmap = plan.userNamespace !== undefined && needsIdmap(plan) ? await idmapFor(plan.userNamespace) : undefined;
+    this.#listening.begin();
     // A new one has seen none; asking the kernel would take as long as a mount.
     const killsBefore = cgroup === this.#used ? cgroup.oomKills() : 0;
     this.#used = cgroup;
@@ -181,6 +184,13 @@ class LinuxApp implements AppHandle {
 
   async keepFirewall(): Promise<boolean> {
     return !(await repairFirewall(this.#request.paths, this.#request.app));
+  }
+
+  usage(): Usage | undefined {
+    const cgroup = this.#cgroup;
+    if (cgroup === undefined) return undefined;
+    const { memory, cpuUsec, tasks } = cgroup.stats();
+    return { memory, cpuUsec, tasks, listens: this.#listening.look(() => cgroup.pids()) };
   }
 
   async close(): Promise<void> {

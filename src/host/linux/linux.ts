@@ -1,15 +1,18 @@
 import { EXIT, MetactlError } from '../../util/error.ts';
 import { objectName } from '../../util/paths.ts';
 import type { Host } from '../host.ts';
+import { addon } from './addon.ts';
 import { appAddress } from './app-address.ts';
 import { checkLimits, detectCgroups, takeOwnCgroup } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
+import { closeInherited } from './inherited.ts';
 import { lease, readLease } from './leases.ts';
 import { logs } from './logs.ts';
 import { needOf } from './network.ts';
 import { hostLinkName } from './network-name.ts';
 import { sysctlChanges } from './network-node.ts';
 import { listProcesses } from './processes.ts';
+import { holdSupervisor } from './supervisor-lock.ts';
 
 /**
  * metactl on Linux: namespaces, netlink and cgroups. What starts and enters sandboxes is loaded when it is first used:
@@ -57,5 +60,9 @@ export const linux: Host = {
     const { firewallTableName, firewallText } = await import('./app-firewall-table.ts');
     return firewallText(firewallTableName(paths), app, link, plan);
   },
+  peerUid: (fd) => addon().peerCredentials(fd).uid,
+  preload: async () => (await import('./preload.ts')).preload(),
+  holdSupervisor,
+  closeInherited,
   openTerminal: async (size) => (await import('./pty.ts')).openTerminal(size),
 };

@@ -10,6 +10,8 @@ import { lockFile } from './flock.ts';
 const APP_LOCK = '.app.lock';
 const DAEMON_LOCK = /^([a-z][a-z0-9-]*)\.lock$/;
 
+const SOCKET = /^[a-z][a-z0-9-]*\.sock$/;
+
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
 /**
@@ -48,9 +50,11 @@ async function lockApp(paths: Paths, app: string): Promise<number> {
   }
 }
 
-/** Takes an app's run directory away, if nothing but its lock is left in it. Under the app's lock. */
+/** Takes an app's run directory away, if no daemon lives and nothing but its lock is left in it. Under the app's lock. */
 export function removeRunDirectory(paths: Paths, app: string): void {
   const directory = paths.runApp(app);
+  // The control sockets of supervisors that were killed.
+  for (const name of readdirSync(directory)) if (SOCKET.test(name)) rmSync(join(directory, name), { force: true });
   if (readdirSync(directory).some((name) => name !== APP_LOCK)) return;
   rmSync(join(directory, APP_LOCK), { force: true });
   rmdirSync(directory);

@@ -39,7 +39,7 @@ const ANY = {};
 
 /** Runs `work` with a socket that is closed after it. @throws MetactlError with the kernel's errno name as its code. */
 export async function withRtNetlink<T>(work: (netlink: RtNetlink) => Promise<T>): Promise<T> {
-  const { createRtNetlink } = await load();
+  const { createRtNetlink } = await loadNetlink();
   const socket = createRtNetlink();
   try {
     // One after the other: two dumps at once on a socket fail (EBUSY).
@@ -100,7 +100,8 @@ function entryOf(address: Buffer | undefined, link: number | undefined): Address
   return address.length === 16 ? [{ address: formatIpv6(BigInt(`0x${address.toString('hex')}`)), link }] : [];
 }
 
-async function load(): Promise<typeof import('netlink')> {
+/** @throws MetactlError METACTL_NO_NETLINK where the package is not installed. */
+export async function loadNetlink(): Promise<typeof import('netlink')> {
   try {
     return await import('netlink');
   } catch (error) {

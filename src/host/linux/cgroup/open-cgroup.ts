@@ -23,6 +23,8 @@ export interface DaemonCgroup {
   readonly spent: boolean;
   /** Zeros once it is removed. */
   stats(): CgroupStats;
+  /** Host pids of the processes inside; empty once it is removed. */
+  pids(): number[];
   /** Processes inside that the kernel killed for memory since it was made; still known after `remove`. */
   oomKills(): number;
   /** Lets go of the descriptors. The cgroup stays. */
@@ -95,6 +97,11 @@ export class OpenCgroup implements DaemonCgroup {
 
   stats(): CgroupStats {
     return readStats(this.#backends.kernel, this.#leaves);
+  }
+
+  pids(): number[] {
+    const [first] = this.paths;
+    return first === undefined ? [] : readPids(this.#backends.kernel, first);
   }
 
   oomKills(): number {
