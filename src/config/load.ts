@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Platform } from '../platform/platform.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
@@ -9,12 +9,13 @@ import { Interpolator } from './interpolate.ts';
 import { administratorsFiles, type LayerFile, type Replacement, readLayer } from './layers.ts';
 import { merge } from './merge.ts';
 import { configurationError } from './messages.ts';
-import { nameProblem, requireAppName } from './names.ts';
+import { requireAppName } from './names.ts';
 import { NO_SANDBOX_FILE } from './no-sandbox.ts';
 import { inspectNode } from './node-config.ts';
 import { ProblemList } from './problem-list.ts';
 import type { LoadedConfig, NodeConfig, Problem } from './types.ts';
 
+export { listApps } from './app-names.ts';
 export { requireBuilt, unbuiltProblems } from './unbuilt.ts';
 
 /** What was found: as much of the configuration as is valid, and everything that is wrong. */
@@ -103,16 +104,6 @@ export function loadNode(paths: Paths): NodeConfig {
   return node;
 }
 
-/** Names of all apps that have a node file, a site file or a place on disk, sorted. */
-export function listApps(paths: Paths): string[] {
-  const files = [paths.siteDirectory, paths.nodesDirectory]
-    .flatMap(list)
-    .filter((name) => name.endsWith('.conf'))
-    .map((name) => name.slice(0, -'.conf'.length));
-  const places = list(join(paths.lib, 'apps'));
-  return [...new Set([...files, ...places])].filter((name) => nameProblem(name, 'app') === undefined).sort();
-}
-
 /** What `--no-sandbox` says, as the highest layer. */
 const NO_SANDBOX: LayerFile = {
   layer: 'node',
@@ -155,21 +146,6 @@ export function ownDirectory(
   );
   const resolved = interpolator.resolve(item, undefined);
   return resolved === undefined ? undefined : { text: resolved.text, origin: item.winner.origin };
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw new MetactlError(`can't list ${directory}: ${(error as NodeJS.ErrnoException).code}`, {
-      code: process.geteuid?.() === 0 ? 'METACTL_LIST' : 'METACTL_NEEDS_ROOT',
-      path: directory,
-      hint: 'run metactl as root',
-      cause: error,
-      exitStatus: process.geteuid?.() === 0 ? EXIT.error : EXIT.needsRoot,
-    });
-  }
 }
 
 function noSuchApp(paths: Paths, app: string): MetactlError {

@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { administratorsFiles } from '../../config/layers.ts';
+import { inspectApp } from '../../config/load.ts';
+import type { LoadedConfig } from '../../config/types.ts';
+import { platforms } from '../../platform/index.ts';
+import type { Paths } from '../../util/paths.ts';
+import { changedKeys, type Fingerprint, fingerprintOf, signatureOf } from './fingerprint.ts';
+
+export interface ChangesOptions {
+  readonly sandbox: boolean;
+  readonly address: string | undefined;
+}
+
+/** Tells what of an app's configuration is another by now. Reads files only when one of them is not as it was. */
+export class ConfigChanges {
+  readonly #paths: Paths;
+  readonly #app: string;
+  readonly #options: ChangesOptions;
+  readonly #files: readonly string[];
+  #signature: string;
+  /** As it is now; undefined: as it was. */
+  #config: LoadedConfig | undefined;
+  #broken = false;
+
+  constructor(paths: Paths, config: Pick<LoadedConfig, 'app' | 'directory'>, options: ChangesOptions) {
+    this.#paths = paths;
+    this.#app = config.app;
+    this.#options = options;
+    const { defaults, site, node } = administratorsFiles(paths, config.app);
+    this.#files = [paths.metactlConf, defaults, site, node, config.directory, join(config.directory, '.metactl')];
+    this.#signature = signatureOf(this.#files);
+  }
+
+  /** Keys that are not as in `before`; none where the configuration can't be read now: `why` and `check` tell that. */
+  of(daemon: string, before: Fingerprint): readonly string[] {
+    const signature = signatureOf(this.#files);
+    if (signature !== this.#signature) {
+      this.#signature = signature;
+      this.#read();
+    }
+    if (this.#broken || this.#config === undefined) return [];
+    return changedKeys(before, fingerprintOf(this.#config, daemon));
+  }
+
+  #read(): void {
+    const { sandbox, address } = this.#options;
+    try {
+      const { config, problems } = inspectApp(this.#paths, this.#app, platforms, sandbox ? {} : { sandbox });
+      this.#broken = problems.length > 0;
+      this.#config = config.withAddress(address);
+    } catch {
+      this.#broken = true;
+    }
+  }
+}

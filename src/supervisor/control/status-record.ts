@@ -1,0 +1,99 @@
+import type { Usage } from '../../host/host.ts';
+import type { DaemonStatus } from '../state/types.ts';
+
+/** One daemon as `metactl status --json` prints it: stable. Times in ISO 8601, sizes in bytes; null where it has none. */
+export interface StatusRecord {
+  readonly node: string;
+  readonly app: string;
+  readonly daemon: string;
+  readonly state: string;
+  readonly since: string | null;
+  /** Milliseconds in this state, by a clock that is never set. */
+  readonly ageMs: number | null;
+  readonly ready: boolean;
+  /** Of the sandbox's PID 1, on the host. */
+  readonly pid: number | null;
+  readonly uptimeMs: number | null;
+  readonly restarts: number;
+  readonly starts: { readonly manual: number; readonly automatic: number };
+  readonly lastExit: {
+    readonly status: number;
+    readonly failed: boolean;
+    readonly cause: string;
+    readonly uptimeMs: number;
+    readonly at: string;
+  } | null;
+  readonly nextRetry: string | null;
+  readonly statusText: string | null;
+  readonly reason: string | null;
+  readonly memory: number | null;
+  /** Microseconds of CPU time of this run. */
+  readonly cpuUsec: number | null;
+  readonly tasks: number | null;
+  readonly ip: string | null;
+  /** `tcp 0.0.0.0:8080` */
+  readonly ports: readonly string[];
+  /** Keys whose values have changed since it was started (`[daemon.web] command`). */
+  readonly changed: readonly string[];
+  readonly supervisor: { readonly pid: number; readonly kind: 'standalone' | 'run' } | null;
+}
+
+/** What a supervisor knows about one of its daemons. */
+export interface StatusFacts {
+  readonly node: string;
+  readonly status: DaemonStatus;
+  readonly usage: Usage | undefined;
+  /** CPU time that earlier runs in the same cgroup had used, microseconds. */
+  readonly cpuBefore: number;
+  readonly address: string | undefined;
+  readonly changed: readonly string[];
+  readonly supervisor: StatusRecord['supervisor'];
+}
+
+/** Pure. */
+export function statusRecord(facts: StatusFacts): StatusRecord {
+  const { node, status, address, changed, supervisor } = facts;
+  const { app, daemon, state, ready, restarts, starts, lastExit } = status;
+  const usage = status.pid === undefined ? undefined : facts.usage;
+  return {
+    ...{ node, app, daemon, state, ready, restarts, starts, changed, supervisor },
+    since: iso(status.since),
+    ageMs: Math.round(status.age),
+    pid: status.pid ?? null,
+    uptimeMs: status.uptime === undefined ? null : Math.round(status.uptime),
+    lastExit:
+      lastExit === undefined
+        ? null
+        : {
+            status: lastExit.status,
+            failed: lastExit.failed,
+            cause: lastExit.cause,
+            uptimeMs: Math.round(lastExit.uptime),
+            at: iso(lastExit.at),
+          },
+    nextRetry: status.nextRetry === undefined ? null : iso(status.nextRetry),
+    statusText: status.statusText ?? null,
+    reason: status.reason ?? null,
+    memory: usage?.memory ?? null,
+    cpuUsec: usage === undefined ? null : Math.max(usage.cpuUsec - facts.cpuBefore, 0),
+    tasks: usage?.tasks ?? null,
+    ip: address ?? null,
+    ports: usage?.listens ?? [],
+  };
+}
+
+/** A daemon that a supervisor knows by its configuration only, or that no supervisor knows. Pure. */
+export function idleRecord(
+  { node, app, daemon }: Pick<StatusRecord, 'node' | 'app' | 'daemon'>,
+  supervisor: StatusRecord['supervisor'] = null,
+): StatusRecord {
+  return {
+    ...{ node, app, daemon, state: 'stopped', since: null, ageMs: null, ready: false, pid: null, uptimeMs: null },
+    ...{ restarts: 0, starts: { manual: 0, automatic: 0 }, lastExit: null, nextRetry: null, statusText: null },
+    ...{ reason: null, memory: null, cpuUsec: null, tasks: null, ip: null, ports: [], changed: [], supervisor },
+  };
+}
+
+function iso(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
