@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../util/error.ts';
 import { report } from './report.ts';
-import { VERBS } from './verbs.ts';
+import { HIDDEN_VERBS, VERBS } from './verbs.ts';
 import { VERSION } from './version.ts';
 
 const GLOBALS_WITH_VALUE = new Set(['--root']);
@@ -30,8 +30,9 @@ function newProgram(): Command {
 
 /** Registers the one verb that was asked for, or all verbs by name where none was. */
 async function registerVerbs(program: Command, verb: string | undefined): Promise<void> {
-  const wanted = verb === undefined ? undefined : VERBS[verb];
-  if (wanted !== undefined && Object.hasOwn(VERBS, verb!)) {
+  const table = verb !== undefined && Object.hasOwn(HIDDEN_VERBS, verb) ? HIDDEN_VERBS : VERBS;
+  const wanted = verb !== undefined && Object.hasOwn(table, verb) ? table[verb] : undefined;
+  if (wanted !== undefined) {
     (await wanted.load()).register(program);
     for (const command of program.commands) command.copyInheritedSettings(program);
     return;
@@ -46,7 +47,7 @@ async function registerVerbs(program: Command, verb: string | undefined): Promis
 function survivePipes(verb: string | undefined): void {
   // These hand our own descriptors over: merely looking at process.stdout would make a pipe non-blocking for everybody.
   if (verb === 'exec' || verb === 'shell' || verb === 'tcpdump') return;
-  const runs = verb === 'run';
+  const runs = verb === 'run' || verb === 'supervise';
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (runs) return;

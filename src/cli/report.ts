@@ -12,7 +12,10 @@ export interface ReportOptions {
 /** Exit status for an error of a verb. Pure. */
 export function exitStatusOf(error: unknown, verb: string | undefined): number {
   const status = error instanceof MetactlError ? error.exitStatus : EXIT.error;
-  return status === EXIT.error && verb !== undefined && PASSING_VERBS.has(verb) ? EXIT.sandbox : status;
+  const passing = verb !== undefined && PASSING_VERBS.has(verb);
+  if (passing) return status === EXIT.error ? EXIT.sandbox : status;
+  // What a start failed with, told by a verb that passes on nothing.
+  return status >= EXIT.sandbox ? EXIT.error : status;
 }
 
 /** A failed system call of Node's own that no step of ours has put into words. */

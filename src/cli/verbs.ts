@@ -12,6 +12,12 @@ export interface Verb {
  */
 export const VERBS: Readonly<Record<string, Verb>> = {
   run: { summary: 'run an app, or one daemon of it, in the foreground', load: () => import('./run.ts') },
+  start: { summary: 'start an app in the background, and wait until it is up', load: () => import('./start.ts') },
+  stop: { summary: 'stop an app, wherever it runs', load: () => import('./stop.ts') },
+  restart: { summary: 'restart an app with the configuration as it is now', load: () => import('./restart.ts') },
+  reload: { summary: 'have an app read its own files anew', load: () => import('./reload.ts') },
+  status: { summary: 'show how the daemons of all apps, or of one, are', load: () => import('./status.ts') },
+  events: { summary: 'show what happened to daemons, and what happens', load: () => import('./events.ts') },
   exec: { summary: "run a command in an app's sandbox", load: () => import('./exec.ts') },
   shell: { summary: "open a shell in an app's sandbox", load: () => import('./shell.ts') },
   ip: { summary: "print an app's address", load: () => import('./ip.ts') },
@@ -33,4 +39,9 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     load: () => import('./completion.ts'),
   },
   gc: { summary: 'remove what killed supervisors left behind', load: () => import('./gc.ts') },
+};
+
+/** What metactl runs itself: found by name, but told to nobody. */
+export const HIDDEN_VERBS: Readonly<Record<string, Pick<Verb, 'load'>>> = {
+  supervise: { load: () => import('./supervise.ts') },
 };

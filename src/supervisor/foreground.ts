@@ -4,6 +4,7 @@ import type { AppHandle } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT } from '../util/error.ts';
 import { appRequest } from './app-request.ts';
+import { openRunControl, type RunControl } from './control/run-control.ts';
 import { eventText } from './event-text.ts';
 import { FirewallWatch } from './firewall-watch.ts';
 import { killedFor } from './killed-for.ts';
@@ -36,6 +37,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
   let asked: number | undefined;
   let firewall: FirewallWatch | undefined;
   let group: DaemonGroup | undefined;
+  let control: Promise<RunControl> | undefined;
   const release = onSignals((signal, stops) => {
     if (signal === constants.signals.SIGHUP && !stops) firewall?.renew();
     if (stops && asked !== undefined) group?.kill();
@@ -54,11 +56,13 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     if (asked !== undefined) return 128 + asked;
     firewall = watchFirewall(prepared, handles, io);
     group = makeGroup(prepared, handles, io, (daemon) => logs?.of(daemon)?.startOutput() ?? copies.startOutput(daemon));
+    control = openControl(prepared, group, handles, io);
     const status = await runToEnd(group, io, () => asked !== undefined);
     await copies.done();
     return status;
   } finally {
     release();
+    await (await control)?.close();
     await firewall?.close();
     await logs?.close();
     for (const handle of handles.reverse()) await closeHandle(handle, io);
@@ -90,6 +94,20 @@ function makeGroup(
       }),
   );
   return new DaemonGroup(daemons, dependencies);
+}
+
+function openControl(
+  prepared: Prepared,
+  group: DaemonGroup,
+  handles: readonly AppHandle[],
+  { log }: ForegroundIo,
+): Promise<RunControl> {
+  return openRunControl({
+    ...{ prepared, handles, log },
+    daemons: [...group.daemons.values()],
+    stop: (daemon) => group.stop([daemon]),
+    restart: (daemon) => group.restart([daemon]),
+  });
 }
 
 /** Signals that mean something to the daemons: SIGHUP as the `reload-signal` of each. */

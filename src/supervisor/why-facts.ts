@@ -7,6 +7,8 @@ import { planFirewall, UNRESOLVED } from '../sandbox/firewall.ts';
 import type { FirewallPlan } from '../sandbox/plan.ts';
 import { callName } from '../sandbox/seccomp/call-name.ts';
 import type { Paths } from '../util/paths.ts';
+import { askStatus } from './control/ask-all.ts';
+import type { StatusRecord } from './control/status-record.ts';
 
 /** What `why` knows about an app. Plain data: findings are made from it by pure functions. */
 export interface WhyFacts {
@@ -38,6 +40,8 @@ export interface DaemonFacts {
     /** Milliseconds since the epoch. */
     readonly since: number;
   };
+  /** As its supervisor sees it; absent where none knows it. */
+  readonly status?: StatusRecord;
 }
 
 export interface FilteredFacts {
@@ -51,7 +55,8 @@ export interface FilteredFacts {
 /** Collects the facts. Changes nothing. @throws MetactlError METACTL_NO_SUCH_APP (4), METACTL_BAD_NAME (2) */
 export async function gatherFacts(host: Host, paths: Paths, app: string): Promise<WhyFacts> {
   const { config, problems } = inspectApp(paths, app, platforms);
-  const daemons = await Promise.all(config.daemons.map((name) => daemonFacts(host, paths, app, name)));
+  const statuses = await askStatus(paths, app);
+  const daemons = await Promise.all(config.daemons.map((name) => daemonFacts(host, paths, app, name, statuses)));
   const address = await addressOf(host, paths, app, config.daemons);
   const firewall = await host.firewall(paths, app);
   const sandboxed = config.flag('sandbox', 'enabled') !== false;
@@ -70,12 +75,20 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
   };
 }
 
-async function daemonFacts(host: Host, paths: Paths, app: string, name: string): Promise<DaemonFacts> {
+async function daemonFacts(
+  host: Host,
+  paths: Paths,
+  app: string,
+  name: string,
+  statuses: readonly StatusRecord[],
+): Promise<DaemonFacts> {
+  const status = statuses.find(({ daemon }) => daemon === name);
+  const known = status === undefined ? {} : { status };
   const running = await host.findRunning(paths, app, name);
-  if (running === undefined) return { name };
+  if (running === undefined) return { name, ...known };
   running.close();
   const since = host.listProcesses(paths, app, name).map(({ startedAt }) => startedAt);
-  return { name, running: { pid: running.pid, since: Math.min(...since, Date.now()) } };
+  return { name, ...known, running: { pid: running.pid, since: Math.min(...since, Date.now()) } };
 }
 
 async function addressOf(

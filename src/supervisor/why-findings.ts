@@ -1,6 +1,7 @@
 import type { RefusedDestination } from '../host/host.ts';
 import type { FirewallPlan } from '../sandbox/plan.ts';
 import type { FilteredFacts, WhyFacts } from './why-facts.ts';
+import { daemonsAreNotWell, daemonsDoNotRun, daemonsWereRestarted, restartIsNeeded } from './why-supervision.ts';
 
 /** Something that is wrong with an app, or may be: what, how it is known, what to do. */
 export interface WhyFinding {
@@ -29,17 +30,6 @@ const configurationIsWrong: Question = ({ app, problems }) =>
           todo: `correct it; \`metactl check ${app}\` tells when it is well`,
         },
       ];
-
-const daemonsDoNotRun: Question = ({ app, daemons }) =>
-  daemons
-    .filter(({ running }) => running === undefined)
-    .map(({ name }) => ({
-      id: 'not-running',
-      severity: 'error',
-      what: `${app}/${name} is not running`,
-      evidence: [],
-      todo: `start it: \`metactl run ${app} ${name}\`; what it said last is where its supervisor's output goes`,
-    }));
 
 const rulesAreGone: Question = ({ app, firewall }) =>
   firewall === undefined || firewall.inForce
@@ -120,6 +110,9 @@ const callsWereFiltered: Question = ({ app, filtered, nodeFile, now }) => {
 export const QUESTIONS: readonly Question[] = [
   configurationIsWrong,
   daemonsDoNotRun,
+  daemonsAreNotWell,
+  daemonsWereRestarted,
+  restartIsNeeded,
   rulesAreGone,
   firewallIsNotAsConfigured,
   namesDoNotResolve,

@@ -10,7 +10,7 @@ function repository(directory: string): string {
 
 /** The checkout's root directory. */
 export const REPOSITORY = repository(dirname(fileURLToPath(import.meta.url)));
-const BIN = join(REPOSITORY, 'bin/metactl.cjs');
+export const BIN = join(REPOSITORY, 'bin/metactl.cjs');
 
 export interface Outcome {
   readonly stdout: string;

@@ -25,6 +25,7 @@ export class DaemonGroup {
   readonly #toStop = new Map<string, number | undefined>();
   /** To be started as soon as all of them have ended. */
   readonly #toStart = new Set<string>();
+  readonly #listening: readonly (() => void)[];
   #busy = false;
   #again = false;
 
@@ -32,7 +33,16 @@ export class DaemonGroup {
   constructor(daemons: readonly SupervisedDaemon[], dependencies: Dependencies) {
     this.daemons = new Map(daemons.map((daemon) => [daemon.name, daemon]));
     this.#dependencies = dependencies;
-    for (const daemon of daemons) daemon.onEvent(() => this.#advance());
+    this.#listening = daemons.map((daemon) => daemon.onEvent(() => this.#advance()));
+  }
+
+  /**
+   * Lets go of the daemons, which run on: another group takes them over.
+   * @returns those that are still to be stopped, with the signal for it, which is that group's business then.
+   */
+  close(): ReadonlyMap<string, number | undefined> {
+    for (const stop of this.#listening) stop();
+    return this.#toStop;
   }
 
   /** Starts these daemons (all unless told) and what they depend on. */

@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import { askRunning } from '../supervisor/control/ask-all.ts';
+import { ask } from '../supervisor/control/client.ts';
+import { controlSocket } from '../supervisor/control/sockets.ts';
+import {
+  appsOf,
+  contextOf,
+  forEachApp,
+  type LifecycleOptions,
+  lifecycleVerb,
+  notRunningOrUnknown,
+  progressOf,
+} from './lifecycle.ts';
+
+/** `metactl restart APP [DAEMON]`: with the configuration as it is now. */
+export function register(program: Command): void {
+  lifecycleVerb(
+    program,
+    'restart',
+    'Stop an app, or one daemon of it, and start it again with the configuration as it is now.',
+  )
+    .option('--no-wait', "don't wait until it is up again")
+    .addHelpText(
+      'after',
+      '\nA configuration with errors changes nothing: what runs goes on. `all`: the apps in the background.' +
+        '\nExit status: 0 it is up again, 1 it could not be started, 3 it was not running, 4 no such app, 5 not ready in time, 78 configuration.',
+    )
+    .action(async (app: string, daemon: string | undefined, { wait }: LifecycleOptions, command: Command) => {
+      const context = contextOf(command);
+      const { paths } = context;
+      const onEvent = progressOf(context);
+      const { apps: known = [] } =
+        app === 'all' ? ((await ask(controlSocket(paths), 'hello')) as { apps?: string[] }) : {};
+      await forEachApp(
+        context,
+        appsOf(app, daemon, () => known),
+        async (one) => {
+          const answers = await askRunning(paths, 'restart', { app: one, daemon, wait }, { onEvent });
+          if (answers.length === 0) throw await notRunningOrUnknown(paths, one, daemon);
+          return answers;
+        },
+      );
+    });
+}

@@ -1,0 +1,49 @@
+import { realpathSync } from 'node:fs';
+import type { Command } from 'commander';
+import { listApps, loadApp } from '../config/load.ts';
+import { platforms } from '../platform/index.ts';
+import { ask, isAbsent } from '../supervisor/control/client.ts';
+import { controlSocket } from '../supervisor/control/sockets.ts';
+import { ensureSupervisor } from '../supervisor/standalone/launch.ts';
+import type { Paths } from '../util/paths.ts';
+import { appsOf, contextOf, forEachApp, type LifecycleOptions, lifecycleVerb, progressOf } from './lifecycle.ts';
+
+/** `metactl start APP [DAEMON]`: in the background, kept by the supervisor of this node. */
+export function register(program: Command): void {
+  lifecycleVerb(program, 'start', 'Start an app, or one daemon of it, in the background, and wait until it is up.')
+    .option('--no-wait', "don't wait until it is up")
+    .addHelpText(
+      'after',
+      '\nThe supervisor of this node keeps it running; it is started if it is not there.' +
+        '\nExit status: 0 it is up, 1 it could not be started, 4 no such app, 5 not ready in time, 77 needs root, 78 configuration.',
+    )
+    .action(async (app: string, daemon: string | undefined, options: LifecycleOptions, command: Command) => {
+      const context = contextOf(command);
+      const { paths } = context;
+      const apps = appsOf(app, daemon, () => listApps(paths));
+      // What is wrong is told before anything is started.
+      if (!(await isThere(paths))) {
+        for (const one of apps) loadApp(paths, one, platforms);
+        await ensureSupervisor(paths, superviseCommand(paths));
+      }
+      const request = { wait: options.wait, ...(daemon === undefined ? {} : { daemon }) };
+      await forEachApp(context, apps, async (one) => [
+        await ask(controlSocket(paths), 'start', { app: one, ...request }, { onEvent: progressOf(context) }),
+      ]);
+    });
+}
+
+async function isThere(paths: Paths): Promise<boolean> {
+  try {
+    await ask(controlSocket(paths), 'hello');
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
+
+/** This very metactl, under the Node that runs it. */
+function superviseCommand(paths: Paths): readonly string[] {
+  return [process.execPath, realpathSync(process.argv[1]!), '--root', paths.root, 'supervise', '--background'];
+}

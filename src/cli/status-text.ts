@@ -1,0 +1,109 @@
+import type { StatusRecord } from '../supervisor/control/status-record.ts';
+import { escapeText } from '../util/escape.ts';
+import { shortDuration } from '../util/short-duration.ts';
+import { roundSize } from './ps-text.ts';
+import { paintState } from './state-color.ts';
+
+export interface StatusTextOptions {
+  readonly color: boolean;
+  /** Width to cut lines to; undefined: don't. */
+  readonly width: number | undefined;
+  /** What was shown before (`--watch`): CPU is told since then. */
+  readonly before: readonly StatusRecord[] | undefined;
+}
+
+interface Column {
+  readonly head: string;
+  readonly right?: true;
+  readonly text: (record: StatusRecord, before: StatusRecord | undefined) => string;
+}
+
+const NOTHING = '-';
+
+const COLUMNS: readonly Column[] = [
+  { head: 'DAEMON', text: ({ app, daemon }) => `${app}/${daemon}` },
+  { head: 'STATE', text: ({ state, changed }) => `${state}${changed.length > 0 ? '*' : ''}` },
+  { head: 'SINCE', right: true, text: ({ ageMs }) => (ageMs === null ? NOTHING : shortDuration(ageMs)) },
+  { head: 'PID', right: true, text: ({ pid }) => (pid === null ? NOTHING : String(pid)) },
+  { head: 'UPTIME', right: true, text: ({ uptimeMs }) => (uptimeMs === null ? NOTHING : shortDuration(uptimeMs)) },
+  { head: 'RESTARTS', right: true, text: ({ restarts }) => String(restarts) },
+  { head: 'MEMORY', right: true, text: ({ memory }) => (memory === null ? NOTHING : roundSize(memory)) },
+  { head: 'CPU', right: true, text: cpuText },
+  { head: 'TASKS', right: true, text: ({ tasks }) => (tasks === null ? NOTHING : String(tasks)) },
+  { head: 'IP', text: ({ ip }) => ip ?? NOTHING },
+  { head: 'PORTS', text: portsText },
+];
+
+/** The table of `metactl status`: a heading, a line per daemon, and below it what must be known beside. Pure. */
+export function statusText(records: readonly StatusRecord[], options: StatusTextOptions): string {
+  if (records.length === 0) return 'there are no apps on this node\n';
+  const { color, width } = options;
+  const before = new Map(options.before?.map((record) => [`${record.app}/${record.daemon}`, record]));
+  const rows = records.map((record) =>
+    COLUMNS.map(({ text }) => text(record, before.get(`${record.app}/${record.daemon}`))),
+  );
+  const widths = COLUMNS.map(({ head }, at) => Math.max(head.length, ...rows.map((row) => row[at]!.length)));
+  const line = (cells: readonly string[]) =>
+    cut(
+      cells
+        .map((cell, at) => (COLUMNS[at]!.right ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!)))
+        .join('  ')
+        .trimEnd(),
+      width,
+    );
+  const heading = line(COLUMNS.map(({ head }) => head));
+  const lines = [color ? `\x1b[1m${heading}\x1b[0m` : heading];
+  for (const [index, record] of records.entries()) {
+    const text = line(rows[index]!);
+    // Coloured when it is as wide as it will be: escapes have no width.
+    const cell = rows[index]![1]!;
+    const at = widths[0]! + 2;
+    const whole = text.slice(at, at + cell.length) === cell;
+    lines.push(
+      color && whole
+        ? `${text.slice(0, at)}${paintState(record.state, cell, true)}${text.slice(at + cell.length)}`
+        : text,
+    );
+    for (const note of notesOf(record)) lines.push(cut(`  ${escapeText(note)}`, width));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** What no column tells. */
+function* notesOf({
+  state,
+  reason,
+  statusText,
+  lastExit,
+  nextRetry,
+  restarts,
+  changed,
+}: StatusRecord): Generator<string> {
+  if (reason !== null) yield reason;
+  if (statusText !== null) yield `says: ${statusText}`;
+  const over = state === 'failed' || state === 'maintenance' || state === 'backoff';
+  if (lastExit !== null && (over || restarts > 0) && lastExit.cause !== reason) {
+    yield `last exit: ${lastExit.cause}, after ${shortDuration(lastExit.uptimeMs)}, at ${lastExit.at}`;
+  }
+  if (nextRetry !== null) yield `next start: ${nextRetry}`;
+  if (changed.length > 0) yield `restart needed: ${changed.join(', ')} changed`;
+}
+
+function cpuText(record: StatusRecord, before: StatusRecord | undefined): string {
+  const { cpuUsec, uptimeMs, pid } = record;
+  if (cpuUsec === null || uptimeMs === null) return NOTHING;
+  const same = before?.pid === pid && before?.cpuUsec != null && before.uptimeMs !== null && before.uptimeMs < uptimeMs;
+  const usec = same ? cpuUsec - before.cpuUsec! : cpuUsec;
+  const span = same ? uptimeMs - before.uptimeMs! : uptimeMs;
+  return span <= 0 ? NOTHING : `${(usec / span / 10).toFixed(1)}%`;
+}
+
+/** `8080` for every address, else `127.0.0.1:9001`. */
+function portsText({ ports }: StatusRecord): string {
+  const short = ports.map((port) => port.replace(/^tcp (?:0\.0\.0\.0|\[::\]):/, '').replace(/^tcp /, ''));
+  return short.length === 0 ? NOTHING : [...new Set(short)].join(' ');
+}
+
+function cut(line: string, width: number | undefined): string {
+  return width === undefined || line.length <= width ? line : `${line.slice(0, Math.max(width - 1, 0))}…`;
+}

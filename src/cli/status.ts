@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { listApps } from '../config/app-names.ts';
+import { askStatus } from '../supervisor/control/ask-all.ts';
+import type { StatusRecord } from '../supervisor/control/status-record.ts';
+import { EXIT } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
+import { contextOf } from './context.ts';
+import { statusText } from './status-text.ts';
+
+interface StatusOptions {
+  readonly watch?: boolean | string;
+}
+
+/** `metactl status [APP] [DAEMON]`: what every supervisor of this node keeps, and what none keeps. */
+export function register(program: Command): void {
+  program
+    .command('status')
+    .description(
+      'Show the daemons of all apps, of one app, or one daemon: how they are, since when, and what they use.',
+    )
+    .argument('[app]', 'the app; without it all of them')
+    .argument('[daemon]', 'one daemon of it')
+    .option('--watch [seconds]', 'show it again every so many seconds (2)')
+    .addHelpText(
+      'after',
+      '\nCPU is the average of this run, with --watch that since the last look. A `*` behind the state: restart needed.' +
+        '\nExit status: 0 all that was asked for runs (or nothing was named), 3 something of it does not, 4 no such app, 77 needs root.',
+    )
+    .action(async (app: string | undefined, daemon: string | undefined, options: StatusOptions, command: Command) => {
+      const { paths, json, color } = contextOf(command);
+      const show = async (before: readonly StatusRecord[] | undefined) => {
+        const records = await statusOf(paths, app, daemon);
+        const width = process.stdout.isTTY ? process.stdout.columns : undefined;
+        const text = json
+          ? `${JSON.stringify(records, null, options.watch === undefined ? 2 : undefined)}\n`
+          : statusText(records, { color, width, before });
+        process.stdout.write(options.watch !== undefined && color && !json ? `\x1b[H\x1b[2J${text}` : text);
+        return records;
+      };
+      let records = await show(undefined);
+      if (options.watch !== undefined) {
+        const pause = secondsOf(options.watch) * 1000;
+        for (;;) {
+          await sleep(pause);
+          records = await show(records);
+        }
+      }
+      if (app !== undefined && records.some(({ ready }) => !ready)) process.exitCode = EXIT.notRunning;
+    });
+}
+
+/** Pure. */
+export function secondsOf(watch: boolean | string): number {
+  const seconds = typeof watch === 'string' ? Number(watch) : 2;
+  return Number.isFinite(seconds) ? Math.max(seconds, 0.1) : 2;
+}
+
+/** @throws MetactlError 4 no such app, 2 no such daemon, 77 needs root. */
+async function statusOf(paths: Paths, app?: string, daemon?: string): Promise<readonly StatusRecord[]> {
+  const known = await askStatus(paths, app, daemon);
+  if (app !== undefined && known.length > 0) return known;
+  const names = new Set(known.map((record) => record.app));
+  const idle = app === undefined ? listApps(paths).filter((name) => !names.has(name)) : [app];
+  if (idle.length === 0) return known;
+  // Reading configurations takes longer than all the rest.
+  const { idleRecords } = await import('./status-idle.ts');
+  return [...known, ...idleRecords(paths, idle, app === undefined ? undefined : { daemon })];
+}

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { idleRecord, type StatusRecord } from '../../../src/supervisor/control/status-record.ts';
+import {
+  daemonsAreNotWell,
+  daemonsDoNotRun,
+  daemonsWereRestarted,
+  restartIsNeeded,
+} from '../../../src/supervisor/why-supervision.ts';
+
+const running = { pid: 7, since: 0 };
+const lastExit = {
+  status: 3,
+  failed: true,
+  cause: 'ended with status 3',
+  uptimeMs: 1500,
+  at: '2026-11-26T10:00:00.000Z',
+};
+const facts = (status: Partial<StatusRecord> | undefined, runs = false) => ({
+  app: 'shop',
+  daemons: [
+    {
+      name: 'web',
+      ...(runs ? { running } : {}),
+      ...(status === undefined
+        ? {}
+        : { status: { ...idleRecord({ node: 'n', app: 'shop', daemon: 'web' }), ...status } }),
+    },
+  ],
+});
+
+describe('why, by what a supervisor knows', () => {
+  it('tells of a daemon that nobody started', () => {
+    expect(daemonsDoNotRun(facts(undefined))).toEqual([
+      {
+        id: 'not-running',
+        severity: 'error',
+        what: 'shop/web is not running',
+        evidence: [],
+        todo: 'start it: `metactl start shop web`',
+      },
+    ]);
+    expect(daemonsDoNotRun(facts(undefined, true))).toEqual([]);
+  });
+
+  it('tells how it ended, and when it is started next', () => {
+    const [found] = daemonsDoNotRun(
+      facts({ state: 'backoff', lastExit, restarts: 2, nextRetry: '2026-11-26T10:00:05.000Z' }),
+    );
+    expect(found).toMatchObject({
+      what: 'shop/web is not running: it ended, and waits for its next start',
+      evidence: [
+        'last exit: ended with status 3, after 1.5 s, at 2026-11-26T10:00:00.000Z',
+        'started again 2 times',
+        'next start: 2026-11-26T10:00:05.000Z',
+      ],
+      todo: 'look at what it said: `metactl logs shop web`',
+    });
+    const [gaveUp] = daemonsDoNotRun(facts({ state: 'maintenance', reason: 'started again 5 times' }));
+    expect(gaveUp).toMatchObject({
+      what: 'shop/web is not running: maintenance, started again 5 times',
+      todo: 'look at what it said: `metactl logs shop web`; then `metactl start shop web`',
+    });
+  });
+
+  it('tells of what runs and is not well', () => {
+    expect(daemonsAreNotWell(facts({ state: 'degraded', reason: 'http 503', statusText: 'busy' }, true))).toMatchObject(
+      [{ id: 'degraded', what: 'shop/web is not well: http 503', evidence: ['it says: busy'] }],
+    );
+    expect(daemonsAreNotWell(facts({ state: 'starting', ageMs: 20_000 }))).toMatchObject([
+      { id: 'slow-starting', what: 'shop/web has been starting for 20 s' },
+    ]);
+    expect(daemonsAreNotWell(facts({ state: 'starting', ageMs: 200 }))).toEqual([]);
+    expect(daemonsAreNotWell(facts({ state: 'running' }, true))).toEqual([]);
+  });
+
+  it('tells of what was started again, and what must be', () => {
+    expect(daemonsWereRestarted(facts({ state: 'running', restarts: 1, lastExit }, true))).toMatchObject([
+      { id: 'restarted', what: 'shop/web ended 1 time and was started again' },
+    ]);
+    expect(restartIsNeeded(facts({ state: 'running', changed: ['[env] A'] }, true))).toMatchObject([
+      { id: 'restart-needed', evidence: ['[env] A'], todo: '`metactl restart shop web`' },
+    ]);
+    expect(restartIsNeeded(facts({ changed: ['[firewall.out] policy', '[firewall.out.accept] db'] }, true))).toEqual(
+      [],
+    );
+    expect([...daemonsWereRestarted(facts({}, true)), ...restartIsNeeded(facts({}, true))]).toEqual([]);
+  });
+});
