@@ -61,8 +61,14 @@ export class Server {
   }
 }
 
+/**
+ * Both ends on one CPU. Left to itself the scheduler puts them on one or on two, and waking the other CPU takes three times
+ * as long as the way between them.
+ */
+const ON_ONE_CPU = ['taskset', '--cpu-list', '0'] as const;
+
 export function servePingPong(netns: string, port: number): Promise<Server> {
-  return Server.start(netns, [pingPong(), 'serve', String(port)], /ready/);
+  return Server.start(netns, [...ON_ONE_CPU, pingPong(), 'serve', String(port)], /ready/);
 }
 
 export function serveIperf(netns: string, port: number): Promise<Server> {
@@ -71,7 +77,14 @@ export function serveIperf(netns: string, port: number): Promise<Server> {
 
 /** Median round trip, µs. */
 export async function roundTrip(netns: string | undefined, address: string, port: number): Promise<number> {
-  const [file, ...words] = inNetwork(netns, [pingPong(), 'ask', address, String(port), String(ROUND_TRIPS)]);
+  const [file, ...words] = inNetwork(netns, [
+    ...ON_ONE_CPU,
+    pingPong(),
+    'ask',
+    address,
+    String(port),
+    String(ROUND_TRIPS),
+  ]);
   return Number((await run(file!, words)).stdout) / 1000;
 }
 
