@@ -1,11 +1,11 @@
-import { close, closeSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import type { OwnNetwork } from '../../sandbox/plan.ts';
 import { escapeText } from '../../util/escape.ts';
 import type { AppRequest } from '../host.ts';
-import { addon, type Poll } from './addon.ts';
 import { watchConflicts } from './conflict-watch.ts';
 import type { BaseNeed } from './forwarding.ts';
 import { withAppLock } from './lock.ts';
+import { lookRegularly } from './look-round.ts';
 import { hasNatTable, isNatWhole, natTableName } from './nat-table.ts';
 import { connectionOf, makeAppNetwork, needOf, networkOf } from './network.ts';
 import { linkAlias, tableName } from './network-name.ts';
@@ -13,10 +13,8 @@ import { networkAddon } from './network-native.ts';
 import { isBaseWhole } from './network-node.ts';
 import { isPublished } from './publish.ts';
 import { RepairPace } from './repair-pace.ts';
-import { removedRoutes } from './route-event.ts';
+import { type HeardEvents, onRouteEvents } from './route-watch.ts';
 
-/** The kernel tells of removed routes and links, but not of proxy entries, nft tables and sysctls: these are looked at. */
-const TICK = 900;
 /** Whoever flushes a device takes away several things, one after the other. */
 const SETTLE = 20;
 
@@ -57,10 +55,7 @@ function watchAddresses({ paths, node, app, network, onWarning }: OwnRequest): (
 class NetworkWatch {
   readonly #request: OwnRequest;
   readonly #pace = new RepairPace();
-  readonly #fd: number;
-  readonly #poll: Poll;
-  readonly #timer: NodeJS.Timeout;
-  readonly #buffer = Buffer.alloc(8192);
+  readonly #stops: readonly (() => void)[];
   #need: BaseNeed;
   #settle: NodeJS.Timeout | undefined;
   /** Who removed a route last, as text. */
@@ -71,41 +66,29 @@ class NetworkWatch {
   constructor(request: OwnRequest) {
     this.#request = request;
     this.#need = needOf(request.paths, request.node, request.network);
-    this.#fd = networkAddon().watchRoutes();
-    this.#poll = addon().poll(this.#fd, () => this.#hear());
-    this.#poll.setAlive(false);
-    this.#timer = setInterval(() => this.#check(), TICK).unref();
+    // The kernel tells of removed routes and links, but not of proxy entries, nft tables and sysctls: these are looked at.
+    this.#stops = [onRouteEvents((events) => this.#hear(events)), lookRegularly(() => this.#check())];
   }
 
   close(): void {
     this.#closed = true;
-    clearInterval(this.#timer);
+    for (const stop of this.#stops) stop();
     clearTimeout(this.#settle);
-    this.#poll.close();
-    close(this.#fd, () => {});
   }
 
-  #hear(): void {
-    const { address, address6 } = this.#request.network;
-    for (let size = this.#read(); size > 0; size = this.#read()) {
-      const removed = removedRoutes(this.#buffer.subarray(0, size));
-      const own = removed.find((route) => route.address === address || route.address === address6);
-      if (own !== undefined) this.#culprit = nameOf(own.port);
-    }
+  #hear({ removed, links, defaultRoute, lost }: HeardEvents): void {
+    const { address, address6, hostLink } = this.#request.network;
+    const own = removed.find((route) => route.address === address || route.address === address6);
+    if (own !== undefined) this.#culprit = nameOf(own.port);
+    const touched = links.some((name) => name === hostLink || name === this.#need.uplink?.name);
+    // With no uplink any link may become one.
+    const hoped = this.#need.uplink === undefined && links.length > 0;
+    if (own === undefined && !touched && !hoped && !defaultRoute && !lost) return;
     this.#settle ??= setTimeout(() => {
       this.#settle = undefined;
       this.#lookForUplink();
       this.#check();
     }, SETTLE).unref();
-  }
-
-  /** @returns 0 where nothing more is to be read; events that were too many (ENOBUFS) are looked after all the same. */
-  #read(): number {
-    try {
-      return readSync(this.#fd, this.#buffer);
-    } catch {
-      return 0;
-    }
   }
 
   /** The default route may have moved. Without one, the last uplink is as good as none. */

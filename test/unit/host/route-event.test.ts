@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { removedRoutes } from '../../../src/host/linux/route-event.ts';
+import { readRouteEvents } from '../../../src/host/linux/route-event.ts';
 
 /** nlmsghdr, rtmsg, RTA_DST. */
 function route(type: number, port: number, family: number, bits: number, destination: Buffer): Buffer {
@@ -27,7 +27,7 @@ it('removed host routes are told with whoever asked for it', () => {
     route(25, 0, 10, 128, six),
     route(25, 9, 2, 24, four),
   ]);
-  expect(removedRoutes(messages)).toEqual([
+  expect(readRouteEvents(messages).removed).toEqual([
     { address: '198.18.0.7', port: 812 },
     { address: '2001:db8::7', port: 0 },
   ]);
@@ -35,8 +35,43 @@ it('removed host routes are told with whoever asked for it', () => {
 
 it('what is torn is left out', () => {
   const whole = route(25, 1, 2, 32, four);
-  for (let length = 0; length < whole.length; length++) expect(removedRoutes(whole.subarray(0, length))).toEqual([]);
+  for (let length = 0; length < whole.length; length++)
+    expect(readRouteEvents(whole.subarray(0, length)).removed).toEqual([]);
   const short = Buffer.from(whole);
   short.writeUInt16LE(2, 28);
-  expect(removedRoutes(short)).toEqual([]);
+  expect(readRouteEvents(short).removed).toEqual([]);
+});
+
+/** nlmsghdr, ifinfomsg, IFLA_MTU, IFLA_IFNAME. */
+function link(type: number, name: string): Buffer {
+  const text = Buffer.from(`${name}\0`.padEnd(16, '\0'));
+  const attribute = (kind: number, value: Buffer) => {
+    const head = Buffer.alloc(4);
+    head.writeUInt16LE(4 + value.length, 0);
+    head.writeUInt16LE(kind, 2);
+    return Buffer.concat([head, value]);
+  };
+  const header = Buffer.alloc(32);
+  header.writeUInt16LE(type, 4);
+  const all = Buffer.concat([header, attribute(4, Buffer.alloc(4)), attribute(3, text)]);
+  all.writeUInt32LE(all.length, 0);
+  return all;
+}
+
+it('links that came, changed or went are told by name', () => {
+  const messages = Buffer.concat([
+    link(16, 'mt-web'),
+    route(25, 1, 2, 32, four),
+    link(17, 'eth0'),
+    link(20, 'address'),
+  ]);
+  expect(readRouteEvents(messages)).toMatchObject({ links: ['mt-web', 'eth0'], defaultRoute: false });
+  const whole = link(16, 'mt-web');
+  for (let length = 0; length < whole.length; length++)
+    expect(readRouteEvents(whole.subarray(0, length)).links).toEqual([]);
+});
+
+it.each([24, 25])('a default route that came or went is told (message %d)', (type) => {
+  const events = readRouteEvents(route(type, 1, 2, 0, Buffer.alloc(0)));
+  expect(events).toEqual({ removed: [], links: [], defaultRoute: true });
 });
