@@ -3,7 +3,7 @@ import { objectName } from '../../util/paths.ts';
 import type { Host } from '../host.ts';
 import { addon } from './addon.ts';
 import { appAddress } from './app-address.ts';
-import { checkLimits, detectCgroups, takeOwnCgroup } from './cgroup/index.ts';
+import { checkLimits, keptCgroupFacts } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
 import { closeInherited } from './inherited.ts';
 import { lease, readLease } from './leases.ts';
@@ -48,7 +48,7 @@ export const linux: Host = {
   openApp: async (request) => {
     const { openApp } = await import('./app.ts');
     const name = objectName(request.paths, request.app);
-    return openApp(request, await takeOwnCgroup(name, detectCgroups({ soon: true })));
+    return openApp(request, await keptCgroupFacts(name, request.limits?.limits.ioWeight !== undefined));
   },
   findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
   listProcesses,

@@ -2,7 +2,7 @@
 export { type AppCgroups, listAppCgroups, pidsOf, removeAppCgroups } from './app.ts';
 export { makeDaemonCgroup, openDaemonCgroup, removeDaemonCgroup } from './daemon.ts';
 export { cgroupFacts, detectCgroups, parseCgroupMounts } from './detect.ts';
+export { keptCgroupFacts } from './kept-facts.ts';
 export { checkLimits, planLimits } from './limits.ts';
 export type { DaemonCgroup } from './open-cgroup.ts';
-export { takeOwnCgroup } from './own.ts';
 export type { CgroupStats } from './stats.ts';
