@@ -44,7 +44,10 @@ const line = fc.oneof(
 const text = fc.array(line, { maxLength: 25 }).map((lines) => `${lines.join('\n')}\n`);
 
 describe('whatever the files say', () => {
-  it('loading gives a configuration and problems, or a MetactlError; it is quick, and safe to print', () => {
+  // Each case is quick; all of them take their time on a busy machine.
+  it('loading gives a configuration and problems, or a MetactlError; it is quick, and safe to print', {
+    timeout: 90_000,
+  }, () => {
     const root = appRoot({});
     fc.assert(
       fc.property(text, text, (application, node) => {
