@@ -5,6 +5,7 @@ import { LOG_METACTL, LOG_NODE, type LogFigures } from './logs.ts';
 import type { ManyApps } from './many-apps.ts';
 import type { ManyDaemons } from './many-daemons.ts';
 import type { NetworkFigures } from './network.ts';
+import { METACTL_RESTART, type RestartFigures } from './restarts.ts';
 
 /** Everything that was measured; a part that was not asked for is undefined. */
 export interface Measured {
@@ -14,6 +15,7 @@ export interface Measured {
   readonly firewalls?: FirewallFigures;
   readonly network?: NetworkFigures;
   readonly logs?: LogFigures;
+  readonly restarts?: RestartFigures;
   readonly commands?: Readonly<Record<CommandName, Result>>;
 }
 
@@ -39,6 +41,7 @@ export function evaluate(measured: Measured): Gate[] {
   return [
     ...(['hot', 'idle'] as const).flatMap((mode) => launchGates(measured.launches ?? [], mode)),
     ...(measured.daemons === undefined ? [] : daemonGates(measured.daemons)),
+    ...(measured.restarts === undefined ? [] : restartGates(measured.restarts)),
     ...(measured.apps === undefined ? [] : appGates(measured.apps)),
     ...(measured.firewalls === undefined ? [] : firewallGates(measured.firewalls)),
     ...(measured.network === undefined ? [] : networkGates(measured.network)),
@@ -65,6 +68,20 @@ function daemonGates({ count, metactl, bwrap, initPss }: ManyDaemons): Gate[] {
   return [
     gate(`${count} daemons, to ${count} bwraps`, metactl.p50 / bwrap.p50, 1 / 3, '×'),
     gate('metactl-init, PSS', initPss, 32, 'kB'),
+  ];
+}
+
+/** A promise in itself: however slow others are, a stable daemon is back at once. */
+function restartGates({ results }: RestartFigures): Gate[] {
+  const p50 = (name: string) => results.find((result) => result.name === name)?.first.p50;
+  const own = p50(METACTL_RESTART);
+  if (own === undefined) return [];
+  const others = results.filter(({ name }) => name !== METACTL_RESTART).map(({ first }) => first.p50);
+  return [
+    gate('restart of a stable daemon, p50', own / 1000, 2, 'ms'),
+    ...(others.length === 0
+      ? []
+      : [gate("restart of a stable daemon, p50, to the fastest rival's", own / Math.min(...others), 1, '×')]),
   ];
 }
 

@@ -1,5 +1,5 @@
 /**
- * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,apps,firewalls,network,commands,logs]`. Root; a quiet machine.
+ * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,restart,apps,firewalls,network,commands,logs]`. Root; a quiet machine.
  * scripts/bench.sh gives it a scratch root and removes what is left, also when it is stopped.
  * Exit status 1 if a gate fails. `--json`: `{ node, kernel, cpus, runs, measured, missing, gates }`, times in µs.
  */
@@ -14,11 +14,12 @@ import { measureManyApps } from './many-apps.ts';
 import { measureManyDaemons } from './many-daemons.ts';
 import { coldLauncher, warmLauncher } from './metactl.ts';
 import { measureNetwork } from './network.ts';
+import { measureRestarts } from './restarts.ts';
 import { findRivals, type Missing } from './rivals.ts';
 import { type BenchSite, makeSite } from './site.ts';
 import { printTable } from './table.ts';
 
-const PARTS = ['launches', 'daemons', 'apps', 'firewalls', 'network', 'commands', 'logs'] as const;
+const PARTS = ['launches', 'daemons', 'restart', 'apps', 'firewalls', 'network', 'commands', 'logs'] as const;
 
 function options(): { json: boolean; runs: number; parts: readonly string[]; scratch: string } {
   const { values } = parseArgs({
@@ -34,7 +35,7 @@ function options(): { json: boolean; runs: number; parts: readonly string[]; scr
   const runs = Number(values.runs);
   if (unknown !== undefined || !Number.isInteger(runs) || runs < 1 || values.scratch === '') {
     console.error(
-      'usage: bench --scratch DIR [--json] [--runs N] [--only launches,daemons,apps,firewalls,network,commands,logs]',
+      'usage: bench --scratch DIR [--json] [--runs N] [--only launches,daemons,restart,apps,firewalls,network,commands,logs]',
     );
     process.exit(2);
   }
@@ -92,6 +93,10 @@ async function bench(): Promise<void> {
     if (parts.includes('daemons')) {
       progress('100 daemons');
       measured = { ...measured, daemons: await measureManyDaemons(site, 100, Math.ceil(runs / 20)) };
+    }
+    if (parts.includes('restart')) {
+      progress('restarts');
+      measured = { ...measured, restarts: await measureRestarts(site, Math.max(100, Math.ceil(runs / 2))) };
     }
     if (parts.includes('apps')) {
       progress('300 apps');

@@ -40,7 +40,7 @@ const HEAD = ['', 'mode', 'n', 'first p50', 'p95', 'exit p50', 'p95', '× bwrap 
 /** The whole report as text. Times in µs. Pure. */
 export function printTable(measured: Measured, missing: readonly Missing[], gates: readonly Gate[]): string {
   const parts: string[] = [];
-  const { launches, daemons, apps, firewalls, network, commands, logs } = measured;
+  const { launches, daemons, restarts, apps, firewalls, network, commands, logs } = measured;
   if (launches !== undefined) {
     parts.push('Launches: call to first instruction, and to the end of all of it, µs');
     parts.push(align([HEAD, ...launches.map((result) => launchRow(result, launches))]));
@@ -58,6 +58,17 @@ export function printTable(measured: Measured, missing: readonly Missing[], gate
         [`${count} × ${RIVAL}`, String(bwrap.n), us(bwrap.p50), us(bwrap.p95), String(bwrapPss)],
       ]),
     );
+  }
+  if (restarts !== undefined) {
+    parts.push("\nRestart of a stable daemon: SIGKILL to its successor's first instruction, µs");
+    const row = ({ name, first }: { name: string; first: Summary }) => [
+      name,
+      String(first.n),
+      us(first.p50),
+      us(first.p95),
+    ];
+    parts.push(align([['', 'n', 'p50', 'p95'], ...restarts.results.map(row)]));
+    for (const { name, reason } of restarts.missing) parts.push(`${name}: does not run here (${reason})`);
   }
   if (apps !== undefined) {
     const { coldFirst, warmFirst, coldLast, warmLast } = apps;

@@ -159,7 +159,8 @@ class LinuxApp implements AppHandle {
     );
     const over = this.#finish(sandbox, started, cgroup);
     const ended = over.then(() => sandbox.ended);
-    this.#running = Promise.all([this.#running, ended]);
+    // Without their values: a list of all ends would grow for ever.
+    this.#running = Promise.all([this.#running, ended]).then(() => {});
     return new LimitedSandbox(sandbox, cgroup, { started, over, ended });
   }
 
