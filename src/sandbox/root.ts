@@ -72,8 +72,9 @@ export function planRoot(input: RootInput): RootPlan {
   root.tmpfs('/run', { size: RUN_SIZE, mode: 0o755, seal: true, shared: true, noExec: true });
   // Before anything is hidden below /etc: where this becomes an overlay, it shows the host's /etc without its covers.
   addEtcFiles(root, facts, input.files, system.kept);
-  root.common(() => hide(root, facts, [...HIDDEN, ...input.covered]));
+  // Before metactl's own directories are hidden: those of a root below /tmp are gone with the host's /tmp.
   addTemporary(root, input.temporary);
+  root.common(() => hide(root, facts, [...HIDDEN, ...input.covered]));
   const others = hideOtherApps(input);
   const inside = (path: string) => isBelow(path, input.directory);
   hide(

@@ -14,11 +14,11 @@ export interface Scratch {
 }
 
 /**
- * Makes a scratch root. Not below /tmp, which is another file system inside a sandbox; the path is short because unix
- * sockets' names are.
+ * Makes a scratch root. Not below /tmp unless told, which is another file system inside a sandbox; the path is short
+ * because unix sockets' names are.
  */
-export function makeScratch(): Scratch {
-  const root = mkdtempSync('/srv/metactl-test-');
+export function makeScratch(parent = '/srv'): Scratch {
+  const root = mkdtempSync(join(parent, 'metactl-test-'));
   chmodSync(root, 0o755);
   const write = (path: string, text: string, mode: number): string => {
     mkdirSync(dirname(path), { recursive: true });

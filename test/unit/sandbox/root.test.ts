@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { MountRequest } from '../../../src/sandbox/mounts.ts';
 import type { MountStep, RootPlan } from '../../../src/sandbox/plan.ts';
@@ -133,6 +134,29 @@ describe('the root of a sandbox', () => {
       to: RELEASE,
       shared: true,
     });
+  });
+
+  it.each(['/tmp', '/var/tmp'])('makes the places of a root below %s in the app’s own one', (parent) => {
+    const root = `${parent}/r`;
+    const covered = ['etc/metactl', 'var/lib/metactl', 'var/log/metactl', 'run/metactl'].map((name) =>
+      join(root, name),
+    );
+    const directory = join(root, RELEASE);
+    const stateDirectory = join(root, STATE);
+    const paths = Object.fromEntries(
+      [...covered, directory, stateDirectory].map((path) => [path, 'directory' as const]),
+    );
+    const { steps, common } = plan({ paths }, { covered, directory, stateDirectory, own: [directory, stateDirectory] });
+    const at = (op: MountStep['op'], target: string) =>
+      position(steps, (step) => step.op === op && step.target === target);
+    // Nothing of the host is there any more, so nothing is to be hidden.
+    for (const path of covered) expect(targets(steps, 'tmpfs')).not.toContain(path);
+    const order = [at('bind', parent), at('mkdir', root), at('mkdir', directory), at('bind', directory)];
+    expect(order[0]).toBeGreaterThan(0);
+    expect(order).toEqual([...new Set(order)].sort((a, b) => a - b));
+    expect(at('bind', stateDirectory)).toBeGreaterThan(at('mkdir', stateDirectory));
+    // What all apps have in common is neither in it nor under it.
+    expect(steps.slice(0, common).filter(({ target }) => target.startsWith(parent))).toEqual([]);
   });
 
   it('seals every cover but the temporary ones', () => {
