@@ -71,6 +71,8 @@ export interface KeySpec {
   readonly measure?: (value: Value) => readonly number[];
   /** What a valid value looks like, for messages: `HOST:PORT or a CIDR`. Absent: told by the type. */
   readonly expected?: string;
+  /** The same for a value of the right form that can't be had all the same; undefined: `expected` says it. */
+  readonly expectedInstead?: (text: string) => string | undefined;
   /** Other names for the same key (`java.heap.max` for `jvm.heap.max`). */
   readonly aliases?: readonly string[];
   /** A feature that this version does not have yet: `protects` makes `run` refuse (78), `harmless` is listed by `check`. */

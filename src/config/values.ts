@@ -82,6 +82,8 @@ function readWords(text: string, least: number): readonly string[] | undefined {
 
 /** What a valid value looks like, in words. For lists and commands, what is wrong with this one. */
 export function expectation(spec: KeySpec, text: string): string {
+  const instead = spec.expectedInstead?.(text);
+  if (instead !== undefined) return instead;
   if (spec.expected !== undefined) return spec.expected;
   if (spec.type === 'list' || spec.type === 'command') {
     const problem = splitWords(text).problem;

@@ -1,8 +1,6 @@
-import { parseIpv6 } from '../../util/ipv6.ts';
-import { parseIpv6Range } from '../../util/ipv6-range.ts';
 import type { SectionSpec } from '../types.ts';
 import { readValue } from '../values.ts';
-import { isIpv4 } from './sandbox.ts';
+import { isPool, unusableNetwork } from './pool.ts';
 
 /** Sections of `/etc/metactl/metactl.conf`, the node's own file. */
 export const NODE: readonly SectionSpec[] = [
@@ -52,8 +50,15 @@ export const NODE: readonly SectionSpec[] = [
         key: 'pool',
         type: 'list',
         read: (text) => {
-          const words = readValue({ key: '', type: 'list', doc: '' }, text) as readonly string[] | undefined;
-          return words?.every(isPool) ? words : undefined;
+          const words = wordsOf(text);
+          return words?.every((word) => isPool(word) && unusableNetwork(word) === undefined) ? words : undefined;
+        },
+        expectedInstead: (text) => {
+          const words = wordsOf(text);
+          const unusable = words?.every(isPool)
+            ? words.map(unusableNetwork).find((why) => why !== undefined)
+            : undefined;
+          return unusable === undefined ? undefined : `networks outside of ${unusable}`;
         },
         expected: 'networks such as 10.4.0.0/16, 10.4.1.* or 2001:db8:4::/64',
         doc: 'Where the addresses of apps are taken from, separated by spaces. Each app gets one of every family that is here.',
@@ -76,6 +81,10 @@ export const NODE: readonly SectionSpec[] = [
   ),
 ];
 
+function wordsOf(text: string): readonly string[] | undefined {
+  return readValue({ key: '', type: 'list', doc: '' }, text) as readonly string[] | undefined;
+}
+
 function readName(text: string): string | undefined {
   return /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/.test(text) ? text : undefined;
 }
@@ -91,21 +100,4 @@ export function parseRange(text: string): readonly [number, number] | undefined 
 
 function readRange(text: string): string | undefined {
   return parseRange(text) === undefined ? undefined : text;
-}
-
-/** `a.b.c.*`, or a network with all host bits zero; /8 to /32, IPv6 /16 to /128. */
-function isPool(word: string): boolean {
-  if (word.includes(':')) return isIpv6Pool(word);
-  if (word.endsWith('.*')) return isIpv4(`${word.slice(0, -2)}.0`);
-  const [address = '', bits = '', ...more] = word.split('/');
-  if (more.length > 0 || !isIpv4(address) || !/^\d{1,2}$/.test(bits) || Number(bits) < 8 || Number(bits) > 32)
-    return false;
-  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  return number % 2 ** (32 - Number(bits)) === 0;
-}
-
-function isIpv6Pool(word: string): boolean {
-  const [address = '', bits = ''] = word.split('/');
-  const range = parseIpv6Range(word);
-  return range !== undefined && /^\d{2,3}$/.test(bits) && Number(bits) >= 16 && parseIpv6(address) === range.first;
 }

@@ -94,6 +94,39 @@ describe('problems', () => {
     ['[node\n', `${at}:1:1: found \`[node\`, expected a ] that closes the section header`],
   ])('%j', (text, problem) => expect(problems(text)).toEqual([problem]));
 
+  it.each([
+    ['0.0.0.0/8', '0.0.0.0/8 (this network)'],
+    ['0.1.0.0/16', '0.0.0.0/8 (this network)'],
+    ['127.1.0.0/16', '127.0.0.0/8 (loopback)'],
+    ['10.4.0.0/16 127.0.0.*', '127.0.0.0/8 (loopback)'],
+    ['169.254.7.0/24', '169.254.0.0/16 (link-local)'],
+    ['224.0.0.0/24', '224.0.0.0/3 (multicast and reserved)'],
+    ['240.0.0.0/8', '224.0.0.0/3 (multicast and reserved)'],
+    ['255.255.255.255/32', '224.0.0.0/3 (multicast and reserved)'],
+    ['::/128', '::/127 (unspecified and loopback)'],
+    ['::1/128', '::/127 (unspecified and loopback)'],
+    ['::/64', '::/127 (unspecified and loopback)'],
+    ['::ffff:10.4.0.0/112', '::ffff:0:0/96 (IPv4-mapped)'],
+    ['fe80::/64', 'fe80::/10 (link-local)'],
+    ['febf::/16', 'fe80::/10 (link-local)'],
+    ['ff02::/16', 'ff00::/8 (multicast)'],
+  ])('no host can have an address of %s', (pool, unusable) =>
+    expect(problems(`[network]\npool = ${pool}\n`)).toEqual([
+      `${at}:2:8: found \`${pool}\`, expected networks outside of ${unusable}`,
+    ]),
+  );
+
+  it.each([
+    '1.0.0.0/8',
+    '126.0.0.0/8',
+    '128.0.0.0/8',
+    '223.0.0.0/8',
+    '169.253.0.0/16',
+    '2000::/16',
+    'fec0::/16',
+    '::2/127',
+  ])('nothing is wrong with %s', (pool) => expect(problems(`[network]\npool = ${pool}\n`)).toEqual([]));
+
   it('end in one error', () => {
     const root = scratchRoot();
     put(root, 'etc/metactl/metactl.conf', '[node]\nname = a b\nsite = c d\n');
