@@ -3,6 +3,7 @@ import { parseLimit } from '../config/limit.ts';
 import type { AppConfig } from '../config/types.ts';
 import type { HostFacts } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
 import type { Identity, ProcessPlan } from './plan.ts';
 import type { SeccompOptions } from './seccomp/index.ts';
 
@@ -42,7 +43,8 @@ export interface ProcessInput {
 
 /**
  * What the daemon's own process looks like. Pure.
- * @throws MetactlError where this architecture has no filter, or `allow-syscalls` names what can't be allowed.
+ * @throws MetactlError where this architecture has no filter, or `allow-syscalls` names what can't be allowed; (78):
+ *   METACTL_LIMIT_TOO_HIGH.
  */
 export function planProcess(input: ProcessInput): ProcessPlan {
   const { config, daemon, command, facts } = input;
@@ -102,5 +104,24 @@ function rlimits(config: AppConfig, section: string, facts: HostFacts): Record<s
     const text = config.setting(section, `limit-${name}`)?.text;
     limits[name] = (text === undefined ? undefined : parseLimit(name, text)) ?? fallback;
   }
+  checkOpenFiles(config, section, limits.nofile![1], facts);
   return limits;
+}
+
+/** Not even root gets more open files than the sysctl says (kernel/sys.c: do_prlimit). */
+function checkOpenFiles(config: AppConfig, section: string, hard: number, facts: HostFacts): void {
+  const setting = config.setting(section, 'limit-nofile');
+  const most = Number.parseInt(facts.read('/proc/sys/fs/nr_open'), 10);
+  if (setting === undefined || !(hard > most)) return;
+  const where = `${setting.origin.file}:${setting.origin.line}: [${section}] limit-nofile`;
+  throw new MetactlError(
+    `${where}: found \`${setting.text}\`, expected at most ${most}, the sysctl fs.nr_open of this server`,
+    {
+      code: 'METACTL_LIMIT_TOO_HIGH',
+      step: 'plan resource limits',
+      path: setting.origin.file,
+      hint: 'lower it, or raise the sysctl',
+      exitStatus: EXIT.configuration,
+    },
+  );
 }

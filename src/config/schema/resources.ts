@@ -59,6 +59,9 @@ export const RLIMIT_KEYS: readonly KeySpec[] = LIMITS.map(limit);
 /** With less the kernel has no room for a process at all; who writes less forgot the unit. */
 const LEAST_MEMORY = 1024 * 1024;
 
+/** The daemon, and the first process of its sandbox. */
+const LEAST_TASKS = 2;
+
 /** What all processes of a daemon may use together. */
 export const RESOURCE_KEYS: readonly KeySpec[] = [
   {
@@ -104,7 +107,7 @@ export const RESOURCE_KEYS: readonly KeySpec[] = [
   {
     key: 'tasks-max',
     type: 'integer',
-    min: 1,
+    min: LEAST_TASKS,
     onlyLess: 'at-most-default',
     doc: 'Limit of processes and threads.',
   },

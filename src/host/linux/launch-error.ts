@@ -49,6 +49,12 @@ function hintFor(record: ErrorRecord, code: string, leftOut: LeftOut): string | 
   if (code === 'ENOMEM') {
     return 'starting takes memory too: raise memory-max of the daemon if it is small, or look at what the server has left';
   }
+  if (record.step === 'set resource limit' && code === 'EPERM') {
+    return `more than metactl itself may have: lower limit-${record.path}, or start metactl with a higher limit`;
+  }
+  if (code === 'EAGAIN' && (record.syscall === 'clone' || record.syscall === 'clone3')) {
+    return 'no more processes are allowed here: raise tasks-max of the daemon, or look at the limits of the server';
+  }
   if (record.step === 'map the ids of') {
     return (
       'this kernel or file system has no idmapped mounts: give the directory to ids of the block that `metactl plan` ' +

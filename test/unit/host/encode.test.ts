@@ -186,8 +186,23 @@ describe('records', () => {
     ],
     ['make user namespace', 28, 'the sysctl user.max_user_namespaces allows no more of them'],
     ['make user namespace', 1, 'this kernel or the container around it allows none: set [sandbox] user-namespace = no'],
+    [
+      'set resource limit',
+      1,
+      'more than metactl itself may have: lower limit-/x, or start metactl with a higher limit',
+    ],
   ])('tells what to do when it can’t %s (%i)', (step, errno, hint) => {
     expect(launchError(readErrorRecord(errorRecord(step, 'call', '/x', errno, 125))!, []).hint).toBe(hint);
+  });
+
+  it('names tasks-max where there can be no more processes', () => {
+    const hint = (step: string, call: string) =>
+      launchError(readErrorRecord(errorRecord(step, call, '', 11, 125))!, []).hint;
+    const told =
+      'no more processes are allowed here: raise tasks-max of the daemon, or look at the limits of the server';
+    expect(hint('start daemon', 'clone')).toBe(told);
+    expect(hint('make namespaces', 'clone3')).toBe(told);
+    expect(hint('lock', 'flock')).toBeUndefined();
   });
 
   it('gives an errno that Node does not know by its number', () => {

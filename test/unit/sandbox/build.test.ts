@@ -117,6 +117,23 @@ describe('the plan of a start', () => {
     expect(rlimits.core).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
   });
 
+  it('refuses more open files than this kernel gives to anybody', () => {
+    const kernel = { facts: fakeFacts({ files: { '/proc/sys/fs/nr_open': '1048576\n' } }) };
+    const nofile = (text: string) => () =>
+      plan({ 'daemon.web': { 'limit-nofile': text } }, kernel).process.rlimits.nofile;
+    expect(nofile('1024:1048576')()).toEqual([1024, 1_048_576]);
+    for (const text of ['1048577', '1024:99999999', 'infinity']) {
+      expect(nofile(text)).toThrow(
+        expect.objectContaining({
+          code: 'METACTL_LIMIT_TOO_HIGH',
+          message: `/n.conf:1: [daemon.web] limit-nofile: found \`${text}\`, expected at most 1048576, the sysctl fs.nr_open of this server`,
+          hint: 'lower it, or raise the sysctl',
+          exitStatus: 78,
+        }),
+      );
+    }
+  });
+
   it('hides and binds on a new server what the first start will make', () => {
     const state = '/srv/node/var/lib/metactl/apps/myapp/state';
     const config = { ...fakeConfig({ 'daemon.web': {} }), stateDirectory: state };
