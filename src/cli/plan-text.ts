@@ -11,7 +11,7 @@ import type {
 } from '../sandbox/plan.ts';
 import { summary } from '../sandbox/seccomp/index.ts';
 import { escapeText } from '../util/escape.ts';
-import { MASK, maskText } from '../util/mask.ts';
+import { MASK, maskText, maskWords } from '../util/mask.ts';
 import { formatPublish } from '../util/publish.ts';
 import { quoteWord } from '../util/words.ts';
 
@@ -20,7 +20,7 @@ export function planJson(plan: SandboxPlan, config: AppConfig, reveal: boolean):
   const { seccompProgram, ...process } = plan.process;
   const mask = masker(config, reveal);
   const env = Object.entries(process.env).map(([key, value]) => [key, mask(value)]);
-  const argv = process.argv.map(mask);
+  const argv = maskedArgv(process.argv, config, reveal);
   return {
     ...plan,
     process: {
@@ -50,6 +50,10 @@ function masker(config: AppConfig, reveal: boolean): (text: string) => string {
     .flatMap((setting) => (maskText(setting.text) === setting.text ? [setting.text] : []))
     .sort((a, b) => b.length - a.length);
   return (text) => maskText(secrets.reduce((shown, secret) => shown.replaceAll(secret, MASK), text));
+}
+
+function maskedArgv(argv: readonly string[], config: AppConfig, reveal: boolean): string[] {
+  return (reveal ? argv : maskWords(argv)).map(masker(config, reveal));
 }
 
 /** What a start does beside the sandbox. */
@@ -114,7 +118,7 @@ export function planText(
   }
   if (log !== undefined) add('log', log);
   add('cwd', process.workingDirectory);
-  add('command', process.argv.map((word) => quoteWord(mask(word))).join(' '));
+  add('command', maskedArgv(process.argv, config, reveal).map(quoteWord).join(' '));
   return `${lines.join('\n')}\n`;
 }
 

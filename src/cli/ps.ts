@@ -15,31 +15,40 @@ export function register(program: Command): void {
     )
     .argument('[app]', 'the app; without it all of them')
     .argument('[daemon]', 'one daemon of it')
+    .option('--reveal', 'do not mask passwords')
     .addHelpText(
       'after',
       '\nCPU is the average since the process started. Exit status: 3 if nothing runs, 4 no such app.',
     )
-    .action(async (app: string | undefined, daemon: string | undefined, _options: object, command: Command) => {
-      const context = contextOf(command);
-      const host = await hostOfThisMachine();
-      const processes = host.listProcesses(context.paths, app, daemon);
-      if (processes.length === 0 && app !== undefined) throw await notRunning(context.paths, app, daemon);
-      process.stdout.write(
-        context.json
-          ? `${JSON.stringify(processes.map(psJson), null, 2)}\n`
-          : psText(processes, {
-              app: app === undefined,
-              daemon: daemon === undefined,
-              width: process.stdout.isTTY ? process.stdout.columns : undefined,
-              color: context.color,
-            }),
-      );
-    });
+    .action(
+      async (app: string | undefined, daemon: string | undefined, options: { reveal?: boolean }, command: Command) => {
+        const context = contextOf(command);
+        const host = await hostOfThisMachine();
+        const found = host.listProcesses(context.paths, app, daemon);
+        const processes = options.reveal === true ? found.map(revealed) : found;
+        if (processes.length === 0 && app !== undefined) throw await notRunning(context.paths, app, daemon);
+        process.stdout.write(
+          context.json
+            ? `${JSON.stringify(processes.map(psJson), null, 2)}\n`
+            : psText(processes, {
+                app: app === undefined,
+                daemon: daemon === undefined,
+                width: process.stdout.isTTY ? process.stdout.columns : undefined,
+                color: context.color,
+              }),
+        );
+      },
+    );
+}
+
+/** The process with the secrets of its command line, as everybody on the host can read them. Pure. */
+export function revealed(process: ProcessInfo): ProcessInfo {
+  return { ...process, command: process.revealedCommand };
 }
 
 /** The shape of `--json`: stable; sizes in bytes, times in ISO 8601 and microseconds, `cpu` 1.0 for one whole CPU. Pure. */
 export function psJson(process: ProcessInfo): Readonly<Record<string, unknown>> {
-  const { insidePid, insideUid, startedAt, ...rest } = process;
+  const { insidePid, insideUid, startedAt, revealedCommand: _, ...rest } = process;
   return {
     ...rest,
     insidePid: insidePid ?? null,

@@ -23,6 +23,8 @@ export interface ProcessInfo {
   readonly cpu: number;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** Its arguments, escaped and cut, joined by spaces; `[name]` for a process without any (a zombie). */
+  /** Its arguments, escaped and cut, joined by spaces; `[name]` for a process without any (a zombie). Secrets are hidden. */
   readonly command: string;
+  /** The same with the secrets in it, which `command` hides. */
+  readonly revealedCommand: string;
 }

@@ -17,9 +17,31 @@ export function maskText(text: string): string {
   let afterOption = false;
   return text.replace(WORD, (word) => {
     const masked = afterOption && !word.startsWith('-') ? MASK : maskWord(word);
-    afterOption = /^-[\w.-]*$/.test(word) && isSecretName(word);
+    afterOption = isSecretOption(word);
     return masked;
   });
+}
+
+/**
+ * `maskText` for the arguments of a command, where a value ends with its word and not at a space: `--password`, `a b`;
+ * `PASSWORD=a b`.
+ */
+export function maskWords(words: readonly string[]): string[] {
+  let afterOption = false;
+  return words.map((word) => {
+    const masked = afterOption && !word.startsWith('-') ? MASK : maskArgument(word);
+    afterOption = isSecretOption(word);
+    return masked;
+  });
+}
+
+function maskArgument(word: string): string {
+  const name = /^[\w.-]+(?==.)/s.exec(word)?.[0];
+  return name !== undefined && isSecretName(name) ? `${name}=${MASK}` : maskText(word);
+}
+
+function isSecretOption(word: string): boolean {
+  return /^-[\w.-]*$/.test(word) && isSecretName(word);
 }
 
 function maskWord(word: string): string {

@@ -1,4 +1,5 @@
 import { escapeText } from '../../util/escape.ts';
+import { maskWords } from '../../util/mask.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { CgroupFacts } from '../host.ts';
 import type { ProcessInfo } from '../process-info.ts';
@@ -51,7 +52,7 @@ export function parseProcess(
     cpuTime: Math.round(cpuSeconds * 1e6),
     cpu: clock.uptime > started ? cpuSeconds / (clock.uptime - started) : 0,
     startedAt: Math.round((clock.bootTime + started) * 1000),
-    command: commandOf(texts.cmdline, name),
+    ...commandOf(texts.cmdline, name),
   };
 }
 
@@ -79,9 +80,11 @@ function startTicks(fields: readonly string[]): number {
 }
 
 /** The app chooses both its arguments and its name: neither reaches a terminal as it is. */
-function commandOf(cmdline: string, name: string): string {
-  const words = cmdline.slice(0, LONGEST_COMMAND).replace(/\0+$/, '');
-  return words === '' ? `[${escapeText(name)}]` : escapeText(words.replaceAll('\0', ' '));
+function commandOf(cmdline: string, name: string): Pick<ProcessInfo, 'command' | 'revealedCommand'> {
+  const text = cmdline.slice(0, LONGEST_COMMAND).replace(/\0+$/, '');
+  if (text === '') return { command: `[${escapeText(name)}]`, revealedCommand: `[${escapeText(name)}]` };
+  const words = text.split('\0');
+  return { command: escapeText(maskWords(words).join(' ')), revealedCommand: escapeText(words.join(' ')) };
 }
 
 /**

@@ -52,6 +52,29 @@ describe('metactl ps', () => {
     expect(lines[2]).toMatch(/^ *\d+ {7}1 {2}root +[\d.]+[km] +\d+\.\d% {2}0:00\.\d\d {2}sleep 1001$/);
   });
 
+  it('hides passwords in command lines unless it is told to reveal them', async () => {
+    await daemon(
+      'web',
+      'tail',
+      '-f',
+      '/dev/null',
+      '--pid=1',
+      '--',
+      '/dev/null',
+      '--password=hunter3',
+      'x://u:hunter2@db/x',
+    );
+    const shown = '--password=*** x://u:***@db/x';
+    for (const options of [[], ['--json']]) {
+      const { stdout } = await ps('shop', 'web', ...options);
+      expect(stdout).toContain(shown);
+      expect(stdout).not.toContain('hunter');
+      expect(stdout).not.toContain('revealed');
+      const { stdout: open } = await ps('shop', 'web', '--reveal', ...options);
+      expect(open).toContain('--password=hunter3 x://u:hunter2@db/x');
+    }
+  });
+
   it('tells which daemon, which app', async () => {
     await daemon('web', 'sleep', '1001');
     await daemon('jobs', 'sleep', '1002');

@@ -17,6 +17,7 @@ const web: ProcessInfo = {
   cpu: 0.02,
   startedAt: 1_000_900_000,
   command: 'java -jar shop.jar',
+  revealedCommand: 'java -jar shop.jar',
 };
 const other: ProcessInfo = {
   ...web,
@@ -27,6 +28,7 @@ const other: ProcessInfo = {
   state: 'Z',
   cpu: 1.5,
   command: '[sh]',
+  revealedCommand: '[sh]',
 };
 const OPTIONS = { app: false, daemon: false, width: undefined, color: false };
 

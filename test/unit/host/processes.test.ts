@@ -33,6 +33,7 @@ describe('parseProcess', () => {
       cpu: 0.02,
       startedAt: (1_000_000 + 900) * 1000,
       command: 'java -jar shop.jar',
+      revealedCommand: 'java -jar shop.jar',
     });
   });
 
@@ -53,6 +54,14 @@ describe('parseProcess', () => {
       'sh -c \\x1b]0;x\\x07\\r\\nreboot',
     );
     expect(parse({ cmdline: 'x'.repeat(100_000) })?.command).toHaveLength(4096);
+  });
+
+  it('hides secrets, word by word', () => {
+    const process = parse({ cmdline: 'app\0--password\0a b\0--token=x y\0mysql://u:hunter2@db/x\0' });
+    expect(process).toMatchObject({
+      command: 'app --password *** --token=*** mysql://u:***@db/x',
+      revealedCommand: 'app --password a b --token=x y mysql://u:hunter2@db/x',
+    });
   });
 
   it('has no inside pid without a PID namespace', () => {

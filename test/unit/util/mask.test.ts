@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isSecretName, maskText } from '../../../src/util/mask.ts';
+import { isSecretName, maskText, maskWords } from '../../../src/util/mask.ts';
 
 describe('isSecretName', () => {
   it.each(['DB_PASSWORD', 'secret', 'GITHUB_TOKEN', 'api.key', 'client-secret'])('%s', (name) =>
@@ -34,6 +34,34 @@ describe('maskText', () => {
     'key=',
     'http://a:80',
   ])('leaves %j', (text) => expect(maskText(text)).toBe(text));
+
+  it.each([
+    [
+      ['curl', '--password', 'a b', 'c'],
+      ['curl', '--password', '***', 'c'],
+    ],
+    [
+      ['--password=a b', 'c'],
+      ['--password=***', 'c'],
+    ],
+    [
+      ['--password', '-v'],
+      ['--password', '-v'],
+    ],
+    [
+      ['sh', '-c', 'PGPASSWORD=x psql y://u:p@h'],
+      ['sh', '-c', 'PGPASSWORD=***'],
+    ],
+    [
+      ['sh', '-c', 'exec mysql --password x -h db'],
+      ['sh', '-c', 'exec mysql --password *** -h db'],
+    ],
+    [
+      ['mysql://u:hunter2@db/x', '--token=', 'a=b c'],
+      ['mysql://u:***@db/x', '--token=', 'a=b c'],
+    ],
+    [[], []],
+  ])('masks the words %j', (words, masked) => expect(maskWords(words)).toEqual(masked));
 
   it('is stable', () => {
     const once = maskText('a://u:p@h --token=x');
