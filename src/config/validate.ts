@@ -28,6 +28,7 @@ export function checkNumbers(sections: ReadonlyMap<string, readonly Setting[]>, 
 export function checkNames(material: Material, problems: ProblemList): readonly string[] {
   const daemons: string[] = [];
   const seen = new Set<string>();
+  let told = false;
   const known = APP_SECTIONS.map(({ name }) => name);
   for (const { file, headers } of material.files) {
     for (const { section, line, column } of headers) {
@@ -41,11 +42,16 @@ export function checkNames(material: Material, problems: ProblemList): readonly 
       }
       if (!section.startsWith('daemon.') || seen.has(section)) continue;
       seen.add(section);
+      // Told once: a thousand daemons are one mistake.
+      if (daemons.length === MOST_DAEMONS) {
+        if (!told) problems.add({ ...messages.tooMany('daemons', MOST_DAEMONS), ...at });
+        told = true;
+        continue;
+      }
       const daemon = section.slice('daemon.'.length);
       const bad = nameProblem(daemon, 'daemon');
       if (bad !== undefined) problems.add({ message: bad, ...at });
-      else if (daemons.length === MOST_DAEMONS) problems.add({ ...messages.tooMany('daemons', MOST_DAEMONS), ...at });
-      else if (daemons.length < MOST_DAEMONS) daemons.push(daemon);
+      else daemons.push(daemon);
     }
   }
   return daemons;

@@ -95,7 +95,6 @@ describe('files that are not what they should be', () => {
     const many = Array.from({ length: 102 }, (_, i) => `[daemon.d${i}]`).join('\n');
     expect(inspect({ application: `${many}\n` }).lines).toEqual([
       '.metactl:101:2: found more than 100 daemons, expected a smaller file',
-      '.metactl:102:2: found more than 100 daemons, expected a smaller file',
     ]);
     const keys = Array.from({ length: 2000 }, (_, i) => `K${i} = 1`).join('\n');
     expect(inspect({ application: `[env]\n${keys}\n` }).lines).toEqual([
