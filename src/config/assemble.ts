@@ -9,7 +9,14 @@ import { type Merged, type MergedKey, merge } from './merge.ts';
 import * as messages from './messages.ts';
 import { ProblemList } from './problem-list.ts';
 import { readSecretFile } from './read-file.ts';
-import { checkEffective, checkFirewall, checkLess, forbiddenReference, type TrustContext } from './trust.ts';
+import {
+  checkEffective,
+  checkFirewall,
+  checkLess,
+  checkTmpfs,
+  forbiddenReference,
+  type TrustContext,
+} from './trust.ts';
 import type { KeySpec, LoadedConfig, Origin, Problem, Setting } from './types.ts';
 import { unbuiltProblem } from './unbuilt.ts';
 import { checkNames, checkNumbers, checkRelations } from './validate.ts';
@@ -88,6 +95,8 @@ class Assembly {
     const sections = this.#settings(usable);
     checkNumbers(sections, this.#problems);
     checkDependencies(sections, this.#problems);
+    const tmpSize = sections.get('sandbox')?.find(({ key }) => key === 'tmp-size');
+    checkTmpfs(sections.get('sandbox.mounts') ?? [], tmpSize, this.#trust);
     const environments = new Map(daemons.map((daemon) => [daemon, this.#environment(daemon)]));
     const unbuilt = this.#unbuilt(sections);
     this.#warnings.addAll(unbuilt.note);

@@ -167,7 +167,7 @@ export const trustThroughInterpolation = (key: string, name: string, origin: Ori
   hint: `set it in ${file}, or set [trust] application = full there`,
 });
 export const moreThanAllowed = (key: string, found: string, bound: string, atMost: boolean, by: string): Text => ({
-  message: `found ${quoted(key)} = ${quoted(found)} from .metactl, expected at ${atMost ? 'most' : 'least'} ${bound} (${by}): an application may only ask for less`,
+  message: `found ${quoted(key, LONGEST_PATH)} = ${quoted(found)} from .metactl, expected at ${atMost ? 'most' : 'least'} ${bound} (${by}): an application may only ask for less`,
 });
 export const trustHint = (file: string): string => `set it in ${file}, or set [trust] application = full there`;
 export const mountOutside = (path: string, file: string): Text => ({

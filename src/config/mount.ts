@@ -7,6 +7,9 @@ export type MountValue =
   | { readonly kind: 'hide' }
   | { readonly kind: 'tmpfs' /** Bytes. */; readonly size?: number };
 
+/** tmpfs mounts without a size get this much, as `/dev/shm` does. */
+export const DEFAULT_TMPFS_SIZE = 64 * 1024 * 1024;
+
 export const MOUNT_EXPECTED = 'ro, rw, hide, tmpfs[:SIZE] or [ro:|rw:]from:/other (absolute)';
 
 /** Reads `ro | rw | hide | tmpfs[:SIZE] | [ro:|rw:]from:/other`; `from:` alone is read-only. Undefined: none of these. */

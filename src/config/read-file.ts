@@ -19,7 +19,7 @@ export type FileRead =
  * Reads a configuration file: a regular file, not through a symbolic link, at most 1 MiB of UTF-8. Never blocks on a
  * FIFO or device. The directories above are the caller's choice and are followed.
  * @param written by administrators (`trusted`: must belong to root or to the user who runs metactl, and be writable by
- * no one else) or by developers.
+ * no one else) or by developers (must have a single name).
  * @throws MetactlError METACTL_NEEDS_ROOT (77) where the file may not be read and metactl does not run as root.
  */
 export function readConfigFile(file: string, trusted: boolean): FileRead {
@@ -35,7 +35,7 @@ export function readConfigFile(file: string, trusted: boolean): FileRead {
   }
   try {
     const stat = fstatSync(fd);
-    const problem = kindProblem(stat) ?? (trusted ? ownerProblem(stat, ownUids()) : undefined);
+    const problem = kindProblem(stat) ?? (trusted ? ownerProblem(stat, ownUids()) : linkProblem(stat));
     if (problem !== undefined) return { problem, line: 0 };
     const bytes = readAtMost(fd, LONGEST_FILE);
     if (bytes === undefined) {
@@ -128,6 +128,15 @@ function ownerProblem(stat: Stats, uids: readonly number[]): Text | undefined {
   return {
     message: `found mode ${(stat.mode & 0o7777).toString(8).padStart(4, '0')}, expected a file that only its owner can write`,
     hint: 'use chmod 600',
+  };
+}
+
+/** Whoever may write the directory may have linked a file there that only root can read: messages would show its text. */
+function linkProblem(stat: Stats): Text | undefined {
+  if (stat.nlink <= 1) return undefined;
+  return {
+    message: `found a file with ${stat.nlink} hard links, expected one with a single name`,
+    hint: 'put a copy of the file there',
   };
 }
 

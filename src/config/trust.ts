@@ -1,9 +1,11 @@
+import { formatSize, parseSize } from '../util/size.ts';
 import type { LayerFile } from './layers.ts';
 import type { MergedKey, Written } from './merge.ts';
 import * as messages from './messages.ts';
-import { isWithin, parseMount } from './mount.ts';
+import { DEFAULT_TMPFS_SIZE, isWithin, parseMount } from './mount.ts';
 import type { ProblemList } from './problem-list.ts';
 import { sectionSpec } from './schema/index.ts';
+import { DEFAULT_TMP_SIZE } from './schema/sandbox.ts';
 import type { KeySpec, Layer, Setting, Value } from './types.ts';
 
 /** What the trust rules have to know about the app. */
@@ -128,6 +130,19 @@ export function checkLess(
 function numbersOf(spec: KeySpec, value: Value): readonly number[] {
   if (spec.measure !== undefined) return spec.measure(value);
   return typeof value === 'number' ? [value] : [];
+}
+
+/** A tmpfs of `.metactl` may be as large as `[sandbox] tmp-size` lets /tmp be: both are memory of the server. */
+export function checkTmpfs(mounts: readonly Setting[], tmpSize: Setting | undefined, context: TrustContext): void {
+  if (context.full) return;
+  const most = typeof tmpSize?.value === 'number' ? tmpSize.value : parseSize(DEFAULT_TMP_SIZE)!;
+  const by = tmpSize === undefined ? 'the built-in default' : `${tmpSize.origin.file}:${tmpSize.origin.line}`;
+  for (const { key, text, origin, trust } of mounts) {
+    const mount = parseMount(text);
+    if (trust !== 'application' || mount?.kind !== 'tmpfs' || (mount.size ?? DEFAULT_TMPFS_SIZE) <= most) continue;
+    const problem = messages.moreThanAllowed(key, text, formatSize(most), true, `[sandbox] tmp-size, ${by}`);
+    context.problems.at(origin, { ...problem, hint: messages.trustHint(context.nodeFile) });
+  }
 }
 
 /** Whether site or node set `[firewall.out] policy`; then `.metactl` may not open holes into it. */

@@ -1,9 +1,6 @@
-import { parseMount } from '../config/mount.ts';
+import { DEFAULT_TMPFS_SIZE, parseMount } from '../config/mount.ts';
 import type { AppConfig } from '../config/types.ts';
 import type { MountRequest } from './mounts.ts';
-
-/** tmpfs mounts without a size get this much, as `/dev/shm` does. */
-const DEFAULT_TMPFS_SIZE = 64 * 1024 * 1024;
 
 /** Reads `[sandbox.mounts]`, which the schema has checked. Pure. */
 export function mountRequests(config: AppConfig): MountRequest[] {

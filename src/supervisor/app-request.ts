@@ -1,9 +1,8 @@
+import { DEFAULT_TMP_SIZE } from '../config/schema/sandbox.ts';
 import type { AppRequest } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
+import { parseSize } from '../util/size.ts';
 import type { Prepared } from './prepare.ts';
-
-/** Size of an app's shared /tmp unless `[sandbox] tmp-size` says otherwise; it counts against the writers' memory-max. */
-const DEFAULT_TMP_SIZE = 256 * 1024 * 1024;
 
 /** What the host must make and hold for one planned daemon. Pure. */
 export function appRequest(
@@ -23,7 +22,7 @@ export function appRequest(
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
     limits: { limits: plan.limits, bestEffort: plan.bestEffort },
-    temporarySize: plan.sandboxed ? (config.number('sandbox', 'tmp-size') ?? DEFAULT_TMP_SIZE) : undefined,
+    temporarySize: plan.sandboxed ? (config.number('sandbox', 'tmp-size') ?? parseSize(DEFAULT_TMP_SIZE)) : undefined,
     ...(onWarning === undefined ? {} : { onWarning }),
   };
 }

@@ -6,6 +6,9 @@ import type { SectionSpec } from '../types.ts';
 import { readValue } from '../values.ts';
 import { ADMINISTRATORS } from './layers.ts';
 
+/** Of /tmp and of a `tmpfs` of `.metactl`, unless `tmp-size` says otherwise; it counts against the writers' memory-max. */
+export const DEFAULT_TMP_SIZE = '256m';
+
 export const SANDBOX: readonly SectionSpec[] = [
   {
     name: 'sandbox',
@@ -56,7 +59,13 @@ export const SANDBOX: readonly SectionSpec[] = [
         default: 'no',
         doc: 'yes: calls that the filter refuses go to the kernel’s log, where those that it kills for always go. For finding out what a program lacks: some programs try refused calls all the time.',
       },
-      { key: 'tmp-size', type: 'size', min: 1, doc: 'Size of /tmp, which the daemons of the app share.' },
+      {
+        key: 'tmp-size',
+        type: 'size',
+        min: 1,
+        default: DEFAULT_TMP_SIZE,
+        doc: 'Size of /tmp, which the daemons of the app share. A `tmpfs` of `.metactl` is no larger either.',
+      },
     ],
   },
   {

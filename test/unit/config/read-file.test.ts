@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, linkSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -43,6 +43,20 @@ describe('readConfigFile', () => {
     expect(readConfigFile(join(root, 'link'), true)).toMatchObject({
       problem: { message: 'found a symbolic link, expected a regular file' },
     });
+  });
+
+  it('reads no file with a second name where developers write', () => {
+    const root = scratchRoot();
+    const file = put(root, 'f', '[env]\n');
+    linkSync(file, join(root, 'link'));
+    expect(readConfigFile(join(root, 'link'), false)).toEqual({
+      problem: {
+        message: 'found a file with 2 hard links, expected one with a single name',
+        hint: 'put a copy of the file there',
+      },
+      line: 0,
+    });
+    expect(readConfigFile(join(root, 'link'), true)).toEqual({ text: '[env]\n' });
   });
 
   it.each([0o620, 0o602, 0o666])('refuses mode %o for a file of administrators only', (mode) => {

@@ -271,6 +271,39 @@ describe('mounts of .metactl', () => {
     ]);
   });
 
+  const ofApplication = (value: string, node: string) => {
+    const root = appRoot({ node });
+    const home = `${root}/var/lib/metactl/apps/myapp`;
+    put(root, 'var/lib/metactl/apps/myapp/releases/r1/.metactl', mount(`${home}/state/big`, value));
+    return inspectRoot(root).lines.map((line) =>
+      line.replace(/found `\S+big`/, 'found `big`').replace(/:3:\d+:/, ':3:'),
+    );
+  };
+
+  it.each([
+    ['tmpfs:900g', undefined, '256m'],
+    ['tmpfs:257m', undefined, '256m'],
+    ['tmpfs:17m', '16m', '16m'],
+    // What it gets without a size.
+    ['tmpfs', '16m', '16m'],
+  ])('no larger than /tmp: %s with tmp-size %s', (value, size, bound) => {
+    const node = size === undefined ? '' : `[sandbox]\ntmp-size = ${size}\n`;
+    const by = size === undefined ? 'the built-in default' : '/etc/metactl/nodes/myapp.conf:2';
+    expect(ofApplication(value, node)).toEqual([
+      `.metactl:3: found \`big\` = \`${value}\` from .metactl, expected at most ${bound} ([sandbox] tmp-size, ${by}): ` +
+        `an application may only ask for less; set it in ${NODE}, or set [trust] application = full there`,
+    ]);
+    expect(ofApplication(value, `[trust]\napplication = full\n${node}`)).toEqual([]);
+    expect(inspect({ node: `${mount('/srv/big', value)}${node}` }).lines).toEqual([]);
+  });
+
+  it.each([
+    ['tmpfs:256m', ''],
+    ['tmpfs', ''],
+    ['tmpfs:900g', '[sandbox]\ntmp-size = 1t\n'],
+    ['tmpfs:16m', '[sandbox]\ntmp-size = 16m\n'],
+  ])('as large as /tmp: %s', (value, node) => expect(ofApplication(value, node)).toEqual([]));
+
   it('beside its own directories', () => {
     expect(inspect({ application: mount('/var/lib/metactl/apps/myapp-2/state', 'ro') }).lines).toHaveLength(1);
     expect(inspect({ application: mount('/var/lib/metactl/apps/myapp/state/../../other', 'ro') }).lines).toEqual([
