@@ -4,7 +4,7 @@ import type { NodeConfig } from '../../config/types.ts';
 import { formatAddress, parseAddress } from '../../util/ip.ts';
 import { parseIpv6 } from '../../util/ipv6.ts';
 import type { Paths } from '../../util/paths.ts';
-import { firstFree, isInPool, isOnLink, parseRoutes, poolOf } from './pool.ts';
+import { firstFree, isInPool, isOnLink, isRoutedBesides, parseRoutes, poolOf } from './pool.ts';
 import { ipv6Pool, parseIpv6Routes } from './pool6.ts';
 
 /** Addresses of one family that may be leased. They are texts in their canonical form. */
@@ -19,6 +19,8 @@ export interface AddressPool {
   firstFree(taken: ReadonlySet<string>): string | undefined;
   /** Whether hosts with this address would be on the device's own network, not behind a gateway. */
   isOnLink(device: string, address: string): boolean;
+  /** In a pool that nobody configured: whether the host has it routed by another device already. */
+  isRoutedBesides(device: string, address: string): boolean;
 }
 
 /** The pools of a node as it is now. `nat`: IPv4 addresses for apps behind the host's own. */
@@ -44,6 +46,8 @@ export function readPools(
       return free === undefined ? undefined : formatAddress(free);
     },
     isOnLink: (device, address) => isOnLink(host.routes, device, number(address)),
+    isRoutedBesides: (device, address) =>
+      (nat || node.pool.length === 0) && isRoutedBesides(host.routes, device, number(address)),
   };
   return { ipv4, ipv6: readIpv6Pool(node, own) };
 }

@@ -6,6 +6,7 @@ import type { Lease, LeaseRequest } from '../host.ts';
 import { type AddressPool, readPools } from './address-pool.ts';
 import { firstFreeBlock } from './id-blocks.ts';
 import { type AppLease, changeLeases, type Leases, readLeases } from './lease-file.ts';
+import { hostLinkName } from './network-name.ts';
 import { firstFreeUid, type UidRanges, uidSlices } from './uids.ts';
 
 /**
@@ -20,7 +21,8 @@ export async function lease(paths: Paths, node: NodeConfig, request: LeaseReques
   const { ipv4, ipv6 } = readPools(paths, node, request.nat === true);
   const pools = { ipv4, ipv6: request.wantAddress6 === true ? ipv6 : undefined };
   const before = readLeases(paths);
-  const sources: IdSources = { uids: uidSlices(node.uidRange, paths.nodeId), node, nodeId: paths.nodeId };
+  const linkOf = (app: string) => hostLinkName(paths, app);
+  const sources: IdSources = { uids: uidSlices(node.uidRange, paths.nodeId), node, nodeId: paths.nodeId, linkOf };
   const planned = allocate(before, sources, request, pools, new Set());
   if (!request.take || isSame(before.apps[request.app], planned)) return result(request, planned);
   let taken = planned;
@@ -47,6 +49,8 @@ interface IdSources {
   readonly uids: UidRanges;
   readonly node: NodeConfig;
   readonly nodeId: string;
+  /** The app's link on the host. */
+  readonly linkOf: (app: string) => string;
 }
 
 function result({ wantAddress, wantAddress6, wantUid, wantIds }: LeaseRequest, entry: AppLease): Lease {
@@ -80,7 +84,7 @@ function allocate(
   const own = Object.hasOwn(leases.apps, request.app) ? (leases.apps[request.app] ?? {}) : {};
   const others = Object.entries(leases.apps).filter(([name]) => name !== request.app);
   const choose = (pool: AddressPool, wanted: string | undefined, current: string | undefined) =>
-    chooseAddress(request.app, others, pool, { wanted, current }, refused);
+    chooseAddress(request.app, others, pool, { wanted, current, link: sources.linkOf(request.app) }, refused);
   const address = request.wantAddress ? choose(pools.ipv4, request.address, own.address) : own.address;
   const wanted6 = request.wantAddress ? canonical(request.address6) : undefined;
   if (wanted6 !== undefined && pools.ipv6 === undefined) throw addressError('OUTSIDE_POOL', wanted6, NO_IPV6);
@@ -175,12 +179,17 @@ function chooseAddress(
   app: string,
   others: readonly (readonly [string, AppLease])[],
   pool: AddressPool,
-  { wanted, current }: { readonly wanted: string | undefined; readonly current: string | undefined },
+  {
+    wanted,
+    current,
+    link,
+  }: { readonly wanted: string | undefined; readonly current: string | undefined; readonly link: string },
   refused: ReadonlySet<string>,
 ): string {
   if (wanted !== undefined) return checkWanted(wanted, pool, others);
   // An address that has left the pool (the administrator changed it) is given up.
-  if (current !== undefined && pool.has(current)) return current;
+  // So is one of the default pool that an app of another root has by now: two roots can have the same slice of it.
+  if (current !== undefined && pool.has(current) && !pool.isRoutedBesides(link, current)) return current;
   const taken = others.flatMap(([, entry]) => addressesOf(entry));
   const free = pool.firstFree(new Set([...taken, ...refused]));
   if (free !== undefined) return free;

@@ -85,6 +85,13 @@ export function isOnLink(routes: readonly HostRoute[], device: string, address: 
   );
 }
 
+/** Whether the host has a route to just this address by another device: it is some other app's, of another root. Pure. */
+export function isRoutedBesides(routes: readonly HostRoute[], device: string, address: number): boolean {
+  return routes.some(
+    ({ device: by, destination: { first, last } }) => by !== device && first === address && last === address,
+  );
+}
+
 /** The default route covers everything and says nothing about what is in use. */
 function isNoDefault(range: AddressRange): boolean {
   return range.last - range.first < 2 ** 32 - 1;

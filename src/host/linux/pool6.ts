@@ -66,6 +66,7 @@ export function ipv6Pool(node: Pick<NodeConfig, 'pool'>, host: Ipv6HostAddresses
     has: (address) => within(ranges, parseIpv6(address)),
     isReserved: (address) => never.has(parseIpv6(address) ?? 0n),
     firstFree: (taken) => firstFree(ranges, never, taken),
+    isRoutedBesides: () => false,
     isOnLink: (device, address) =>
       within(
         host.routes

@@ -7,6 +7,7 @@ import {
   type HostAddresses,
   isInPool,
   isOnLink,
+  isRoutedBesides,
   parseRoutes,
   poolOf,
 } from '../../../src/host/linux/pool.ts';
@@ -28,6 +29,15 @@ const next = (pool: ReturnType<typeof poolOf>, ...taken: string[]) => {
 };
 
 describe('IPv4 addresses', () => {
+  it('are another app’s where the host has them routed by another link', () => {
+    const besides = (device: string, text: string) => isRoutedBesides(host.routes, device, address(text));
+    expect(besides('m-api', '100.64.3.7')).toBe(true);
+    expect(besides('m-web', '100.64.3.7')).toBe(false);
+    // Networks are no one app's.
+    expect(besides('m-api', '192.0.2.7')).toBe(false);
+    expect(besides('m-api', '203.0.113.7')).toBe(false);
+  });
+
   it('round-trip', () => {
     fc.assert(fc.property(fc.nat(0xffffffff), (number) => parseAddress(formatAddress(number)) === number));
   });
