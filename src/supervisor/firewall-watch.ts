@@ -28,7 +28,7 @@ export class FirewallWatch {
     this.#lookup = lookup === undefined ? {} : { lookup };
     this.#timers.push(setInterval(() => this.#queue(() => this.#keep()), LOOK));
     // Names only: addresses stay what they are.
-    if (namesOf(plan).length > 0 && Number.isFinite(plan.resolveInterval)) {
+    if (namesOf(plan).length > 0) {
       this.#timers.push(setInterval(() => this.renew(), plan.resolveInterval));
     }
     for (const timer of this.#timers) timer.unref();
@@ -79,7 +79,8 @@ const GONE = 'warning: the firewall rules of the app had been removed; they are 
 export function changes(before: FirewallPlan, after: FirewallPlan): string[] {
   return after.accept.flatMap((entry, index) => {
     const old = before.accept[index];
-    if (entry.problem !== undefined) return entry.problem === old?.problem ? [] : [unresolved(entry)];
+    // That it fails, not how: a resolver that is away gives ETIMEOUT and EAI_AGAIN by turns.
+    if (entry.problem !== undefined) return old?.problem === undefined ? [unresolved(entry)] : [];
     const same = [...entry.networks].sort().join(' ') === [...(old?.networks ?? [])].sort().join(' ');
     return same ? [] : [`[firewall.out.accept] ${entry.label}: ${entry.name} is now ${entry.networks.join(' ')}`];
   });

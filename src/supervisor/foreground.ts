@@ -7,6 +7,7 @@ import { appRequest } from './app-request.ts';
 import { openRunControl, type RunControl } from './control/run-control.ts';
 import { eventText } from './event-text.ts';
 import { FirewallWatch } from './firewall-watch.ts';
+import { hangUpSignal } from './hang-up.ts';
 import { killedFor } from './killed-for.ts';
 import { type ForegroundLogs, openForegroundLogs } from './logs/foreground-logs.ts';
 import { copyOutput, type StartOutput } from './output.ts';
@@ -44,7 +45,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     else if (stops) {
       asked = signal;
       group?.stop(undefined, signal);
-    } else passOn(group, signal);
+    } else passOn(group, prepared.config, signal);
   });
   try {
     logs = await openForegroundLogs(prepared, { ...io, prefix: (daemon) => copies.prefix(daemon) });
@@ -110,11 +111,11 @@ function openControl(
   });
 }
 
-/** Signals that mean something to the daemons: SIGHUP as the `reload-signal` of each. */
-function passOn(group: DaemonGroup | undefined, signal: number): void {
+/** Signals that mean something to the daemons: SIGHUP as the `reload-signal` of those that set it. */
+function passOn(group: DaemonGroup | undefined, config: Prepared['config'], signal: number): void {
   for (const daemon of group?.daemons.values() ?? []) {
-    if (signal === constants.signals.SIGHUP) daemon.reload();
-    else daemon.signal(signal);
+    const passed = signal === constants.signals.SIGHUP ? hangUpSignal(config, daemon.name) : signal;
+    if (passed !== undefined) daemon.signal(passed);
   }
 }
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { isatty } from 'node:tty';
+import { watchTerminal } from './hang-up.ts';
 
 /** Signals that ask metactl itself to stop what it runs. */
 const STOPPING = ['SIGTERM', 'SIGINT'] as const;
@@ -8,18 +8,18 @@ const FORWARDED = ['SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGCONT'] as co
 
 /**
  * Listens for signals until the returned function is called.
- * SIGHUP is the daemon's (reload), except where our terminal is what hung up: then nobody watches any more.
+ * SIGHUP asks to reload, except where our terminal is what hung up: then nobody watches any more.
  */
 export function onSignals(handle: (signal: number, stops: boolean) => void): () => void {
   const listeners: [NodeJS.Signals, () => void][] = [];
-  const listen = (name: NodeJS.Signals, stops: boolean) => {
-    const listener = () => handle(constants.signals[name], stops);
+  const listen = (name: NodeJS.Signals, stops: () => boolean) => {
+    const listener = () => handle(constants.signals[name], stops());
     process.on(name, listener);
     listeners.push([name, listener]);
   };
-  for (const name of STOPPING) listen(name, true);
-  for (const name of FORWARDED) listen(name, false);
-  listen('SIGHUP', isatty(0) || isatty(1));
+  for (const name of STOPPING) listen(name, () => true);
+  for (const name of FORWARDED) listen(name, () => false);
+  listen('SIGHUP', watchTerminal());
   return () => {
     for (const [name, listener] of listeners) process.off(name, listener);
   };

@@ -1,6 +1,7 @@
 import { CRONTAB_EXPECTED, parseCrontabLine } from '../crontab.ts';
 import type { KeySpec, SectionSpec } from '../types.ts';
 import { ADMINISTRATORS } from './layers.ts';
+import { LONGEST_TIMER } from './lifecycle.ts';
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const VARIABLE_EXPECTED = 'a name of letters, digits and _';
@@ -32,8 +33,14 @@ const cronOptions: readonly KeySpec[] = [
     default: 'forbid',
     doc: 'What happens when a job is due while it still runs.',
   },
-  { key: 'timeout-sec', type: 'duration', doc: 'How long a job may run.' },
-  { key: 'randomized-delay-sec', type: 'duration', default: '0', doc: 'Random delay up to this long.' },
+  { key: 'timeout-sec', type: 'duration', max: LONGEST_TIMER, doc: 'How long a job may run.' },
+  {
+    key: 'randomized-delay-sec',
+    type: 'duration',
+    default: '0',
+    max: LONGEST_TIMER,
+    doc: 'Random delay up to this long.',
+  },
 ];
 
 export const APP: readonly SectionSpec[] = [
@@ -105,6 +112,7 @@ export const APP: readonly SectionSpec[] = [
       {
         key: 'min-healthy-time',
         type: 'duration',
+        max: LONGEST_TIMER,
         default: '10s',
         unbuilt: 'harmless',
         doc: 'How long a new release must be well.',

@@ -3,7 +3,7 @@ import type { KeySpec } from '../types.ts';
 import { readValue } from '../values.ts';
 
 /** Longest timer Node can set (2^31 − 1 ms), rounded down: longer ones would fire at once. */
-const LONGEST_TIMER = 24 * 86_400_000;
+export const LONGEST_TIMER = 24 * 86_400_000;
 
 /** When a daemon is started again, and how it is stopped. */
 export const LIFECYCLE_KEYS: readonly KeySpec[] = [
@@ -77,11 +77,12 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     default: 'SIGHUP',
     read: readSignal,
     expected: 'a signal such as SIGHUP',
-    doc: 'Signal that makes the daemon read its configuration anew.',
+    doc: 'Signal that makes the daemon read its configuration anew. Where it is set, the daemon gets it when the supervisor gets SIGHUP.',
   },
   {
     key: 'watchdog-sec',
     type: 'duration',
+    max: LONGEST_TIMER,
     unbuilt: 'protects',
     doc: 'Restart the daemon unless it reports life at least this often.',
   },

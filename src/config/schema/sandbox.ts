@@ -5,6 +5,7 @@ import { MOUNT_EXPECTED, parseMount } from '../mount.ts';
 import type { SectionSpec } from '../types.ts';
 import { readValue } from '../values.ts';
 import { ADMINISTRATORS } from './layers.ts';
+import { LONGEST_TIMER } from './lifecycle.ts';
 
 /** Of /tmp and of a `tmpfs` of `.metactl`, unless `tmp-size` says otherwise; it counts against the writers' memory-max. */
 export const DEFAULT_TMP_SIZE = '256m';
@@ -127,6 +128,7 @@ export const SANDBOX: readonly SectionSpec[] = [
         type: 'duration',
         default: '60s',
         min: 1000,
+        max: LONGEST_TIMER,
         doc: 'How often the names in `[firewall.out.accept]` are resolved again; SIGHUP to the supervisor does it at once.',
       },
     ],

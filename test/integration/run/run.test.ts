@@ -1,9 +1,14 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
+import { REPOSITORY, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
 import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
 
 leakCheck();
+
+const BIN = join(REPOSITORY, 'bin/metactl.cjs');
 
 let scratch: Scratch;
 const running: Running[] = [];
@@ -91,7 +96,10 @@ describe('metactl run', () => {
   });
 
   it('hands other signals on', async () => {
-    shellApp({ main: 'trap "echo hup" HUP; trap "echo usr1" USR1; echo up; while :; do sleep 0.05; done' });
+    shellApp(
+      { main: 'trap "echo hup" HUP; trap "echo usr1" USR1; echo up; while :; do sleep 0.05; done' },
+      'reload-signal = SIGHUP\n',
+    );
     const one = start('shop');
     await one.waitFor(/up/);
     one.child.kill('SIGHUP');
@@ -99,6 +107,45 @@ describe('metactl run', () => {
     one.child.kill('SIGUSR1');
     await one.waitFor(/usr1/);
     expect(await one.stop('SIGTERM')).toMatchObject({ status: 143 });
+  });
+
+  it('lives on after SIGHUP, as does a daemon that would die of it and sets no reload-signal', async () => {
+    shellApp({ main: 'trap "echo usr1" USR1; echo up; while :; do sleep 0.05; done' });
+    const one = start('shop');
+    await one.waitFor(/up/);
+    one.child.kill('SIGHUP');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    one.child.kill('SIGUSR1');
+    await one.waitFor(/usr1/);
+    expect(await one.stop('SIGTERM')).toMatchObject({ status: 143, stdout: 'up\nusr1\n' });
+  });
+
+  it('tells SIGHUP on a terminal from a terminal that hangs up, which stops it', async () => {
+    shellApp({ main: 'trap "echo bye >$STATE_DIRECTORY/bye; exit 0" TERM HUP; echo up; while :; do sleep 0.05; done' });
+    const bye = join(scratch.root, 'var/lib/metactl/apps/shop/state/bye');
+    // `script` is the terminal; the shell on it tells metactl's pid and becomes metactl.
+    const shell = 'echo pid $$; exec "$NODE" "$BIN" run shop';
+    const terminal = spawn('script', ['-qefc', shell, '/dev/null'], {
+      env: { PATH: process.env.PATH, METACTL_ROOT: scratch.root, NODE: process.execPath, BIN, TERM: 'dumb' },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let shown = '';
+    terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += text;
+    });
+    try {
+      await expect.poll(() => shown, { timeout: 20_000 }).toMatch(/pid \d+\r\n.*up/s);
+      const pid = Number(/pid (\d+)/.exec(shown)![1]);
+      process.kill(pid, 'SIGHUP');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect([existsSync(bye), existsSync(`/proc/${pid}`)]).toEqual([false, true]);
+      terminal.kill('SIGKILL');
+      await expect
+        .poll(() => [existsSync(bye), existsSync(`/proc/${pid}`)], { timeout: 20_000 })
+        .toEqual([true, false]);
+    } finally {
+      terminal.kill('SIGKILL');
+    }
   });
 
   it('kills what ignores SIGTERM after timeout-stop-sec', async () => {

@@ -33,6 +33,17 @@ it('has only defaults and bounds that are valid values', () => {
   }
 });
 
+/** Durations that no timer waits for: they are compared with, or given to the kernel. */
+const UNTIMED = ['log.max-age', 'start-limit-interval-sec'];
+
+it('has no duration that a timer waits for and can overflow it: it would fire at once, again and again', () => {
+  const durations = [...APP_SECTIONS, ...NODE_SECTIONS, ...platforms]
+    .flatMap(({ keys }) => keys)
+    .filter(({ key, type, unbuilt }) => type === 'duration' && unbuilt === undefined && !UNTIMED.includes(key));
+  expect(durations.map(({ key }) => key)).toContain('resolve-interval');
+  for (const { key, max } of durations) expect([key, max]).toEqual([key, 24 * 86_400_000]);
+});
+
 it('names no key twice in a section', () => {
   for (const owner of [...APP_SECTIONS, ...NODE_SECTIONS, ...platforms]) {
     const names = owner.keys.flatMap((key) => [key.key, ...(key.aliases ?? [])]);

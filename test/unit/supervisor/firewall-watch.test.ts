@@ -39,6 +39,7 @@ describe('what is told about a resolution', () => {
       '[firewall.out.accept] db: db.test is now 10.0.0.2',
     ]);
     expect(changes(plan([], 'ENOTFOUND'), plan([], 'ENOTFOUND'))).toEqual([]);
+    expect(changes(plan([], 'ETIMEOUT'), plan([], 'EAI_AGAIN'))).toEqual([]);
     expect(changes(plan(['10.0.0.1']), plan([], 'ENOTFOUND'))).toEqual([unresolved]);
     expect(changes(plan([], 'ENOTFOUND'), plan(['10.0.0.1']))).toEqual([
       '[firewall.out.accept] db: db.test is now 10.0.0.1',
