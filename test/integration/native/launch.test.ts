@@ -35,7 +35,8 @@ describe('launch', () => {
   });
 
   it('counts pids from where the plan says, and lets nobody inside change that', async () => {
-    const script = 'echo $$; sh -c "echo \\$\\$"; echo 7 >/proc/sys/kernel/ns_last_pid || echo refused';
+    // One stream: two pipes have no order.
+    const script = 'exec 2>&1; echo $$; sh -c "echo \\$\\$"; echo 7 >/proc/sys/kernel/ns_last_pid || echo refused';
     expect((await run(sh(script))).output).toMatch(/^2\n3\n.*Read-only file system\nrefused\n$/);
     expect((await run(sh(script, { firstPid: 1002 }))).output).toMatch(/^1002\n1003\n/);
     // Beyond the kernel's largest: its own choice.
