@@ -16,6 +16,11 @@ export function whyText(facts: WhyFacts, findings: readonly WhyFinding[], color:
   return `${lines.join('\n')}\n`;
 }
 
+const WITHOUT_FIREWALL: Readonly<Partial<Record<WhyFacts['network'], string>>> = {
+  host: "none: the app has this host's network and reaches all that the host does",
+  none: 'none: the app has no network but loopback',
+};
+
 function* stateLines({ app, daemons, now, network, address, firewall }: WhyFacts): Generator<string> {
   const runs = daemons.filter(({ running }) => running !== undefined).length;
   yield `${app}: ${runs} of ${daemons.length} daemons running`;
@@ -25,7 +30,7 @@ function* stateLines({ app, daemons, now, network, address, firewall }: WhyFacts
   }
   yield `  network   ${network}${address === undefined ? '' : `, ${address}`}`;
   if (firewall === undefined) {
-    yield '  firewall  none: the app may connect to all that the host can reach';
+    yield `  firewall  ${WITHOUT_FIREWALL[network] ?? 'none: the app may connect to all that the host can reach'}`;
     return;
   }
   const { plan, refused, resolvedAt } = firewall;

@@ -18,6 +18,8 @@ export interface FilteredCall {
 /** Which records are wanted: of this user, from this time on (milliseconds since the epoch), with this action. */
 export interface FilteredCallQuery {
   readonly uid: number;
+  /** So many users, `uid` the first: those of a user namespace. One unless told. */
+  readonly uids?: number;
   readonly since: number;
   readonly action?: FilteredCall['action'];
 }

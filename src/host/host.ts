@@ -28,6 +28,8 @@ export interface Host {
   lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease>;
   /** Where the app is reached, as it was started last; takes no lease. */
   addressOf(paths: Paths, app: string): AppAddress;
+  /** The leased user, and the first id of the app's user namespace, as it was started last; takes no lease. */
+  leasedIds(paths: Paths, app: string): Pick<Lease, 'ids'> & { readonly uid?: number };
   /** The sysctls of the host that a start would change for this network, in order; those of the app's own link are not among them. */
   networkChanges(paths: Paths, node: NodeConfig, network: NetworkPlan): readonly SysctlChange[];
   /**

@@ -1,6 +1,7 @@
 import type { Host } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { callName } from '../sandbox/seccomp/call-name.ts';
+import { hostIds } from '../util/ids.ts';
 
 /** Milliseconds that the kernel's log may take to tell. */
 const PATIENCE = 300;
@@ -11,11 +12,12 @@ const PATIENCE = 300;
  */
 export async function killedFor(
   host: Pick<Host, 'filteredCalls'>,
-  plan: Pick<SandboxPlan, 'identity' | 'process'>,
+  plan: Pick<SandboxPlan, 'identity' | 'process' | 'userNamespace'>,
   since: number,
 ): Promise<string | undefined> {
   if (plan.process.seccomp === 'none') return undefined;
-  const calls = await host.filteredCalls({ uid: plan.identity.uid, since, action: 'kill' }, PATIENCE);
+  const { uid } = hostIds(plan.identity, plan.userNamespace?.first);
+  const calls = await host.filteredCalls({ uid, since, action: 'kill' }, PATIENCE);
   const last = calls.at(-1);
   return last === undefined ? undefined : callName(last.audit, last.number);
 }

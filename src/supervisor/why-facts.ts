@@ -1,11 +1,15 @@
 import { inspectApp } from '../config/load.ts';
 import { formatProblem } from '../config/messages.ts';
+import { inspectNode } from '../config/node-config.ts';
 import type { AppConfig } from '../config/types.ts';
 import type { FirewallState, Host } from '../host/host.ts';
 import { platforms } from '../platform/index.ts';
+import { isSandboxed } from '../sandbox/enabled.ts';
 import { planFirewall, UNRESOLVED } from '../sandbox/firewall.ts';
+import { chooseNetwork, type NetworkChoice } from '../sandbox/network.ts';
 import type { FirewallPlan } from '../sandbox/plan.ts';
 import { callName } from '../sandbox/seccomp/call-name.ts';
+import { BLOCK_SIZE } from '../util/ids.ts';
 import type { Paths } from '../util/paths.ts';
 import { askStatus } from './control/ask-all.ts';
 import type { StatusRecord } from './control/status-record.ts';
@@ -20,14 +24,17 @@ export interface WhyFacts {
   /** Problems of the configuration, one a line. */
   readonly problems: readonly string[];
   readonly daemons: readonly DaemonFacts[];
-  /** `[sandbox.net] mode` as configured; `none` also without a sandbox. */
-  readonly network: string;
+  /** The mode that the configuration gives, as `plan` shows it; `host` also without a sandbox. */
+  readonly network: NetworkChoice['mode'];
   readonly address: string | undefined;
   /** As configured; names are not looked up. */
   readonly configured: FirewallPlan | undefined;
   /** As it is in the kernel. */
   readonly firewall: FirewallState | undefined;
-  /** What system call filters did since the daemons were started, as far as the kernel still tells. */
+  /**
+   * What system call filters did since the daemons were started, and in the last hour, as far as the kernel still tells:
+   * who was killed may run no more, or again. Without what is allowed by now.
+   */
   readonly filtered: readonly FilteredFacts[];
 }
 
@@ -59,11 +66,11 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
   const daemons = await Promise.all(config.daemons.map((name) => daemonFacts(host, paths, app, name, statuses)));
   const address = await addressOf(host, paths, app, config.daemons);
   const firewall = await host.firewall(paths, app);
-  const sandboxed = config.flag('sandbox', 'enabled') !== false;
-  const network = sandboxed ? (config.text('sandbox.net', 'mode') ?? 'routed') : 'none';
+  const network = networkMode(config, paths);
+  const now = Date.now();
   return {
     app,
-    now: Date.now(),
+    now,
     nodeFile: `${paths.nodesDirectory}/${app}.conf`,
     problems: problems.map(formatProblem),
     daemons,
@@ -71,7 +78,7 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
     address,
     configured: configuredFirewall(config, network),
     firewall,
-    filtered: await filteredFacts(host, paths, app),
+    filtered: await filteredFacts(host, paths, config, now),
   };
 }
 
@@ -110,15 +117,68 @@ function configuredFirewall(config: AppConfig, network: string): FirewallPlan | 
   return planFirewall(config, UNRESOLVED, { resolvConf: '', network: 'own' });
 }
 
-/** By the users of the app's processes, from the start of the oldest. */
-async function filteredFacts(host: Host, paths: Paths, app: string): Promise<FilteredFacts[]> {
-  const starts = new Map<number, number>();
-  for (const { uid, startedAt } of host.listProcesses(paths, app)) {
-    // Root's calls are metactl's own, or an administrator's.
-    if (uid !== 0) starts.set(uid, Math.min(startedAt, starts.get(uid) ?? startedAt));
+/** What a start would choose; where that is an error (it is told as a problem), what is written. */
+function networkMode(config: AppConfig, paths: Paths): NetworkChoice['mode'] {
+  if (!isSandboxed(config)) return 'host';
+  try {
+    return chooseNetwork(config, inspectNode(paths).node).mode;
+  } catch {
+    return config.text('sandbox.net', 'mode') as NetworkChoice['mode'];
   }
-  const found = await Promise.all([...starts].map(([uid, since]) => host.filteredCalls({ uid, since }, 0)));
-  return found
-    .flat()
-    .map(({ audit, number, action, command, time }) => ({ call: callName(audit, number), action, command, time }));
+}
+
+/** Milliseconds for which calls are told of that were made before the app's living processes. */
+const LOOK_BACK = 3_600_000;
+
+/** Which of the host's users an app's calls are told under, and since when they have had processes. */
+export interface FilteredUsers {
+  readonly uid: number;
+  readonly uids: number;
+  /** Milliseconds since the epoch; the time of asking where none runs. */
+  readonly startedAt: number;
+}
+
+async function filteredFacts(host: Host, paths: Paths, config: AppConfig, now: number): Promise<FilteredFacts[]> {
+  const starts = new Map<number, number>();
+  for (const { uid, startedAt } of host.listProcesses(paths, config.app)) {
+    starts.set(uid, Math.min(startedAt, starts.get(uid) ?? startedAt));
+  }
+  const leased = host.leasedIds(paths, config.app);
+  const named = config.daemons.flatMap((daemon) => configuredUser(host, config, daemon) ?? []);
+  const queries = queriesFor(starts, { ...leased, named }, now);
+  const allowed = config.words('sandbox', 'allow-syscalls') ?? [];
+  const found = await Promise.all(
+    queries.map(async ({ startedAt, ...users }) => {
+      const calls = await host.filteredCalls({ ...users, since: Math.min(startedAt, now - LOOK_BACK) }, 0);
+      return calls
+        .map(({ audit, number, ...rest }) => ({ ...rest, call: callName(audit, number) }))
+        .filter(({ call, time }) => time >= startedAt || !allowed.includes(call));
+    }),
+  );
+  return found.flat().map(({ call, action, command, time }) => ({ call, action, command, time }));
+}
+
+function configuredUser(host: Host, config: AppConfig, daemon: string): number | undefined {
+  const name = config.text(`daemon.${daemon}`, 'user');
+  return name === undefined ? undefined : host.facts().user(name)?.uid;
+}
+
+/**
+ * By living processes, leases and configured users. Root's calls are metactl's own or an administrator's and left out.
+ * Those of a user namespace are one query. Pure.
+ */
+export function queriesFor(
+  starts: ReadonlyMap<number, number>,
+  users: { readonly uid?: number; readonly ids?: number; readonly named: readonly number[] },
+  now: number,
+): FilteredUsers[] {
+  const { uid, ids, named } = users;
+  const isInside = (one: number) => ids !== undefined && one >= ids && one < ids + BLOCK_SIZE;
+  const single = new Set([...starts.keys(), ...(uid === undefined ? [] : [uid]), ...named]);
+  const queries = [...single]
+    .filter((one) => one !== 0 && !isInside(one))
+    .map((one) => ({ uid: one, uids: 1, startedAt: starts.get(one) ?? now }));
+  if (ids === undefined) return queries;
+  const inside = [...starts].filter(([one]) => isInside(one)).map(([, startedAt]) => startedAt);
+  return [...queries, { uid: ids, uids: BLOCK_SIZE, startedAt: Math.min(now, ...inside) }];
 }

@@ -1,5 +1,6 @@
 import type { RefusedDestination } from '../host/host.ts';
 import type { FirewallPlan } from '../sandbox/plan.ts';
+import { whyNeverAllowed } from '../sandbox/seccomp/extra.ts';
 import type { FilteredFacts, WhyFacts } from './why-facts.ts';
 import { daemonsAreNotWell, daemonsDoNotRun, daemonsWereRestarted, restartIsNeeded } from './why-supervision.ts';
 
@@ -101,10 +102,22 @@ const callsWereFiltered: Question = ({ app, filtered, nodeFile, now }) => {
       severity: 'warning',
       what: `the system call filter stopped ${count(filtered.length, 'call')} of ${app}`,
       evidence: filtered.slice(-MOST).reverse().map(line),
-      todo: `if the app needs it and you trust it with it, allow it: \`[sandbox] allow-syscalls = ${calls.join(' ')}\` in ${nodeFile}`,
+      todo: allowing(calls, nodeFile),
     },
   ];
 };
+
+/** What to do about calls: the line that would allow those which can be. Pure. */
+function allowing(calls: readonly string[], nodeFile: string): string {
+  const names = calls.filter((call) => whyNeverAllowed(call) === undefined);
+  const line = `\`[sandbox] allow-syscalls = ${names.join(' ')}\` in ${nodeFile}`;
+  const first =
+    names.length === 0
+      ? 'let the app do without it'
+      : `if the app needs it and you trust it with it, allow it: ${line}`;
+  const never = calls.filter((call) => !names.includes(call));
+  return [first, ...never.map((call) => `${call} can't be allowed: it ${whyNeverAllowed(call)}`)].join('; ');
+}
 
 /** All questions, the gravest first. */
 export const QUESTIONS: readonly Question[] = [

@@ -43,6 +43,10 @@ export const linux: Host = {
   linkName: hostLinkName,
   lease,
   addressOf: (paths, app) => appAddress(readLease(paths, app)),
+  leasedIds: (paths, app) => {
+    const { uid, ids } = readLease(paths, app);
+    return { ...(uid === undefined ? {} : { uid }), ...(ids === undefined ? {} : { ids }) };
+  },
   networkChanges: (paths, node, network) =>
     network.mode === 'routed' || network.mode === 'nat' ? sysctlChanges(needOf(paths, node, network)) : [],
   openApp: async (request) => {

@@ -116,14 +116,14 @@ export async function filteredCalls(
   }
 }
 
-function readAvailable(log: KernelLog, { uid, since, action }: FilteredCallQuery): FilteredCall[] {
+function readAvailable(log: KernelLog, { uid, uids = 1, since, action }: FilteredCallQuery): FilteredCall[] {
   const found: FilteredCall[] = [];
   const end = performance.now() + MOST_TIME;
   for (let count = 0; count < MOST_RECORDS && performance.now() < end; count++) {
     const record = log.next();
     if (record === undefined) break;
     const call = record.includes('=1326 ') ? parseKernelRecord(record) : undefined;
-    if (call === undefined || call.uid !== uid || call.time < since) continue;
+    if (call === undefined || call.uid < uid || call.uid >= uid + uids || call.time < since) continue;
     if (action === undefined || call.action === action) found.push(call);
   }
   return found;

@@ -55,9 +55,22 @@ export function checkExtra(names: readonly string[], where = ''): void {
   const all = known();
   for (const name of names) {
     if (!all.includes(name)) throw unknown(name, all, where);
-    const reason = Object.keys(REFUSED).find((key) => REFUSED[key]!.includes(name));
+    const reason = refusalOf(name);
     if (reason !== undefined) throw refused(name, reason, where);
   }
+}
+
+function refusalOf(name: string): string | undefined {
+  return Object.keys(REFUSED).find((key) => REFUSED[key]!.includes(name));
+}
+
+/**
+ * Why nothing in `allow-syscalls` would let a call through, after "it …"; undefined: its name does. Pure.
+ * @param call as `callName` gives it.
+ */
+export function whyNeverAllowed(call: string): string | undefined {
+  if (/ of \S+$/.test(call)) return "is not of this machine's own convention, and all of those are killed";
+  return known().includes(call) ? refusalOf(call) : 'has no name that this version knows';
 }
 
 function unknown(name: string, all: readonly string[], where: string): MetactlError {

@@ -55,6 +55,26 @@ describe('what the filter did', () => {
     expect({ status, stderr }).toEqual({ status: 159, stderr: message });
   });
 
+  it('to a daemon is found by why also after it ended, with what there is to do', async () => {
+    await run('./calls i386');
+    const { status, stdout } = await runMetactl(['why', 'shop'], { root: scratch.root });
+    expect(status).toBe(3);
+    if (!X64) return;
+    expect(stdout).toContain('  network   none\n  firewall  none: the app has no network but loopback\n');
+    expect(stdout).toMatch(
+      /warning: the system call filter stopped 1 call of shop\n {2}calls: system call 20 of i386, kill, .*\n {2}do: let the app do without it; system call 20 of i386 can't be allowed: /,
+    );
+  });
+
+  it('is named for root inside a user namespace too', async () => {
+    const { status, stderr } = await run('./calls i386', 'user-namespace = yes');
+    if (X64)
+      expect({ status, stderr }).toMatchObject({
+        status: 159,
+        stderr: expect.stringContaining('system call 20 of i386'),
+      });
+  });
+
   it('is not made up where SIGSYS comes from elsewhere', async () => {
     const { status, stderr } = await run(`sh -c 'kill -SYS $$'`);
     expect({ status, stderr }).toEqual({ status: 159, stderr: 'metactl: shop/main died of SIGSYS\n' });

@@ -69,6 +69,16 @@ error: it is \\x1b[2Jbroken
     expect(text).toMatch(/nothing is wrong with shop as far as metactl can see\n$/);
   });
 
+  it('tells what the app reaches without a firewall, by its network', () => {
+    const line = (network: WhyFacts['network']) =>
+      /^ {2}firewall {2}(.*)$/m.exec(whyText({ ...facts, network, firewall: undefined }, [], false))![1];
+    expect([line('nat'), line('none'), line('host')]).toEqual([
+      'none: the app may connect to all that the host can reach',
+      'none: the app has no network but loopback',
+      "none: the app has this host's network and reaches all that the host does",
+    ]);
+  });
+
   it('colours on a terminal only', () => {
     expect(whyText(facts, [finding], true)).toContain('\x1b[31merror\x1b[39m: ');
   });

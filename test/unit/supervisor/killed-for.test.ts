@@ -32,4 +32,8 @@ it('is the last call that the user was killed for since the start', async () => 
   // Without a filter of ours a SIGSYS comes from elsewhere.
   expect(await killedFor(host([call(1)]), plan('none'), 4)).toBeUndefined();
   expect(asked).toHaveLength(2);
+  // The kernel's log has the host's ids.
+  const inside = { ...plan('default'), identity: { uid: 1000, gid: 1000 }, userNamespace: { first: 2_000_000 } };
+  await killedFor(host([]), inside as unknown as SandboxPlan, 4);
+  expect(asked[2]![0].uid).toBe(2_001_000);
 });

@@ -106,6 +106,22 @@ describe('why', () => {
     ]);
   });
 
+  it('advises to allow only system calls that can be', () => {
+    const todo = (...calls: string[]) =>
+      findings({ filtered: calls.map((call) => ({ call, action: 'kill', command: 'x', time: 0 })) })[0]!.todo;
+    const line = 'if the app needs it and you trust it with it, allow it: `[sandbox] allow-syscalls = keyctl` in';
+    expect(todo('keyctl')).toBe(`${line} /etc/metactl/nodes/shop.conf`);
+    expect(todo('system call 20 of i386')).toBe(
+      "let the app do without it; system call 20 of i386 can't be allowed: it is not of this machine's own convention, and all of those are killed",
+    );
+    expect(todo('keyctl', 'bpf')).toBe(
+      `${line} /etc/metactl/nodes/shop.conf; bpf can't be allowed: it runs code in the kernel`,
+    );
+    expect(todo('system call 999')).toBe(
+      "let the app do without it; system call 999 can't be allowed: it has no name that this version knows",
+    );
+  });
+
   it('finds system calls that a filter stopped', () => {
     const filtered = [{ call: 'bpf', action: 'errno', command: 'x', time: 40_000 }];
     expect(findings({ filtered })).toMatchObject([
