@@ -97,6 +97,27 @@ describe('an app with [firewall.out]', () => {
     expect(tables()).toEqual([table]);
   });
 
+  it('can’t send ICMP, whatever it accepts, as the key’s description says', async () => {
+    write('echo up; exec sleep 1000\n', `${REJECT}[firewall.out.accept]\nother = ${lab.otherAddress}/icmp\n`);
+    running = startMetactl(['run', 'shop'], { root: scratch.root });
+    await running.waitFor(/up/);
+    const program = `import socket
+for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+    try: socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP)
+    except PermissionError as error: print(error.errno)`;
+    for (const options of [[], ['--as-root']]) {
+      const { stdout } = await metactl('exec', 'shop', ...options, '--', '/usr/bin/python3', '-c', program);
+      expect(stdout).toBe('13\n1\n');
+    }
+    const pid = String(JSON.parse((await metactl('--json', 'why', 'shop')).stdout).daemons[0].pid);
+    const echo = `import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+s.settimeout(5)
+s.sendto(struct.pack('!BBHHH', 8, 0, 0xf7fd, 1, 1), ('${lab.otherAddress}', 0))
+print(s.recv(100)[20])`;
+    expect(output('nsenter', '-t', pid, '-n', 'python3', '-c', echo)).toBe('0\n');
+  });
+
   it('leaves nothing when its supervisor is killed and gc has come by', async () => {
     write('echo up; exec sleep 1000\n', REJECT);
     running = startMetactl(['run', 'shop'], { root: scratch.root });
