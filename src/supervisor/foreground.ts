@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppHandle } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT } from '../util/error.ts';
@@ -58,7 +59,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     firewall = watchFirewall(prepared, handles, io);
     group = makeGroup(prepared, handles, io, (daemon) => logs?.of(daemon)?.startOutput() ?? copies.startOutput(daemon));
     control = openControl(prepared, group, handles, io);
-    const status = await runToEnd(group, io, () => asked !== undefined);
+    const status = await runToEnd(group, orderly(io, copies), () => asked !== undefined);
     await copies.done();
     return status;
   } finally {
@@ -123,7 +124,7 @@ function passOn(group: DaemonGroup | undefined, config: Prepared['config'], sign
  * Starts all and waits until all are at rest. The first that can't be started at all stops the others, and its error is
  * thrown after they have ended.
  */
-function runToEnd(group: DaemonGroup, { log }: ForegroundIo, stopping: () => boolean): Promise<number> {
+function runToEnd(group: DaemonGroup, { log, said }: OrderlyLog, stopping: () => boolean): Promise<number> {
   const daemons = [...group.daemons.values()];
   const unstarted = new Map<string, Error>();
   let error: Error | undefined;
@@ -132,14 +133,16 @@ function runToEnd(group: DaemonGroup, { log }: ForegroundIo, stopping: () => boo
     const look = () => {
       const open = daemons.filter((daemon) => !isAtRest(daemon.status().state));
       if (open.length === 0) {
-        if (error !== undefined) reject(error);
-        else
+        // What is still to be said comes before what the caller says.
+        void said().then(() => {
+          if (error !== undefined) return reject(error);
           resolve(
             exitStatus(
               daemons.map((daemon) => daemon.status().lastExit?.status),
               stuck,
             ),
           );
+        });
       } else if (!stuck && open.every(({ name }) => group.isStuck(name))) {
         stuck = true;
         for (const { app, name } of open) log(`${app}/${name} was not started: it ${group.whyStuck(name)}`);
@@ -155,7 +158,7 @@ function runToEnd(group: DaemonGroup, { log }: ForegroundIo, stopping: () => boo
           group.stop();
         }
         const text = eventText(event, status, stopping());
-        if (text !== undefined) log(text);
+        if (text !== undefined) log(text, daemon.name);
         // After what this event leads to: it may be another start.
         setImmediate(look);
       });
@@ -188,11 +191,36 @@ async function closeHandle(handle: AppHandle, io: ForegroundIo): Promise<void> {
   }
 }
 
+interface OrderlyLog {
+  /** Says a line, after what the daemon has written until now. */
+  readonly log: (line: string, daemon?: string) => void;
+  /** Resolves when all has been said. */
+  readonly said: () => Promise<void>;
+}
+
+/** A reader that is slow must not keep back for ever what the supervisor has to say. ms */
+const PATIENCE = 1_000;
+
+/** A daemon's end is known before its last output has come out of the pipes. */
+function orderly(io: ForegroundIo, copies: Copies): OrderlyLog {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    log(line, daemon) {
+      const written = daemon === undefined ? undefined : copies.until(daemon);
+      last = last.then(async () => {
+        if (written !== undefined) await Promise.race([written, sleep(PATIENCE, undefined, { ref: false })]);
+        io.log(line);
+      });
+    },
+    said: async () => void (await last),
+  };
+}
+
 /** The daemons' output on its way to ours. */
 class Copies {
   readonly #io: ForegroundIo;
   readonly #width: number | undefined;
-  readonly #open = new Set<Promise<void>>();
+  readonly #open = new Map<Promise<void>, string>();
 
   constructor(io: ForegroundIo, plans: readonly SandboxPlan[]) {
     this.#io = io;
@@ -219,11 +247,16 @@ class Copies {
   #copy(daemon: string, from: Readable | undefined, to: ForegroundIo['stdout']): void {
     if (from === undefined) return;
     const copy = copyOutput(from, to, { prefix: this.prefix(daemon), escape: to.isTTY === true });
-    this.#open.add(copy);
+    this.#open.set(copy, daemon);
     void copy.finally(() => this.#open.delete(copy));
   }
 
+  /** Resolves when what a daemon's starts until now have written has been passed on. */
+  async until(daemon: string): Promise<void> {
+    await Promise.all([...this.#open].flatMap(([copy, of]) => (of === daemon ? [copy] : [])));
+  }
+
   async done(): Promise<void> {
-    await Promise.all(this.#open);
+    await Promise.all(this.#open.keys());
   }
 }
