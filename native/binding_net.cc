@@ -140,7 +140,7 @@ Napi::Value make_socket(const Napi::CallbackInfo& info) {
   });
 }
 
-/// readLink(name) → { index, alias, forwarding } | undefined
+/// readLink(name) → { index, alias, forwarding, strict } | undefined
 Napi::Value read_link(const Napi::CallbackInfo& info) {
   std::string name = string_arg(info, 0, "name");
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -150,6 +150,7 @@ Napi::Value read_link(const Napi::CallbackInfo& info) {
     result.Set("index", link.index);
     result.Set("alias", link.alias);
     result.Set("forwarding", link.forwarding);
+    result.Set("strict", link.strict);
     return result;
   });
 }

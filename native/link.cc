@@ -33,18 +33,18 @@ const nlattr* nested(const void* data, size_t size, uint16_t type) {
   return nullptr;
 }
 
-/// The link's forwarding among the IPv4 settings that the kernel reports: an array of numbers, IPV4_DEVCONF_FORWARDING first.
-bool forwards(const Reply& reply) {
+/// One of the link's IPv4 settings that the kernel reports: an array of numbers, IPV4_DEVCONF_FORWARDING first. 0: not told.
+uint32_t setting_of(const Reply& reply, size_t which) {
   size_t size = 0;
   const void* families = reply.attribute(sizeof(ifinfomsg), IFLA_AF_SPEC, &size);
-  if (families == nullptr) return false;
+  if (families == nullptr) return 0;
   const nlattr* inet = nested(families, size, AF_INET);
-  if (inet == nullptr) return false;
+  if (inet == nullptr) return 0;
   const nlattr* conf = nested(inet + 1, inet->nla_len - sizeof(nlattr), IFLA_INET_CONF);
   uint32_t value = 0;
-  if (conf == nullptr || conf->nla_len < sizeof(nlattr) + IPV4_DEVCONF_FORWARDING * sizeof value) return false;
-  std::memcpy(&value, reinterpret_cast<const uint32_t*>(conf + 1) + IPV4_DEVCONF_FORWARDING - 1, sizeof value);
-  return value != 0;
+  if (conf == nullptr || conf->nla_len < sizeof(nlattr) + which * sizeof value) return 0;
+  std::memcpy(&value, reinterpret_cast<const uint32_t*>(conf + 1) + which - 1, sizeof value);
+  return value;
 }
 
 /// ARP's proxy_delay of one link, 0: answers at once.
@@ -133,7 +133,8 @@ Link find_link(Netlink& netlink, const std::string& name) {
   size_t size = 0;
   const void* alias = reply.attribute(sizeof(ifinfomsg), IFLA_IFALIAS, &size);
   if (alias != nullptr) link.alias.assign(static_cast<const char*>(alias), strnlen(static_cast<const char*>(alias), size));
-  link.forwarding = forwards(reply);
+  link.forwarding = setting_of(reply, IPV4_DEVCONF_FORWARDING) != 0;
+  link.strict = setting_of(reply, IPV4_DEVCONF_RP_FILTER) == 1;
   return link;
 }
 

@@ -16,6 +16,8 @@ struct Link {
   std::string alias;
   /// net.ipv4.conf.<link>.forwarding
   bool forwarding = false;
+  /// net.ipv4.conf.<link>.rp_filter is 1: what comes by another way than answers go is dropped.
+  bool strict = false;
 };
 
 /// The calling thread's socket in its own namespace, made once.

@@ -93,7 +93,7 @@ export const SANDBOX: readonly SectionSpec[] = [
         type: 'list',
         read: (text) => readWith(text, (words) => parsePublishList(words) !== undefined),
         expected: PUBLISH_EXPECTED,
-        doc: 'Ports of the host that lead to ports of the app: `[HOSTIP:]HOSTPORT:PORT[/udp]`, separated by spaces.',
+        doc: 'Ports of the host that lead to ports of the app: `[HOSTIP:]HOSTPORT:PORT[/udp]`, separated by spaces. On the host itself also by 127.0.0.1, never by `::1`, which `localhost` may stand for first.',
       },
     ],
   },

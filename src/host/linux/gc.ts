@@ -5,7 +5,7 @@ import { detectCgroups, listAppCgroups } from './cgroup/index.ts';
 import { type Finding, findAppGarbage, findDaemonGarbage } from './gc-app.ts';
 import { livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
 import { appOfAlias } from './network-name.ts';
-import { isBaseUsed, releaseBase } from './network-node.ts';
+import { claimedElsewhere, isBaseUsed, releaseBase } from './network-node.ts';
 import { madeOf } from './record.ts';
 import { type LinkEntry, withRtNetlink } from './rtnetlink.ts';
 
@@ -98,12 +98,18 @@ function entriesOf(directory: string): string[] {
 
 /** The node's table and sysctls, if no app has a network (after this run). One step: they only go together. */
 async function collectBase(paths: Paths, collector: Collector): Promise<void> {
+  const tables = madeOf(paths, undefined, 'nft');
+  const sysctls = madeOf(paths, undefined, 'sysctl');
+  if (tables.length + sysctls.length === 0 || isBaseUsed(paths, (app) => collector.hasTaken('network', app))) return;
+  const staying = claimedElsewhere(paths);
   const items: GcItem[] = [
-    ...madeOf(paths, undefined, 'nft').map(({ table }) => ({ app: undefined, kind: 'nft', name: table }) as const),
-    ...madeOf(paths, undefined, 'sysctl').map(({ key }) => ({ app: undefined, kind: 'sysctl', name: key }) as const),
+    ...tables.map(({ table }) => ({ app: undefined, kind: 'nft', name: table }) as const),
+    ...sysctls
+      .filter(({ key }) => !staying.has(key))
+      .map(({ key }) => ({ app: undefined, kind: 'sysctl', name: key }) as const),
   ];
   const first = items[0];
-  if (first === undefined || isBaseUsed(paths, (app) => collector.hasTaken('network', app))) return;
+  if (first === undefined) return;
   await collector.take({ item: first, remove: () => releaseBase(paths) });
   for (const item of items.slice(1)) await collector.take({ item, remove: () => undefined });
 }

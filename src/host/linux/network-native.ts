@@ -46,8 +46,8 @@ declare module './addon.ts' {
     hasNftTable(name: string): boolean;
     /** Sends finished messages to nfnetlink. @returns the answers, one behind the other. */
     nfnetlink(messages: Uint8Array): Uint8Array;
-    /** Entries of a table of iptables-legacy; asking for one that isn't loaded would load it. undefined: it can't be read. */
-    readIptables(table: string): { readonly forward: number; readonly entries: Uint8Array } | undefined;
+    /** Entries of a table of iptables-legacy, or ip6tables-legacy; asking for one that isn't loaded would load it. undefined: it can't be read. */
+    readIptables(table: string, ipv6?: boolean): { readonly forward: number; readonly entries: Uint8Array } | undefined;
   }
 }
 
@@ -84,6 +84,8 @@ export interface Link {
   readonly alias: string;
   /** net.ipv4.conf.<link>.forwarding */
   readonly forwarding: boolean;
+  /** net.ipv4.conf.<link>.rp_filter is 1 */
+  readonly strict: boolean;
 }
 
 export function networkAddon(): Addon {

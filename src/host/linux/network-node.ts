@@ -41,9 +41,23 @@ export function isBaseWhole(paths: Paths, made: readonly MadeObject[] = readMade
 
 function isIpv6Ready(uplink: string, recorded: readonly MadeOf<'sysctl'>[]): boolean {
   if (!recorded.some(({ key }) => key === `net/ipv6/conf/${uplink}/forwarding`)) return false;
+  return changed(recorded).length === 0;
+}
+
+/** Those of IPv6 that are on record and that somebody has changed since. */
+export function changedIpv6Sysctls(paths: Paths): string[] {
+  return changed(ofKind(readMade(paths, undefined), 'sysctl'));
+}
+
+function changed(recorded: readonly MadeOf<'sysctl'>[]): string[] {
   return recorded
-    .filter(({ key }) => key.startsWith('net/ipv6/'))
-    .every(({ key, value }) => [value, undefined].includes(readSysctl(key)));
+    .filter(({ key, value }) => key.startsWith('net/ipv6/') && ![value, undefined].includes(readSysctl(key)))
+    .map(({ key }) => key);
+}
+
+/** Sysctls that another root needs too: the last root that uses an uplink puts them back. */
+export function claimedElsewhere(paths: Paths): ReadonlySet<string> {
+  return new Set(readOtherClaims(tableName(paths)).map(({ key }) => key));
 }
 
 /** The sysctls that a need would change now, in order. */
@@ -103,8 +117,7 @@ export async function releaseBase(paths: Paths): Promise<boolean> {
 }
 
 function unload(paths: Paths, made: readonly MadeObject[]): void {
-  const claimed = new Set(readOtherClaims(tableName(paths)).map(({ key }) => key));
-  // The last root that uses an uplink puts it back.
+  const claimed = claimedElsewhere(paths);
   const sysctls = ofKind(made, 'sysctl').filter(({ key }) => !claimed.has(key));
   const all = sysctls.some(({ key }) => key === ALL_FORWARDING6);
   // Backwards: accept_ra goes back to what it was when nothing forwards any more.

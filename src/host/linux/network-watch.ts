@@ -10,13 +10,16 @@ import { hasNatTable, isNatWhole, natTableName } from './nat-table.ts';
 import { connectionOf, makeAppNetwork, needOf, networkOf } from './network.ts';
 import { linkAlias, tableName } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
-import { isBaseWhole } from './network-node.ts';
+import { changedIpv6Sysctls, isBaseWhole } from './network-node.ts';
 import { isPublished } from './publish.ts';
 import { RepairPace } from './repair-pace.ts';
 import { type HeardEvents, onRouteEvents } from './route-watch.ts';
+import { readSysctl } from './sysctl.ts';
 
 /** Whoever flushes a device takes away several things, one after the other. */
 const SETTLE = 20;
+/** Of so many looks one is at the sysctls of IPv6. */
+const IPV6_LOOKS = 4;
 
 type OwnRequest = AppRequest & { readonly network: OwnNetwork; readonly onWarning: (text: string) => void };
 
@@ -56,6 +59,7 @@ class NetworkWatch {
   readonly #request: OwnRequest;
   readonly #pace = new RepairPace();
   readonly #stops: readonly (() => void)[];
+  #looks = 0;
   #need: BaseNeed;
   #settle: NodeJS.Timeout | undefined;
   /** Who removed a route last, as text. */
@@ -132,7 +136,21 @@ class NetworkWatch {
     missing.push(...this.#missingRules());
     if (hasNatTable(paths) && !isPublished(paths, app, own)) missing.push(`the published ports ${own.publish}`);
     if (uplink !== undefined && !uplink.forwarding) missing.push(`the forwarding of ${name}`);
+    if (!link.forwarding) missing.push(`the forwarding of ${network.hostLink}`);
+    if (!link.strict) missing.push(`the rp_filter of ${network.hostLink}`);
+    if (network.address6 !== undefined) missing.push(...this.#missingIpv6());
     return missing;
+  }
+
+  /** Files, and those below /proc/sys/net are slow where there are many namespaces: not looked at each time. */
+  #missingIpv6(): string[] {
+    this.#looks = (this.#looks + 1) % IPV6_LOOKS;
+    if (this.#looks !== 1) return [];
+    const { paths, network } = this.#request;
+    const hostEnd = `net/ipv6/conf/${network.hostLink}/force_forwarding`;
+    return [...changedIpv6Sysctls(paths), ...(readSysctl(hostEnd) === '0' ? [hostEnd] : [])].map(
+      (key) => `the sysctl ${key}`,
+    );
   }
 
   #missingRules(): string[] {

@@ -86,6 +86,12 @@ describe('what somebody takes away from a running app', () => {
           table,
         ],
         [
+          `the rp_filter of ${network.hostLink}`,
+          ['sysctl', '-qw', `net.ipv4.conf.${network.hostLink}.rp_filter=0`],
+          () => output('sysctl', `net.ipv4.conf.${network.hostLink}.rp_filter`),
+          '= 1',
+        ],
+        [
           `rules of the nft table ${table}`,
           ['nft', 'flush', 'chain', 'inet', table, 'anti-spoof'],
           () => output('nft', 'list', 'table', 'inet', table),
@@ -154,6 +160,21 @@ describe('what somebody takes away from a running app', () => {
         output('nft', 'delete', 'table', 'inet', table);
         await backAfter(() => output('nft', 'list', 'ruleset'), 'port-tcp-8080-any-web');
         expect((await meet(network.netns, otherNetns, hostAddress, 8080)).answer).toBe('hello from inside');
+      });
+    });
+  });
+});
+
+describe('the sysctls of IPv6', () => {
+  it('are put back a little later', async () => {
+    await withSite(async (site) => {
+      const network = await site.make('web', ADDRESS, site.node(), { address6: ADDRESS6 });
+      const key = `net/ipv6/conf/${site.lab.uplink}/forwarding`;
+      await watched(site, network, site.node(), async (said) => {
+        output('sysctl', '-qw', `${key}=0`);
+        expect(await backAfter(() => output('sysctl', key), '= 1')).toBeLessThan(5_000);
+        await expect.poll(() => said, { timeout: 2_000 }).toHaveLength(1);
+        expect(said[0]).toContain(`the sysctl ${key}`);
       });
     });
   });
