@@ -59,9 +59,10 @@ Napi::Value network(const Napi::CallbackInfo& info) {
 Napi::Value iptables(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   std::string name = string_arg(info, 0, "table");
+  bool ipv6 = info[1].ToBoolean();
   return guarded(env, [&]() -> Napi::Value {
     IptablesTable table = {};
-    if (!read_iptables(name, table)) return env.Undefined();
+    if (!read_iptables(name, ipv6, table)) return env.Undefined();
     Napi::Object result = Napi::Object::New(env);
     result.Set("forward", table.forward);
     result.Set("entries", Napi::Buffer<unsigned char>::Copy(env, table.entries.data(), table.entries.size()));

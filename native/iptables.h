@@ -15,6 +15,6 @@ struct IptablesTable {
 };
 
 /// @returns whether the table could be read; asking for one that isn't loaded would load it.
-bool read_iptables(const std::string& name, IptablesTable& table);
+bool read_iptables(const std::string& name, bool ipv6, IptablesTable& table);
 
 }  // namespace metactl

@@ -38,6 +38,19 @@ export async function examineApps(paths: Paths, findings: readonly Finding[]): P
   return { list, needsRoot: list.some(({ state }) => state === 'unknown') };
 }
 
+/** Whether an app that is configured here publishes ports; false where only root can tell. */
+export function isAnyPublished(paths: Paths): boolean {
+  try {
+    return listApps(paths).some((app) => {
+      const { config } = inspectApp(paths, app, platforms);
+      return needsOf(config, false).includes('network') && (config.words('sandbox.net', 'publish') ?? []).length > 0;
+    });
+  } catch {
+    // What is wrong with an app is told where it is examined.
+    return false;
+  }
+}
+
 async function examineApp(paths: Paths, app: string, findings: readonly Finding[], pool: boolean): Promise<AppFinding> {
   try {
     const { errors, notes } = await checkApp(paths, app, planOnHost(paths, app));

@@ -46,8 +46,11 @@ export interface Host {
    * only what its dead ones left. @throws MetactlError for what can't be removed, after the rest was.
    */
   collectGarbage(paths: Paths, options: { readonly dryRun: boolean }): Promise<GcItem[]>;
-  /** Looks at everything of this machine that metactl depends on, by really trying it, and leaves no trace (`doctor`). */
-  examine(paths: Paths, node: NodeConfig): Promise<readonly Finding[]>;
+  /**
+   * Looks at everything of this machine that metactl depends on, by really trying it, and leaves no trace (`doctor`).
+   * `published`: an app of the node publishes ports.
+   */
+  examine(paths: Paths, node: NodeConfig, apps: { readonly published: boolean }): Promise<readonly Finding[]>;
   /**
    * What system call filters did to a user's processes, oldest first, as far as the kernel still tells.
    * @param patience milliseconds to wait for a first record.

@@ -166,10 +166,10 @@ class LinuxApp implements AppHandle {
 
   /** Once, when the daemon runs already: no start waits for it. */
   #lookForFirewalls(): void {
-    const { app, node, onWarning } = this.#request;
-    if (this.#looked || onWarning === undefined || this.#netns === undefined) return;
+    const { app, node, network, onWarning } = this.#request;
+    if (this.#looked || onWarning === undefined || this.#netns === undefined || !('hostLink' in network)) return;
     this.#looked = true;
-    for (const warning of readFirewallWarnings(app, node)) onWarning(warning);
+    for (const warning of readFirewallWarnings(app, node, network)) onWarning(warning);
   }
 
   /** Made at the first start and kept over restarts, unless it was killed: making it costs as much as the launch itself. */

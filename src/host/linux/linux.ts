@@ -57,7 +57,7 @@ export const linux: Host = {
   findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
   listProcesses,
   collectGarbage: async (paths, options) => (await import('./gc.ts')).collectGarbage(paths, options),
-  examine: async (paths, node) => (await import('./doctor/index.ts')).examine(paths, node),
+  examine: async (paths, node, apps) => (await import('./doctor/index.ts')).examine(paths, node, apps),
   filteredCalls: async (query, patience) => (await import('./seccomp-log.ts')).filteredCalls(query, patience),
   firewall: async (paths, app) => (await import('./app-firewall.ts')).readFirewall(paths, app),
   async firewallRules(paths, app, link, plan) {

@@ -62,11 +62,11 @@ function load(fixture: string, legacy = false): void {
 }
 
 /** What `metactl doctor` says about the router's rules. */
-function firewalls(): Finding[] {
+function firewalls(root = '/nonexistent'): Finding[] {
   const { stdout } = spawnSync(
     'ip',
     ['netns', 'exec', ROUTER, process.execPath, join(REPOSITORY, 'bin/metactl.cjs'), 'doctor', '--json'],
-    { encoding: 'utf8', env: { ...process.env, METACTL_ROOT: '/nonexistent' } },
+    { encoding: 'utf8', env: { ...process.env, METACTL_ROOT: root } },
   );
   return (JSON.parse(stdout) as { findings: Finding[] }).findings.filter(({ name }) => /firewall/.test(name));
 }
@@ -156,16 +156,65 @@ describe('foreign firewalls', () => {
     },
   );
 
+  it.each([
+    ['ip6tables-nft', 'firewall ip6 filter FORWARD', 'ip6tables '],
+    ['ip6tables-legacy', 'firewall legacy ip6 filter FORWARD', 'ip6tables-legacy '],
+  ])('of IPv6 only are found where the pool has IPv6: %s', (tool, name, mend) => {
+    inside(ROUTER, tool, ['-P', 'FORWARD', 'DROP']);
+    expect(firewalls().filter(({ state }) => state !== 'ok')).toEqual([]);
+    const scratch = makeScratch();
+    try {
+      scratch.metactlConf('[network]\npool = 198.18.80.0/24 2001:db8:80::/64\nuplink = eth0\n');
+      const [found] = firewalls(scratch.root).filter(({ state }) => state !== 'ok');
+      expect(found).toMatchObject({ name, state: 'warning' });
+      expect(found!.meaning).toMatch(/drops connections of apps to other machines and connections from other machines/);
+      expect(found!.mend).toContain(`${mend}-I FORWARD -o mt-+ -j ACCEPT`);
+    } finally {
+      scratch.remove();
+    }
+  });
+
+  it('are in the way of published ports too', () => {
+    load('docker.rules');
+    const scratch = makeScratch();
+    try {
+      const directory = scratch.appDirectory('shop', { 'main.sh': '#!/bin/sh\n' });
+      scratch.node(
+        'shop',
+        `[app]\ndirectory = ${directory}\n[sandbox.net]\npublish = 8080:80\n[daemon.main]\ncommand = ./main.sh\n`,
+      );
+      expect(firewalls(scratch.root)).toMatchObject([
+        {
+          meaning:
+            "Docker's firewall (ip filter, chain FORWARD) drops connections of apps to other machines and connections from other machines to apps",
+        },
+      ]);
+    } finally {
+      scratch.remove();
+    }
+  });
+
   it('does not load the tables of iptables-legacy by looking', () => {
     firewalls();
     expect(inside(ROUTER, 'cat', ['/proc/net/ip_tables_names']).toString()).toBe('');
   });
 
-  it('is told by run, once the app runs, with what to do', async () => {
+  it.each([
+    {
+      publish: '',
+      drops: 'connections of apps to other machines',
+      mend: '-o mt-+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    },
+    {
+      publish: '[sandbox.net]\npublish = 8080:80\n',
+      drops: 'connections of apps to other machines and connections from other machines to apps',
+      mend: '-o mt-+ -j ACCEPT',
+    },
+  ])('is told by run, once the app runs, with what to do: $mend', async ({ publish, drops, mend }) => {
     load('docker.rules');
     const scratch = makeScratch();
     const directory = scratch.appDirectory('shop', { 'main.sh': '#!/bin/sh\necho up\nexec sleep 1000\n' });
-    scratch.node('shop', `[app]\ndirectory = ${directory}\n[daemon.main]\ncommand = ./main.sh\n`);
+    scratch.node('shop', `[app]\ndirectory = ${directory}\n${publish}[daemon.main]\ncommand = ./main.sh\n`);
     // The router is metactl's host: only its network differs from this machine's.
     const child = spawn(
       'nsenter',
@@ -180,8 +229,8 @@ describe('foreign firewalls', () => {
     try {
       await expect.poll(() => told, { timeout: 10_000 }).toMatch(/\n/);
       expect(told).toBe(
-        "metactl: warning: shop runs, but Docker's firewall (ip filter, chain FORWARD) drops connections of apps to other machines. To let them pass: " +
-          'iptables -I DOCKER-USER -i mt-+ -j ACCEPT && iptables -I DOCKER-USER -o mt-+ -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n',
+        `metactl: warning: shop runs, but Docker's firewall (ip filter, chain FORWARD) drops ${drops}. To let them pass: ` +
+          `iptables -I DOCKER-USER -i mt-+ -j ACCEPT && iptables -I DOCKER-USER ${mend}\n`,
       );
     } finally {
       child.kill('SIGTERM');

@@ -49,7 +49,7 @@ function nft(facts: MachineFacts, name: string, use: string, options: string): F
 
 /** The way to the network, and whether packets are forwarded on it. Pure. */
 export function checkUplink(facts: MachineFacts): Finding[] {
-  const { pool, uplink: configured } = facts.network;
+  const { pool, published = false, uplink: configured } = facts.network;
   const device = configured ?? defaultDevice(facts.files['/proc/net/route'] ?? '');
   if (device === undefined) {
     const meaning = 'there is no default route to tell it by';
@@ -65,7 +65,11 @@ export function checkUplink(facts: MachineFacts): Finding[] {
     const mend = 'correct [network] uplink in metactl.conf; ip -br link lists the devices';
     return [pool ? failed('uplink', meaning, mend, 'pool') : warning('uplink', meaning, mend)];
   }
-  const use = pool ? 'the pool is reached by it' : 'without [network] pool apps are reached from this host only';
+  const use = pool
+    ? 'the pool is reached by it'
+    : published
+      ? 'without [network] pool apps are reached by the ports that they publish'
+      : 'without [network] pool apps are reached from this host only';
   return [ok('uplink', `${device}, ${how}: ${use}`), forwarding(facts, device), checkIpv6(facts, device)];
 }
 
@@ -122,7 +126,8 @@ export function checkFirewalls(facts: MachineFacts): Finding[] {
   }
   if (facts.firewalls.length === 0) return [ok(name, 'none has rules for forwarded packets')];
   return facts.firewalls.map((judgement) => {
-    const found = explain(judgement, facts.network.pool);
+    const { pool, published = false } = facts.network;
+    const found = explain(judgement, pool || published);
     const own = `firewall ${judgement.legacy ? 'legacy ' : ''}${judgement.family} ${judgement.table} ${judgement.chain}`;
     if (found === undefined) return ok(own, `${judgement.tool}: it lets the packets of apps pass`);
     // Apps start all the same, and are reached from this host.

@@ -36,7 +36,7 @@ const FILES = [
 const OF_UPLINK = ['ipv4/conf/%/forwarding', 'ipv6/conf/%/accept_ra', 'ipv6/conf/%/force_forwarding'];
 
 /** Looks at this machine. Changes nothing and leaves nothing; loads no kernel module. */
-export function gatherFacts(paths: Paths, node: NodeConfig): MachineFacts {
+export function gatherFacts(paths: Paths, node: NodeConfig, published: boolean): MachineFacts {
   const root = process.geteuid?.() === 0;
   const uplink = node.uplink ?? defaultDevice(read('/proc/net/route') ?? '');
   const ofUplink = uplink === undefined ? [] : OF_UPLINK.map((path) => `/proc/sys/net/${path.replace('%', uplink)}`);
@@ -56,8 +56,8 @@ export function gatherFacts(paths: Paths, node: NodeConfig): MachineFacts {
     rlimits: parseLimits(read('/proc/self/limits') ?? ''),
     clock: clock(),
     disks,
-    network: { pool: node.pool.length > 0, uplink: node.uplink },
-    firewalls: readForeignFirewalls(uplink),
+    network: { pool: node.pool.length > 0, published, uplink: node.uplink },
+    firewalls: readForeignFirewalls(uplink, node.pool.some((word) => word.includes(':')) ? ['ip', 'ip6'] : ['ip']),
   };
 }
 

@@ -5,6 +5,6 @@ import { evaluate } from './evaluate.ts';
 import { gatherFacts } from './gather.ts';
 
 /** See Host.examine. */
-export function examine(paths: Paths, node: NodeConfig): Finding[] {
-  return evaluate(gatherFacts(paths, node));
+export function examine(paths: Paths, node: NodeConfig, { published }: { readonly published: boolean }): Finding[] {
+  return evaluate(gatherFacts(paths, node, published));
 }

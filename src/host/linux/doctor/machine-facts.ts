@@ -22,8 +22,8 @@ export interface MachineFacts {
   readonly rlimits: Readonly<Record<string, readonly [number, number]>>;
   readonly clock: { readonly synchronised: boolean } | undefined;
   readonly disks: readonly DiskFacts[];
-  /** `[network]` as configured. */
-  readonly network: { readonly pool: boolean; readonly uplink: string | undefined };
+  /** `[network]` as configured. `published`: an app publishes ports. */
+  readonly network: { readonly pool: boolean; readonly published?: boolean; readonly uplink: string | undefined };
   /** Chains of others that forwarded packets go through; undefined where they could not be read. */
   readonly firewalls: readonly ForwardJudgement[] | undefined;
 }

@@ -1,5 +1,5 @@
 import type { Chain, Ruleset } from './ruleset.ts';
-import { type Fate, fateIn, forwardChains } from './walk.ts';
+import { type Fate, fateIn, forwardChains, type Packet } from './walk.ts';
 
 /** Whose rules these seem to be, by the names that the tools give. */
 export type FirewallTool = 'Docker' | 'firewalld' | 'ufw' | 'iptables' | 'nftables';
@@ -21,17 +21,32 @@ export interface ForwardJudgement {
 const APP_LINK = 'mt-0';
 const NO_UPLINK = 'uplink';
 
-/** Judges every forward chain for IPv4. Pure. */
-export function judgeForward(ruleset: Ruleset, uplink: string = NO_UPLINK): ForwardJudgement[] {
-  return forwardChains(ruleset, 'ip').map((chain) => ({
-    tool: toolOf(ruleset, chain),
-    family: chain.family,
-    table: chain.table,
-    chain: chain.name,
-    legacy: false,
-    outgoing: fateIn(ruleset, chain, { family: 'ip', iifname: APP_LINK, oifname: uplink }),
-    incoming: fateIn(ruleset, chain, { family: 'ip', iifname: uplink, oifname: APP_LINK }),
-  }));
+/** Judges every forward chain that packets of the families go through. Pure. */
+export function judgeForward(
+  ruleset: Ruleset,
+  uplink: string = NO_UPLINK,
+  families: readonly Packet['family'][] = ['ip'],
+): ForwardJudgement[] {
+  const chains = new Set(families.flatMap((family) => forwardChains(ruleset, family)));
+  return [...chains].map((chain) => {
+    const met = chain.family === 'inet' ? families : [chain.family];
+    const fate = (iifname: string, oifname: string) =>
+      together(met.map((family) => fateIn(ruleset, chain, { family, iifname, oifname })));
+    return {
+      tool: toolOf(ruleset, chain),
+      family: chain.family,
+      table: chain.table,
+      chain: chain.name,
+      legacy: false,
+      outgoing: fate(APP_LINK, uplink),
+      incoming: fate(uplink, APP_LINK),
+    };
+  });
+}
+
+/** Of both families: what is certain for one only depends. */
+function together(fates: readonly Fate[]): Fate {
+  return fates.every((fate) => fate === fates[0]) ? fates[0]! : 'depends';
 }
 
 /** Docker first: its DOCKER-USER is the place for an administrator's rules also where ufw is there too. Pure. */
@@ -46,6 +61,6 @@ function toolOf(ruleset: Ruleset, base: Chain): FirewallTool {
 /** Of a table `filter` with a chain FORWARD, as iptables makes it. Pure. */
 export function toolByChains(names: readonly string[]): FirewallTool {
   if (names.includes('DOCKER-USER')) return 'Docker';
-  if (names.some((name) => name.startsWith('ufw-'))) return 'ufw';
+  if (names.some((name) => /^ufw6?-/.test(name))) return 'ufw';
   return 'iptables';
 }

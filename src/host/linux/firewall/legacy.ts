@@ -3,17 +3,45 @@ import type { Chain, Expression, Ruleset, Verdict } from './ruleset.ts';
 import { HOOK_FORWARD } from './ruleset.ts';
 import { xtMatch } from './xt-match.ts';
 
-/** Layout of ipt_entry, xt_entry_match and xt_entry_target (linux/netfilter_ipv4/ip_tables.h, x_tables.h). */
-const ENTRY = {
-  iniface: 16,
-  outiface: 32,
-  inMask: 48,
-  outMask: 64,
-  protocol: 80,
-  inverted: 83,
-  target: 88,
-  next: 90,
-  size: 112,
+interface Layout {
+  readonly iniface: number;
+  readonly outiface: number;
+  readonly inMask: number;
+  readonly outMask: number;
+  readonly protocol: number;
+  readonly inverted: number;
+  readonly target: number;
+  readonly next: number;
+  readonly size: number;
+}
+
+/**
+ * Layouts of ipt_entry (linux/netfilter_ipv4/ip_tables.h) and ip6t_entry (linux/netfilter_ipv6/ip6_tables.h); below that
+ * of xt_entry_match and xt_entry_target (linux/netfilter/x_tables.h).
+ */
+const ENTRIES: Readonly<Record<'ip' | 'ip6', Layout>> = {
+  ip: {
+    iniface: 16,
+    outiface: 32,
+    inMask: 48,
+    outMask: 64,
+    protocol: 80,
+    inverted: 83,
+    target: 88,
+    next: 90,
+    size: 112,
+  },
+  ip6: {
+    iniface: 64,
+    outiface: 80,
+    inMask: 96,
+    outMask: 112,
+    protocol: 128,
+    inverted: 132,
+    target: 140,
+    next: 142,
+    size: 168,
+  },
 };
 const PART = { size: 0, name: 2, nameLength: 29, revision: 31, data: 32 } as const;
 const IFNAMSIZ = 16;
@@ -43,14 +71,11 @@ interface Entry {
  * The table `filter` of iptables-legacy as the same rules that nf_tables has. The chain FORWARD begins at `forward`; a jump
  * leads to an offset. Pure.
  */
-export function readLegacy({
-  forward,
-  entries,
-}: {
-  forward: number;
-  entries: Uint8Array;
-}): Ruleset & { readonly tool: FirewallTool } {
-  const read = entriesOf(Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength));
+export function readLegacy(
+  { forward, entries }: { forward: number; entries: Uint8Array },
+  family: 'ip' | 'ip6' = 'ip',
+): Ruleset & { readonly tool: FirewallTool } {
+  const read = entriesOf(Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength), ENTRIES[family]);
   const targets = new Set(
     read.flatMap(({ target: { verdict } }) => (verdict !== undefined && verdict >= 0 ? [verdict] : [])),
   );
@@ -65,7 +90,7 @@ export function readLegacy({
       if (at === forward && isPolicy(entry)) break;
     }
     const base = at === forward ? { base: { hook: HOOK_FORWARD, drops: true } } : {};
-    chains.push({ family: 'ip', table: 'filter', name: at === forward ? 'FORWARD' : String(at), ...base, rules });
+    chains.push({ family, table: 'filter', name: at === forward ? 'FORWARD' : String(at), ...base, rules });
   }
   const names = read.flatMap(({ begins }) => begins ?? []);
   return { chains, sets: new Map(), tool: toolByChains(names) };
@@ -76,17 +101,17 @@ function isPolicy({ matches, target }: Entry): boolean {
   return matches.length === 0 && target.name === '' && (target.verdict === -1 || target.verdict === -2);
 }
 
-function entriesOf(bytes: Buffer): Entry[] {
+function entriesOf(bytes: Buffer, layout: Layout): Entry[] {
   const found: Entry[] = [];
-  for (let at = 0; at + ENTRY.size <= bytes.length; ) {
-    const next = bytes.readUInt16LE(at + ENTRY.next);
-    const target = at + bytes.readUInt16LE(at + ENTRY.target);
-    if (next < ENTRY.size || at + next > bytes.length || target + PART.data > at + next) break;
+  for (let at = 0; at + layout.size <= bytes.length; ) {
+    const next = bytes.readUInt16LE(at + layout.next);
+    const target = at + bytes.readUInt16LE(at + layout.target);
+    if (next < layout.size || at + next > bytes.length || target + PART.data > at + next) break;
     const entry = bytes.subarray(at, at + next);
     const name = partName(bytes, target);
     found.push({
       at,
-      matches: [...linkMatches(entry), ...partsOf(bytes, at + ENTRY.size, target)],
+      matches: [...linkMatches(entry, layout), ...partsOf(bytes, at + layout.size, target)],
       target: { name, verdict: name === '' ? bytes.readInt32LE(target + PART.data) : undefined },
       begins: name === ERROR_TARGET ? text(bytes.subarray(target + PART.data, at + next)) : undefined,
     });
@@ -95,13 +120,13 @@ function entriesOf(bytes: Buffer): Entry[] {
   return found;
 }
 
-function linkMatches(entry: Buffer): Expression[] {
-  const inverted = entry.readUInt8(ENTRY.inverted);
-  const protocol = entry.readUInt16LE(ENTRY.protocol);
-  const addresses = entry.subarray(0, ENTRY.iniface).some((byte) => byte !== 0);
+function linkMatches(entry: Buffer, layout: Layout): Expression[] {
+  const inverted = entry.readUInt8(layout.inverted);
+  const protocol = entry.readUInt16LE(layout.protocol);
+  const addresses = entry.subarray(0, layout.iniface).some((byte) => byte !== 0);
   return [
-    ...linkMatch(entry, 'iifname', ENTRY.iniface, ENTRY.inMask, (inverted & INVERTED.in) === 0),
-    ...linkMatch(entry, 'oifname', ENTRY.outiface, ENTRY.outMask, (inverted & INVERTED.out) === 0),
+    ...linkMatch(entry, 'iifname', layout.iniface, layout.inMask, (inverted & INVERTED.in) === 0),
+    ...linkMatch(entry, 'oifname', layout.outiface, layout.outMask, (inverted & INVERTED.out) === 0),
     ...(protocol === 0 ? [] : compare('l4proto', Buffer.of(protocol), (inverted & INVERTED.protocol) === 0)),
     ...(addresses ? [{ kind: 'maybe' } as const] : []),
   ];

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { NodeConfig } from '../../../config/types.ts';
+import type { OwnNetwork } from '../../../sandbox/plan.ts';
 import { defaultDevice } from '../uplink.ts';
 import { explain } from './explain.ts';
 import type { ForwardJudgement } from './judge.ts';
@@ -16,7 +17,9 @@ export function firewallWarnings(app: string, judgements: readonly ForwardJudgem
 }
 
 /** Reads the rules of others as they are now. It takes one question to the kernel where there are none. */
-export function readFirewallWarnings(app: string, node: NodeConfig): string[] {
+export function readFirewallWarnings(app: string, node: NodeConfig, network: OwnNetwork): string[] {
   const uplink = node.uplink ?? defaultDevice(readFileSync('/proc/net/route', 'utf8'));
-  return firewallWarnings(app, readForeignFirewalls(uplink) ?? [], node.pool.length > 0);
+  const families = network.address6 === undefined ? (['ip'] as const) : (['ip', 'ip6'] as const);
+  const incoming = node.pool.length > 0 || network.publish !== undefined;
+  return firewallWarnings(app, readForeignFirewalls(uplink, families) ?? [], incoming);
 }

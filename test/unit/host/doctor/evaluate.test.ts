@@ -62,6 +62,9 @@ describe('what a machine can do', () => {
       'version 1 at /sys/fs/cgroup/memory: memory-max is enforced, memory-high needs version 2',
     );
     expect(find(rhel8, 'uplink').meaning).toBe('ens192, as configured: the pool is reached by it');
+    expect(find({ ...debian12, network: { ...debian12.network, published: true } }, 'uplink').meaning).toBe(
+      'ens3, the device of the default route: without [network] pool apps are reached by the ports that they publish',
+    );
   });
 
   it('knows Ubuntu with Docker and ufw', () => {

@@ -142,3 +142,30 @@ describe('what becomes of a forwarded packet', () => {
     ]);
   });
 });
+
+describe('the families of an app', () => {
+  const chain = (family: Chain['family'], rules: readonly Rule[], drops: boolean): Chain => {
+    return { family, table: 'filter', name: 'FORWARD', base: { hook: HOOK_FORWARD, drops }, rules };
+  };
+  const judged = (one: Chain, families: readonly ('ip' | 'ip6')[]) =>
+    judgeForward({ chains: [one], sets: new Map() }, 'eth0', families).map(({ family, outgoing }) => [
+      family,
+      outgoing,
+    ]);
+
+  it('are looked at, and only these', () => {
+    expect(judged(chain('ip6', [], true), ['ip'])).toEqual([]);
+    expect(judged(chain('ip6', [], true), ['ip', 'ip6'])).toEqual([['ip6', 'dropped']]);
+    expect(judged(chain('inet', [], true), ['ip', 'ip6'])).toEqual([['inet', 'dropped']]);
+  });
+
+  it('are not the same to a chain for both', () => {
+    const six: Rule = [
+      { kind: 'load', what: 'nfproto', register: 1 },
+      { kind: 'compare', register: 1, equal: true, value: Buffer.of(10) },
+      end('drop'),
+    ];
+    expect(judged(chain('inet', [six], false), ['ip'])).toEqual([['inet', 'passes']]);
+    expect(judged(chain('inet', [six], false), ['ip', 'ip6'])).toEqual([['inet', 'depends']]);
+  });
+});
