@@ -44,6 +44,7 @@ void register_log(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_process(Napi::Env env, Napi::Object exports);
 void register_net(Napi::Env env, Napi::Object exports);
+void register_notify(Napi::Env env, Napi::Object exports);
 void register_spawn(Napi::Env env, Napi::Object exports);
 
 }  // namespace metactl

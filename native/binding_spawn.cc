@@ -59,6 +59,7 @@ SpawnOptions decode(Napi::Env env, const Napi::Object& object) {
   options.netns = optional_fd(object, "netns");
   options.user = optional_fd(object, "user");
   options.idmap = optional_fd(object, "idmap");
+  options.ready = optional_fd(object, "ready");
   options.cgroup = optional_fd(object, "cgroup");
   options.isolated = flag(object, "isolated");
   options.new_mounts = flag(object, "newMounts");

@@ -1,10 +1,12 @@
 #include "daemon.h"
 
+#include <linux/fcntl.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
 
 #include "credentials.h"
 #include "kernel.h"
+#include "protocol.h"
 #include "report.h"
 #include "sys.h"
 
@@ -26,6 +28,12 @@ void reset_signals() {
   }
   unsigned long none = 0;
   must(sys::call(__NR_rt_sigprocmask, kSigSetmask, sys::arg(&none), 0, 8), "reset signals", "rt_sigprocmask");
+}
+
+/// @param last -1: all that there are. 64 is more than metactl-init ever has, for kernels without close_range.
+void close_between(int first, int last) {
+  if (sys::close_range(static_cast<unsigned>(first), last < 0 ? ~0u : static_cast<unsigned>(last), 0) >= 0) return;
+  for (int fd = first; fd <= (last < 0 ? 63 : last); fd++) sys::close(fd);
 }
 
 /// A null-terminated array of the strings of a list.
@@ -62,6 +70,24 @@ char** pointers(const Plan& plan, const List& list, char** to) {
   fail({"execute", nullptr, "execve", worst, path, missing ? kExitNotFound : kExitNotExecutable});
 }
 
+/// Leaves standard input, output, error, the error pipe (which closes itself) and, where the plan has one, the descriptor
+/// that tells of readiness.
+void keep_descriptors(int ready) {
+  if (ready > 0) {
+    close_between(kFdError + 1, kFdReady - 1);
+    close_between(kFdReady + 1, -1);
+    if (ready == kFdError) move_error_pipe(kFdError + 1);
+    if (ready == kFdReady) {
+      must(sys::call(__NR_fcntl, kFdReady, F_SETFD, 0), "hand over descriptor", "fcntl");
+      return;
+    }
+    must(sys::dup3(kFdReady, ready, 0), "hand over descriptor", "dup3");
+    sys::close(kFdReady);
+    return;
+  }
+  close_between(kFdError + 1, -1);
+}
+
 }  // namespace
 
 void run_daemon(const Plan& plan, const DaemonSetup& setup) {
@@ -81,11 +107,7 @@ void run_daemon(const Plan& plan, const DaemonSetup& setup) {
   sys::close(setup.go_writer);
   char go = 0;
   if (sys::read(setup.go, &go, 1) != 1) sys::exit_group(kExitSandbox);
-  // Everything but standard input, output, error and the error pipe, which closes itself. 16 descriptors is more than
-  // metactl-init ever has, for kernels without close_range.
-  if (sys::close_range(kFdError + 1, ~0u, 0) < 0) {
-    for (int fd = kFdError + 1; fd < 64; fd++) sys::close(fd);
-  }
+  keep_descriptors(static_cast<int>(plan.ready_fd));
   install_filter(plan.seccomp, plan.has(kPlanLogCalls));
   execute(plan);
 }

@@ -35,13 +35,14 @@ constexpr char kOomScoreAdj[] = "-1000";
 struct Handed {
   bool user;
   bool idmap;
+  bool ready;
 };
 
 /// They had to survive the execution of this program; they must not survive the daemon's.
 Handed close_on_exec() {
   bool there[kFdTrees] = {};
   for (int fd = kFdError; fd < kFdTrees; fd++) there[fd] = sys::call(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC) >= 0;
-  return {there[kFdUser], there[kFdIdmap]};
+  return {there[kFdUser], there[kFdIdmap], there[kFdReady]};
 }
 
 void load_plan(Plan& plan) {
@@ -200,6 +201,8 @@ void run() {
   sys::close(kFdPlan);
   if (handed.user) sys::close(kFdUser);
   if (handed.idmap) sys::close(kFdIdmap);
+  // Its end must be the daemon's.
+  if (handed.ready) sys::close(kFdReady);
   // The environment may hold passwords.
   sys::call(__NR_munmap, sys::arg(plan.begin), static_cast<long>(plan.size));
   must(sys::call(__NR_chdir, sys::arg("/")), "leave directory", "chdir", "/");

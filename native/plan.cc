@@ -217,6 +217,7 @@ bool read_plan(const char* data, unsigned long size, Plan& plan, const char** pr
   plan.hostname = reader.text();
   plan.keyring = reader.text();
   plan.first_pid = reader.u32();
+  plan.ready_fd = reader.u32();
   *problem = "bad process";
   read_process(reader, plan);
   if (!reader.ok()) return false;

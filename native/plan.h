@@ -8,7 +8,7 @@ namespace metactl {
 
 constexpr __u32 kPlanMagic = 0x4c43544d;  // "MTCL"
 /// Raised with every change of the layout: an addon and a metactl-init of two builds must not meet.
-constexpr __u32 kPlanVersion = 4;
+constexpr __u32 kPlanVersion = 5;
 constexpr unsigned long kPlanLimit = 64ul << 20;
 
 enum PlanMode : __u32 {
@@ -121,6 +121,8 @@ struct Plan {
   Text keyring;
   /// Pid of the first process in a PID namespace of its own; 0: the kernel's choice.
   __u32 first_pid;
+  /// The number by which the daemon gets kFdReady; 0: it gets none.
+  __u32 ready_fd;
   __u32 uid;
   __u32 gid;
   List groups;

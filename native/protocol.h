@@ -15,9 +15,10 @@ constexpr int kFdTarget = 7;    // join: pidfd of the sandbox's PID 1, or its di
 constexpr int kFdInit = 8;      // metactl-init itself, close-on-exec
 constexpr int kFdUser = 9;      // the app's user namespace, which the daemon enters
 constexpr int kFdIdmap = 10;    // user namespace whose maps idmapped binds get
+constexpr int kFdReady = 11;     // write end: the daemon gets it by the number that its plan says (ready_fd)
 /// Then the detached trees that the plan's binds name by number: copies of host mounts, made where the host's mounts are
 /// to be seen, for a metactl-init that starts in a mount namespace without them.
-constexpr int kFdTrees = 11;
+constexpr int kFdTrees = 12;
 constexpr __u32 kMostTrees = 64;
 
 constexpr __u32 kErrorMagic = 0x5252454d;   // "MERR"

@@ -1,5 +1,7 @@
 #include "report.h"
 
+#include <linux/fcntl.h>
+
 #include "sys.h"
 
 namespace metactl {
@@ -23,7 +25,16 @@ struct Message {
   }
 };
 
+/// Where failures are told.
+int error_pipe = kFdError;
+
 }  // namespace
+
+void move_error_pipe(int to) {
+  must(sys::dup3(error_pipe, to, O_CLOEXEC), "hand over descriptor", "dup3");
+  sys::close(error_pipe);
+  error_pipe = to;
+}
 
 void fail(const Failure& failure) {
   Message message;
@@ -44,7 +55,7 @@ void fail(const Failure& failure) {
     record.path_size = static_cast<__u16>(record.path_size + message.add(failure.name));
   }
   __builtin_memcpy(message.data, &record, sizeof record);
-  sys::write(kFdError, message.data, message.size);
+  sys::write(error_pipe, message.data, message.size);
   sys::exit_group(failure.exit_status);
 }
 

@@ -19,6 +19,9 @@ struct Failure {
   const char* name = nullptr;
 };
 
+/// Failures are told by this number from now on: the daemon gets the one that was theirs.
+void move_error_pipe(int to);
+
 /// Writes the failure to the error pipe and ends this process.
 [[noreturn]] void fail(const Failure& failure);
 

@@ -136,7 +136,7 @@ Spawned spawn(const SpawnOptions& options) {
   const int sources[kFdTrees] = {options.standard[0], options.standard[1], options.standard[2],
                                  error.write.get(),   status.write.get(),  options.liveness,
                                  options.plan,        options.target,      options.init,
-                                 options.user,        options.idmap};
+                                 options.user,        options.idmap,       options.ready};
   std::copy(std::begin(sources), std::end(sources), job.sources);
   job.trees = trees.data();
   job.argv = argv;

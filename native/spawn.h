@@ -34,6 +34,8 @@ struct SpawnOptions {
   /// The app's user namespace, and the one that says how ids on disk look inside; or -1.
   int user = -1;
   int idmap = -1;
+  /// What the daemon says by that it is ready, or -1.
+  int ready = -1;
   /// cgroup v1 `tasks` files.
   std::vector<int> tasks;
   /// cgroup v2 directory, or -1.

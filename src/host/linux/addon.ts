@@ -32,6 +32,13 @@ export interface Addon {
   makeNetns(path: string): number;
   /** A socket (SOCK_CLOEXEC) inside the namespace behind `netns`. */
   socketInNetns(netns: number, domain: number, type: number, protocol: number): number;
+  /**
+   * A non-blocking datagram socket for sd_notify(3), bound to `name` in `directory` (no symlink is followed) and open to
+   * everybody who can reach it. Replaces what was there by that name.
+   */
+  notifySocket(directory: string, name: string): number;
+  /** The next message of such a socket, or null. All descriptors are the caller's, and closed when a program is executed. */
+  receiveNotification(fd: number): RawNotification | null;
   /** Becomes another program, in the network namespace behind `netns`; returns only by an error. */
   execInNetns(netns: number, file: string, argv: readonly string[], environment: readonly string[]): void;
   /** Starts metactl-init in new namespaces, or in those of `target`; blocks until its first instruction. */
@@ -80,6 +87,8 @@ export interface SpawnOptions {
   readonly user?: number;
   /** A user namespace whose maps idmapped binds get. */
   readonly idmap?: number;
+  /** The daemon gets it by the number that the plan says. */
+  readonly ready?: number;
   readonly tasks: readonly number[];
   readonly cgroup?: number;
   /** New PID, IPC, UTS and cgroup namespaces. */
@@ -101,6 +110,20 @@ export interface Spawned {
   readonly pidfd: number;
   readonly error: number;
   readonly status: number;
+}
+
+export interface RawNotification {
+  readonly text: Buffer;
+  /** Of the sender, as this process sees it; 0 where the kernel told none. */
+  readonly pid: number;
+  readonly uid: number;
+  /** Of the sender; since Linux 6.5. */
+  readonly pidfd: number | undefined;
+  readonly fds: readonly number[];
+  /** Longer than 4096 bytes: the rest is lost. */
+  readonly oversized: boolean;
+  /** Descriptors were lost: too many, or no room for them in this process. */
+  readonly incomplete: boolean;
 }
 
 export interface ChildEnd {
