@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
 import type { CgroupLimits, FirewallPlan, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
@@ -6,6 +7,7 @@ import type { FilteredCall, FilteredCallQuery } from './filtered-call.ts';
 import type { Finding } from './finding.ts';
 import type { GcItem } from './gc-item.ts';
 import type { LogHost } from './log-host.ts';
+import type { NotifySocket } from './notify.ts';
 import type { ProcessInfo } from './process-info.ts';
 
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
@@ -84,6 +86,8 @@ export interface AppRequest {
   readonly firewall?: FirewallPlan;
   /** Owner and mode of the state directory, if it has to be made. */
   readonly owner: { readonly uid: number; readonly gid: number; readonly mode?: number };
+  /** Where its notify socket is to be; absent: it needs none. */
+  readonly notify?: string;
   readonly stateDirectory: string;
   readonly logDirectory: string;
   /** First id of the app's block, if its daemons get a user namespace. */
@@ -102,11 +106,15 @@ export interface RunningDaemon {
   readonly daemon: string;
   readonly pid: number;
   readonly address: string | undefined;
+  /** All addresses of its network, without the loopback device's; none where it shares the host's. */
+  readonly addresses: readonly string[];
   /** As it was started: the configuration may be another by now, or broken. */
   readonly process: ProcessPlan;
   readonly identity: Identity;
   /** A new pseudo-terminal of the sandbox's own, so that `tty` and those who ask by name find it there. */
   openTerminal(size: TerminalSize): Terminal;
+  /** Begins to connect from its network to an address in there. Errors come from the socket. @throws MetactlError where it is gone. */
+  connect(address: string, port: number): Socket;
   /** Runs another process in its sandbox: same namespaces, cgroup, credentials and filters. */
   join(process: ProcessPlan, identity: Identity, io: StdioPlan): Sandbox;
   /**
@@ -214,6 +222,8 @@ export interface Usage {
 
 /** One daemon's hold on its app's shared objects. */
 export interface AppHandle {
+  /** Made with the handle where the request names a path; goes with it. */
+  readonly notify: NotifySocket | undefined;
   /** Makes the daemon's cgroup and starts it. One running sandbox at a time per handle: the next one when the last is `over`. */
   start(plan: SandboxPlan, io: StdioPlan): Promise<DaemonSandbox>;
   /** Puts what the firewall's names stand for now in force. @returns false where its rules had gone and were put back. */
@@ -245,11 +255,16 @@ export interface OutputReceiver {
   receive(bytes: Buffer): boolean;
 }
 
+/** A daemon's output. Where a receiver takes it, an event `bytes` in the place of `data` is for those who only look on. */
+export type OutputStream = Readable & { readonly received?: true };
+
 export interface Sandbox {
   /** Host pid of the sandbox's PID 1 (of the process itself where not sandboxed). */
   readonly pid: number;
-  readonly stdout: Readable | undefined;
-  readonly stderr: Readable | undefined;
+  readonly stdout: OutputStream | undefined;
+  readonly stderr: OutputStream | undefined;
+  /** Other end of the descriptor that the plan gives it to tell that it is ready; somebody must read it. */
+  readonly ready?: Readable;
   /** Resolves when the daemon's first instruction is about to run; rejects with the failed step, path and errno. */
   readonly started: Promise<void>;
   /** Resolves when everything in the sandbox is gone; never rejects. */

@@ -2,6 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import { NO_SANDBOX_FILE } from '../config/no-sandbox.ts';
 import type { AppConfig } from '../config/types.ts';
 import type { HostFacts, Lease } from '../host/host.ts';
+import { notifyPath } from '../host/notify.ts';
 import type { CommandLine } from '../platform/platform.ts';
 import type { Paths } from '../util/paths.ts';
 import { checkAppDirectory } from './app-directory.ts';
@@ -13,6 +14,7 @@ import { planIdentity, usesUserNamespace } from './identity.ts';
 import { planLimits } from './limits.ts';
 import { mountRequests } from './mount-requests.ts';
 import { type NetworkChoice, planNetwork } from './network.ts';
+import { NOTIFY_INSIDE, notifies, readyDescriptor } from './notify.ts';
 import { firstPid } from './pids.ts';
 import type { Identity, NetworkPlan, RootPlan, SandboxPlan, UserNamespacePlan } from './plan.ts';
 import { planProcess } from './process.ts';
@@ -55,8 +57,9 @@ export function buildPlan(input: PlanInput): SandboxPlan {
   const identity = users[config.daemons.indexOf(daemon)]!;
   const sandboxed = isSandboxed(config);
   const network = planNetwork(paths, config, input.network, lease, input.hostLink);
+  const notify = notifies(config, daemon) ? notifyOf(input, sandboxed) : undefined;
   const root = sandboxed
-    ? rootPlan(input, users, userNamespace)
+    ? rootPlan(input, users, userNamespace, notify)
     : { steps: [], common: 0, masked: [], readOnly: [], leftOut: [] };
   const firewall = planFirewall(config, input.names ?? UNRESOLVED, {
     resolvConf: resolvConfOf(root),
@@ -73,11 +76,23 @@ export function buildPlan(input: PlanInput): SandboxPlan {
     ...(firewall === undefined ? {} : { firewall }),
     root,
     ...(userNamespace === undefined ? {} : { userNamespace }),
+    ...(notify === undefined ? {} : { notify }),
+    ...readyDescriptor(config, daemon),
     identity,
-    process: planProcess({ ...input, identity }),
+    process: planProcess({ ...input, identity, ...notifySocket(notify, sandboxed) }),
     limits: planLimits(config, daemon),
     bestEffort: config.flag('sandbox', 'best-effort') === true,
   };
+}
+
+/** By its real path: mounting follows no symlink. */
+function notifyOf({ paths, config, daemon, facts }: PlanInput, sandboxed: boolean): string {
+  const path = notifyPath(paths, config.app, daemon, sandboxed);
+  return join(realPathOf(facts, dirname(path)), basename(path));
+}
+
+function notifySocket(notify: string | undefined, sandboxed: boolean): { notifySocket?: string } {
+  return notify === undefined ? {} : { notifySocket: sandboxed ? NOTIFY_INSIDE : notify };
 }
 
 /** Who the app's daemons are. Without root a plan is only shown, and nothing can be mapped. */
@@ -151,6 +166,7 @@ function rootPlan(
   { config, facts: now, lease, others, paths }: PlanInput,
   users: readonly Identity[],
   namespace: UserNamespacePlan | undefined,
+  notify: string | undefined,
 ) {
   const directory = realPathOf(now, config.directory);
   const stateDirectory = realPathOf(now, config.stateDirectory);
@@ -183,5 +199,6 @@ function rootPlan(
     }),
     devices: config.words('sandbox', 'devices') ?? [],
     mounts: mountRequests(config),
+    ...(notify === undefined ? {} : { notify }),
   });
 }

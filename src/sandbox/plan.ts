@@ -22,6 +22,10 @@ export interface SandboxPlan {
   readonly root: RootPlan;
   /** Absent: the ids inside are those of the host. */
   readonly userNamespace?: UserNamespacePlan;
+  /** The daemon's notify socket on the host; absent: it has none. The app's handle makes it. */
+  readonly notify?: string;
+  /** The number of the descriptor that it writes a newline to when it is ready; absent: it gets none. */
+  readonly readyDescriptor?: number;
   readonly identity: Identity;
   readonly process: ProcessPlan;
   readonly limits: CgroupLimits;

@@ -4,6 +4,7 @@ import type { AppConfig } from '../config/types.ts';
 import type { HostFacts } from '../host/host.ts';
 import type { CommandLine } from '../platform/platform.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import { notifyEnvironment } from './notify.ts';
 import type { Identity, ProcessPlan } from './plan.ts';
 import type { SeccompOptions } from './seccomp/index.ts';
 
@@ -38,6 +39,8 @@ export interface ProcessInput {
   readonly command: CommandLine;
   readonly identity: Identity;
   readonly facts: HostFacts;
+  /** Path of its notify socket, as the daemon sees it. */
+  readonly notifySocket?: string;
   readonly seccompProgram: (arch: string, options: SeccompOptions) => Uint8Array;
 }
 
@@ -79,7 +82,7 @@ function filter({
 }
 
 /** Built from nothing: what the administrator's shell or systemd has set must not reach the app. */
-function environment({ config, daemon, command, identity }: ProcessInput): Record<string, string> {
+function environment({ config, daemon, command, identity, notifySocket }: ProcessInput): Record<string, string> {
   return {
     PATH,
     HOME: config.stateDirectory,
@@ -91,6 +94,7 @@ function environment({ config, daemon, command, identity }: ProcessInput): Recor
     LOGS_DIRECTORY: config.logDirectory,
     ...command.env,
     ...config.environment(daemon),
+    ...(notifySocket === undefined ? {} : notifyEnvironment(config, daemon, notifySocket)),
   };
 }
 

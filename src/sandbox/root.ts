@@ -4,6 +4,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import { addDevices } from './devices.ts';
 import { HIDDEN, isBelow, systemMounts } from './host-directories.ts';
 import { addMounts, type MountRequest } from './mounts.ts';
+import { NOTIFY_INSIDE } from './notify.ts';
 import { hideOtherApps } from './other-apps.ts';
 import type { MountStep, RootPlan } from './plan.ts';
 import { RootBuilder } from './root-builder.ts';
@@ -54,6 +55,8 @@ export interface RootInput {
   /** Group of terminals as the host sees it, if it is not the usual one. */
   readonly terminals?: number;
   readonly mounts: readonly MountRequest[];
+  /** The daemon's notify socket on the host, if it has one. */
+  readonly notify?: string;
 }
 
 /** Plans the file system of one sandbox. Pure. @throws MetactlError (78) for a mount that can't be made. */
@@ -72,6 +75,7 @@ export function planRoot(input: RootInput): RootPlan {
   root.tmpfs('/run', { size: RUN_SIZE, mode: 0o755, seal: true, shared: true, noExec: true });
   // Before anything is hidden below /etc: where this becomes an overlay, it shows the host's /etc without its covers.
   addEtcFiles(root, facts, input.files, system.kept);
+  if (input.notify !== undefined) addNotify(root, input.notify);
   // Before metactl's own directories are hidden: those of a root below /tmp are gone with the host's /tmp.
   addTemporary(root, input.temporary);
   root.common(() => hide(root, facts, [...HIDDEN, ...input.covered]));
@@ -131,6 +135,13 @@ function hide(root: RootBuilder, facts: HostFacts, paths: readonly string[]): vo
     if (real === undefined || root.isCovered(real) || facts.state(real) !== 'directory') continue;
     root.tmpfs(real, { size: EMPTY_SIZE, mode: 0o755, seal: true, shared: true, noExec: true });
   }
+}
+
+/** It is not there yet when this is planned, so nobody is asked what it is. */
+function addNotify(root: RootBuilder, source: string): void {
+  root.ensure(NOTIFY_INSIDE, 'file', true);
+  const flags = { readOnly: true, noSuid: true, noDev: true, noExec: true };
+  root.add({ op: 'bind', source, target: NOTIFY_INSIDE, recursive: false, shared: false, ...flags });
 }
 
 /** `/tmp` is one per app (the JVM's attach files must be seen by all of its daemons), and so is `/var/tmp`. */

@@ -19,6 +19,7 @@ export function appRequest(
     ...(plan.firewall === undefined ? {} : { firewall: plan.firewall }),
     owner: { uid: state.uid, gid: state.gid, mode: state.mode },
     ...(plan.userNamespace === undefined ? {} : { ids: plan.userNamespace.first }),
+    ...(plan.notify === undefined ? {} : { notify: plan.notify }),
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
     limits: { limits: plan.limits, bestEffort: plan.bestEffort },

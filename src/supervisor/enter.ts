@@ -3,6 +3,7 @@ import { requireAppName } from '../config/names.ts';
 import type { Sandbox, StdioPlan, Terminal, TerminalSize } from '../host/host.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import { platforms } from '../platform/index.ts';
+import { withoutNotify } from '../sandbox/notify.ts';
 import { freshFirstPid } from '../sandbox/pids.ts';
 import type { Identity, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
@@ -117,7 +118,8 @@ export async function runningDoor(paths: Paths, app: string, daemon: string | un
 }
 
 async function enterFresh(prepared: Prepared, entry: Entry, io: StdioPlan, hasBash: boolean): Promise<Entered> {
-  const template = prepared.plans[0]!;
+  // What else runs in such a sandbox does not speak for the daemon.
+  const template = withoutNotify(prepared.plans[0]!);
   const { process: entered, identity } = planEntry(template, entry, hasBash);
   // Its own name for lock, cgroup and live state; the pid makes it unique among those that run.
   const own = { daemon: `exec-${process.pid}`, firstPid: freshFirstPid(process.pid) };

@@ -15,6 +15,8 @@ export interface Paths {
   readonly leases: string;
   readonly log: string;
   readonly run: string;
+  /** Notify sockets of daemons without a sandbox: these have to reach them. */
+  readonly notifyDirectory: string;
   /** `/run/metactl/<app>`: lock, live state and record of one app. */
   runApp(app: string): string;
   /** `/var/lib/metactl/apps/<app>`. */
@@ -50,6 +52,7 @@ export function pathsFor(root: string): Paths {
     leases: join(lib, 'leases.json'),
     log: join(base, 'var/log/metactl'),
     run,
+    notifyDirectory: `${run}-notify`,
     runApp: (app) => join(run, app),
     appHome: (app) => join(lib, 'apps', app),
     stateDirectory: (app) => join(lib, 'apps', app, 'state'),

@@ -1,9 +1,12 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
 import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, Sandbox, StdioPlan, Usage } from '../host.ts';
+import { type NotifySocket, notifyPath } from '../notify.ts';
 import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from './app-firewall.ts';
 import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
+import { treeName } from './cgroup/tree.ts';
 import { makeStateDirectory } from './directories.ts';
 import { readFirewallWarnings } from './firewall/warn.ts';
 import { readIdentity } from './identity.ts';
@@ -13,6 +16,7 @@ import { removeLive, writeLive } from './live.ts';
 import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
 import { watchNetwork } from './network-watch.ts';
+import { openNotifySocket, removeNotifySocket } from './notify-socket.ts';
 import { endPredecessor } from './predecessor.ts';
 import { beginNetns, holdNetns } from './spare-netns.ts';
 import { openAppStages, type StagesHold } from './stages.ts';
@@ -36,6 +40,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   let netns: number | undefined;
   let user: number | undefined;
   let cgroup: DaemonCgroup | undefined;
+  let notify: NotifySocket | undefined;
   try {
     await withAppLock(paths, app, async () => {
       hold = holdDaemon(paths, app, daemon);
@@ -54,10 +59,12 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       if (network.mode === 'routed' || network.mode === 'nat') {
         netns = (await makeAppNetwork(paths, node, app, network, { meanwhile: rest, spare })).netns;
       } else rest();
+      if (request.notify !== undefined) notify = openNotifySocket(request.notify, cgroupSuffix(request));
       if (network.mode === 'host' && process.geteuid?.() === 0) netns = openSync(OWN_NETWORK, 'r');
     });
   } catch (error) {
     if (netns !== undefined) closeSync(netns);
+    notify?.close();
     await cgroup?.remove();
     if (user !== undefined) closeSync(user);
     if (hold !== undefined) await release(request, hold);
@@ -65,7 +72,12 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   } finally {
     spare.discard();
   }
-  return new LinuxApp(request, hold!, { netns, user, cgroup }, cgroupFacts, watchNetwork(request));
+  return new LinuxApp(request, hold!, { netns, user, cgroup, notify }, cgroupFacts, watchNetwork(request));
+}
+
+/** The end of the daemon's cgroup path, in every hierarchy. */
+function cgroupSuffix({ paths, app, daemon }: AppRequest): string {
+  return `/${treeName(paths)}/${app}/${daemon}`;
 }
 
 function makeCgroup(
@@ -81,6 +93,8 @@ async function release(request: AppRequest, hold: DaemonHold): Promise<void> {
   const { paths, app, daemon } = request;
   await withAppLock(paths, app, async () => {
     removeLive(paths, app, daemon);
+    // A killed predecessor may have left one.
+    for (const sandboxed of [true, false]) removeNotifySocket(notifyPath(paths, app, daemon, sandboxed), paths);
     hold.release();
     if (livingDaemons(paths, app).length > 0) return;
     if (process.geteuid?.() === 0) {
@@ -97,9 +111,11 @@ interface Made {
   readonly netns: number | undefined;
   readonly user: number | undefined;
   readonly cgroup: DaemonCgroup | undefined;
+  readonly notify: NotifySocket | undefined;
 }
 
 class LinuxApp implements AppHandle {
+  readonly notify: NotifySocket | undefined;
   readonly #request: AppRequest;
   readonly #hold: DaemonHold;
   readonly #netns: number | undefined;
@@ -119,11 +135,12 @@ class LinuxApp implements AppHandle {
   constructor(
     request: AppRequest,
     hold: DaemonHold,
-    { netns, user, cgroup }: Made,
+    { netns, user, cgroup, notify }: Made,
     cgroupFacts: CgroupFacts,
     stopWatching: () => void,
   ) {
     this.#stopWatching = stopWatching;
+    this.notify = notify;
     this.#request = request;
     this.#hold = hold;
     this.#netns = netns;
@@ -199,6 +216,7 @@ class LinuxApp implements AppHandle {
     this.#stopWatching();
     this.#stages.release();
     this.#releaseNetns();
+    this.notify?.close();
     await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
     if (this.#user !== undefined) closeSync(this.#user);
@@ -260,6 +278,7 @@ class LimitedSandbox implements DaemonSandbox {
   readonly pid: number;
   readonly stdout: Sandbox['stdout'];
   readonly stderr: Sandbox['stderr'];
+  readonly ready?: Readable;
   readonly started: Promise<void>;
   readonly over: Promise<Ending>;
   readonly ended: Promise<Ending>;
@@ -274,6 +293,7 @@ class LimitedSandbox implements DaemonSandbox {
     this.pid = sandbox.pid;
     this.stdout = sandbox.stdout;
     this.stderr = sandbox.stderr;
+    if (sandbox.ready !== undefined) this.ready = sandbox.ready;
     this.started = started;
     this.ended = ended;
     this.over = over.then((ending) => {

@@ -8,7 +8,7 @@ import { randomHex } from './random.ts';
 
 // The layout is native/plan.h's; its version number must go up on both sides with every change.
 const MAGIC = 0x4c43544d;
-const VERSION = 4;
+const VERSION = 5;
 const SIZE_OFFSET = 8;
 const MODE = { run: 1, join: 2, stage: 3, user: 4 } as const;
 const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8, logCalls: 16, userNamespace: 32 } as const;
@@ -123,7 +123,17 @@ function encodeRun(
   const hostname = plan.sandboxed ? plan.hostname : '';
   const { process, identity } = plan;
   const firstPid = plan.sandboxed ? (plan.firstPid ?? 0) : 0;
-  const head = { mode: MODE.run, flags, hostname, keyring: keyringName(plan.app), firstPid, process, identity };
+  const ready = plan.readyDescriptor === undefined ? {} : { readyDescriptor: plan.readyDescriptor };
+  const head = {
+    mode: MODE.run,
+    flags,
+    hostname,
+    keyring: keyringName(plan.app),
+    firstPid,
+    process,
+    identity,
+    ...ready,
+  };
   return encode(head, plan.sandboxed ? root : NO_ROOT, trees);
 }
 
@@ -138,6 +148,7 @@ interface Head {
   readonly hostname: string;
   readonly keyring: string;
   readonly firstPid: number;
+  readonly readyDescriptor?: number;
   readonly process: ProcessPlan;
   readonly identity: Identity;
 }
@@ -152,6 +163,7 @@ function encode(head: Head, root: RootPart, trees: TreeSource[] | undefined): Ui
   to.text(head.hostname);
   to.text(head.keyring);
   to.u32(head.firstPid);
+  to.u32(head.readyDescriptor ?? 0);
   writeIdentity(to, head.identity);
   writeProcess(to, head.process);
   to.list(root.steps, (step) => writeStep(to, step, trees));

@@ -133,7 +133,7 @@ function fileFindings(paths: Paths, app: string, isDead: (daemon: string) => boo
   if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return [];
   const names = readdirSync(directory);
   return names.flatMap((name) => {
-    const [, daemon, kind] = /^([a-z][a-z0-9-]*)\.(lock|sock|json\.new|entry\.new|entry)$/.exec(name) ?? [];
+    const [, daemon, kind] = /^([a-z][a-z0-9-]*)\.(lock|sock|json\.new|entry\.new|entry|notify)$/.exec(name) ?? [];
     if (daemon === undefined || !isDead(daemon)) return [];
     // It goes with the live state.
     if (kind === 'entry' && names.includes(`${daemon}.json`)) return [];

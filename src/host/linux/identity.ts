@@ -55,7 +55,7 @@ export function verifyIdentity(pidfd: number, record: ProcessIdentity): boolean 
 }
 
 /** The pid behind a pidfd, or behind what stands in for one, as this process sees it; -1 once it has ended and been reaped. */
-function pidOf(pidfd: number): number {
+export function pidOf(pidfd: number): number {
   const match = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'utf8'));
   return match === null ? pidBehindDirectory(pidfd) : Number(match[1]);
 }

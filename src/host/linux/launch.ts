@@ -104,6 +104,7 @@ function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: 
     stdio: handles.stdio,
     owner: hostIds(plan.identity, plan.userNamespace?.first),
     endByLiveness: !plan.sandboxed,
+    tellsReady: plan.readyDescriptor !== undefined,
     leftOut: plan.root.leftOut,
     oomKilled: handles.oomKilled ?? (() => false),
   });

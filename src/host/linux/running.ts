@@ -4,6 +4,7 @@ import type { Paths } from '../../util/paths.ts';
 import type { RunningDaemon } from '../host.ts';
 import { addon } from './addon.ts';
 import { openDaemonCgroup } from './cgroup/index.ts';
+import { connectIn } from './connect.ts';
 import { verifyIdentity } from './identity.ts';
 import { join } from './join.ts';
 import { type EntryState, type LiveState, liveDaemons, readEntry, readLive } from './live.ts';
@@ -36,6 +37,7 @@ function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: 
     process: entry.process,
     identity: entry.identity,
     address: live.address,
+    addresses: live.address === undefined ? [] : [live.address],
     openTerminal(size) {
       // The sandbox's /dev is sealed and made by us: nothing the app does can steer this path. The pid may only have been
       // reused if the pidfd's process is gone, so it is looked at again with the file open.
@@ -61,11 +63,17 @@ function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: 
         if (user !== undefined) closeSync(user.fd);
       }
     },
-    becomeInNetwork(file, argv, env) {
-      // Of PID 1, which no app can make join another. With the descriptor open, the pid is looked at again.
-      const netns = openSync(`/proc/${live.pid}/ns/net`, constants.O_RDONLY);
+    connect(address, port) {
+      const netns = openNetwork(live, pidfd);
       try {
-        if (!verifyIdentity(pidfd, live)) throw endedJustNow(live, 'enter network namespace');
+        return connectIn(netns, address, port);
+      } finally {
+        closeSync(netns);
+      }
+    },
+    becomeInNetwork(file, argv, env) {
+      const netns = openNetwork(live, pidfd);
+      try {
         const environment = Object.entries(env).flatMap(([name, value]) =>
           value === undefined ? [] : [`${name}=${value}`],
         );
@@ -80,6 +88,14 @@ function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: 
       open = false;
     },
   };
+}
+
+/** Of PID 1, which no app can make join another. With the descriptor open, the pid is looked at again. */
+function openNetwork(live: LiveState, pidfd: number): number {
+  const netns = openSync(`/proc/${live.pid}/ns/net`, constants.O_RDONLY);
+  if (verifyIdentity(pidfd, live)) return netns;
+  closeSync(netns);
+  throw endedJustNow(live, 'enter network namespace');
 }
 
 function endedJustNow(live: LiveState, step: string): MetactlError {

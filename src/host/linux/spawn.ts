@@ -10,7 +10,7 @@ import { type LaunchedSandbox, watchSandbox } from './watch.ts';
 
 export interface SpawnRequest {
   /** What goes to the addon as it is. */
-  readonly native: Omit<SpawnOptions, 'init' | 'stdin' | 'stdout' | 'stderr' | 'liveness'>;
+  readonly native: Omit<SpawnOptions, 'init' | 'stdin' | 'stdout' | 'stderr' | 'liveness' | 'ready'>;
   readonly stdio: StdioPlan;
   /** Owner of the pipes, so that the app can open /dev/stdout and /dev/stderr. */
   readonly owner: Pick<Identity, 'uid' | 'gid'>;
@@ -19,6 +19,8 @@ export interface SpawnRequest {
    * pipe of its own, whose end is the order to end everything.
    */
   readonly endByLiveness: boolean;
+  /** The daemon gets a pipe to tell by that it is ready. */
+  readonly tellsReady?: boolean;
   readonly leftOut: RootPlan['leftOut'];
   readonly oomKilled: () => boolean;
 }
@@ -33,7 +35,7 @@ function describe(error: unknown, leftOut: SpawnRequest['leftOut']): unknown {
 /** Starts metactl-init and follows it. Everything opened here is closed again, also on failure. */
 export function spawnInit(request: SpawnRequest): LaunchedSandbox {
   const files = nativeFiles();
-  const stdio = openStdio(request.stdio, request.owner);
+  const stdio = openStdio(request.stdio, request.owner, request.tellsReady === true);
   const liveness = request.endByLiveness ? privateLiveness() : undefined;
   try {
     const spawned = addon().spawn({
@@ -42,6 +44,7 @@ export function spawnInit(request: SpawnRequest): LaunchedSandbox {
       stdin: stdio.stdin,
       stdout: stdio.stdout,
       stderr: stdio.stderr,
+      ...(stdio.ready === undefined ? {} : { ready: stdio.ready }),
       liveness: liveness?.read ?? files.liveness,
     });
     return watchSandbox(spawned, {

@@ -2,7 +2,7 @@ import { closeSync, fchownSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Identity } from '../../sandbox/plan.ts';
-import type { OutputReceiver, StdioPlan } from '../host.ts';
+import type { OutputReceiver, OutputStream, StdioPlan } from '../host.ts';
 import { addon } from './addon.ts';
 import { nativeFiles } from './native-files.ts';
 
@@ -11,28 +11,42 @@ export interface OpenedStdio {
   readonly stdin: number;
   readonly stdout: number;
   readonly stderr: number;
+  readonly ready: number | undefined;
   /** After the spawn: closes the daemon's ends here and gives ours as streams. */
-  streams(): { readonly stdout: Readable | undefined; readonly stderr: Readable | undefined };
+  streams(): {
+    readonly stdout: Readable | undefined;
+    readonly stderr: Readable | undefined;
+    readonly ready: Readable | undefined;
+  };
   /** After a failed spawn: closes all that was opened. */
   discard(): void;
 }
 
-/** Opens what the plan asks for. Descriptors given as numbers stay the caller's. */
-export function openStdio(plan: StdioPlan, owner: Pick<Identity, 'uid' | 'gid'>): OpenedStdio {
+/** Opens what the plan asks for, and a pipe to tell by that the daemon is ready. Descriptors given as numbers stay the caller's. */
+export function openStdio(plan: StdioPlan, owner: Pick<Identity, 'uid' | 'gid'>, tellsReady: boolean): OpenedStdio {
   let handedOver = false;
-  const pipes = { stdout: pipeFor(plan.stdout, owner), stderr: pipeFor(plan.stderr, owner) };
+  const pipes = {
+    stdout: pipeFor(plan.stdout, owner),
+    stderr: pipeFor(plan.stderr, owner),
+    ready: tellsReady ? pipeFor('pipe', owner) : undefined,
+  };
   return {
     stdin: plan.stdin === 'null' ? nativeFiles().nothing : plan.stdin,
     stdout: pipes.stdout?.write ?? (plan.stdout as number),
     stderr: pipes.stderr?.write ?? (plan.stderr as number),
+    ready: pipes.ready?.write,
     streams() {
       handedOver = true;
-      return { stdout: readerOf(pipes.stdout, plan.stdout), stderr: readerOf(pipes.stderr, plan.stderr) };
+      return {
+        stdout: readerOf(pipes.stdout, plan.stdout),
+        stderr: readerOf(pipes.stderr, plan.stderr),
+        ready: readerOf(pipes.ready, 'pipe'),
+      };
     },
     discard() {
       // Streams close their own; a second close would hide the error that led here.
       if (handedOver) return;
-      for (const pipe of [pipes.stdout, pipes.stderr]) {
+      for (const pipe of [pipes.stdout, pipes.stderr, pipes.ready]) {
         if (pipe === undefined) continue;
         closeSync(pipe.read);
         closeSync(pipe.write);
@@ -65,13 +79,17 @@ function readerOf(pipe: PipeEnds | undefined, plan: StdioPlan['stdout']): Readab
   return typeof plan === 'object' ? receivingSocket(options, plan) : new Socket(options);
 }
 
-function receivingSocket(options: SocketConstructorOpts, receiver: OutputReceiver): Socket {
+function receivingSocket(options: SocketConstructorOpts, receiver: OutputReceiver): OutputStream {
   shared ??= Buffer.allocUnsafeSlow(PIPE_SIZE);
-  const callback = (count: number, buffer: Uint8Array) => receiver.receive((buffer as Buffer).subarray(0, count));
-  const socket = new Socket({ ...options, onread: { buffer: shared, callback } } as SocketConstructorOpts);
+  const callback = (count: number, buffer: Uint8Array) => {
+    const bytes = (buffer as Buffer).subarray(0, count);
+    socket.emit('bytes', bytes);
+    return receiver.receive(bytes);
+  };
+  const socket: Socket = new Socket({ ...options, onread: { buffer: shared, callback } } as SocketConstructorOpts);
   // It would wait at its end for a reader of the stream, which there is none of.
   socket.on('end', () => socket.destroy());
   // A pipe that broke has ended as well.
   socket.on('error', () => {});
-  return socket;
+  return Object.assign(socket, { received: true } as const);
 }

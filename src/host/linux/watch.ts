@@ -18,6 +18,7 @@ export interface WatchOptions {
   readonly leftOut: RootPlan['leftOut'];
   readonly stdout: Readable | undefined;
   readonly stderr: Readable | undefined;
+  readonly ready?: Readable | undefined;
   /** Asked when the daemon has ended and when the sandbox is gone. */
   readonly oomKilled: () => boolean;
   /** How to end everything, where SIGKILL to the first process is not it. Called in any case when all is over. */
@@ -81,6 +82,7 @@ class WatchedSandbox implements LaunchedSandbox {
   readonly pid: number;
   readonly stdout: Readable | undefined;
   readonly stderr: Readable | undefined;
+  readonly ready?: Readable;
   readonly #options: WatchOptions;
   readonly #started = deferred<void>();
   readonly #daemonEnded = deferred<Ending>();
@@ -97,6 +99,7 @@ class WatchedSandbox implements LaunchedSandbox {
     this.pid = spawned.pid;
     this.stdout = options.stdout;
     this.stderr = options.stderr;
+    if (options.ready !== undefined) this.ready = options.ready;
     this.#options = options;
     this.#error = new Watched(spawned.error, () => this.#readError());
     this.#status = new Watched(spawned.status, () => this.#readStatus());

@@ -1,0 +1,123 @@
+import { chmodSync, closeSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { Paths } from '../../util/paths.ts';
+import type { Notification, NotifySocket } from '../notify.ts';
+import { addon, type Poll, type RawNotification } from './addon.ts';
+import { isMember, type Membership, membershipOf } from './member.ts';
+
+/** Messages taken in one turn of the event loop: everything else must get its turn too. */
+const AT_ONCE = 32;
+/** More messages than this within a second, and the rest waits in the socket (and with it their senders). */
+const MOST_PER_SECOND = 1000;
+const SECOND = 1000;
+
+/**
+ * Makes a daemon's socket at `path`. Its directory is made where it is not there: one that is for many apps may be passed
+ * through, but not listed. @param cgroup the end of the daemon's cgroup path.
+ * @throws MetactlError with step, system call and path.
+ */
+export function openNotifySocket(path: string, cgroup: string): NotifySocket {
+  const directory = dirname(path);
+  // Whatever umask metactl has: who supervises without a sandbox is to be reached by its daemons.
+  if (mkdirSync(directory, { recursive: true, mode: 0o711 }) !== undefined) chmodSync(directory, 0o711);
+  return new LinuxNotifySocket(addon().notifySocket(directory, basename(path)), path, cgroup);
+}
+
+/** What a killed supervisor left, and the directory of sockets without a sandbox once it is empty. */
+export function removeNotifySocket(path: string, { notifyDirectory }: Pick<Paths, 'notifyDirectory'>): void {
+  rmSync(path, { force: true });
+  if (dirname(path) !== notifyDirectory) return;
+  try {
+    rmdirSync(notifyDirectory);
+  } catch {
+    // Others use it, or it isn't there.
+  }
+}
+
+class LinuxNotifySocket implements NotifySocket {
+  readonly #fd: number;
+  readonly #path: string;
+  readonly #cgroup: string;
+  #poll: Poll | undefined;
+  #rest: NodeJS.Timeout | undefined;
+  #membership: Membership | undefined;
+  #listener: ((message: Notification) => void) | undefined;
+  #since = 0;
+  #count = 0;
+  #open = true;
+
+  constructor(fd: number, path: string, cgroup: string) {
+    this.#fd = fd;
+    this.#path = path;
+    this.#cgroup = cgroup;
+    this.#watch();
+  }
+
+  listen(pid: number, listener: (message: Notification) => void): void {
+    this.#membership = membershipOf(pid, this.#cgroup);
+    this.#listener = listener;
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#listener = undefined;
+    clearTimeout(this.#rest);
+    this.#poll?.close();
+    closeSync(this.#fd);
+    rmSync(this.#path, { force: true });
+  }
+
+  #watch(): void {
+    this.#poll = addon().poll(this.#fd, () => this.#drain());
+    this.#poll.setAlive(false);
+  }
+
+  /** The kernel calls again as long as something is left. */
+  #drain(): void {
+    for (let i = 0; i < AT_ONCE && this.#open; i++) {
+      const raw = addon().receiveNotification(this.#fd);
+      if (raw === null) return;
+      this.#take(raw);
+      if (this.#isFlood()) {
+        this.#pause();
+        return;
+      }
+    }
+  }
+
+  #take(raw: RawNotification): void {
+    try {
+      this.#listener?.(this.#judge(raw));
+    } finally {
+      for (const one of raw.fds) closeSync(one);
+      if (raw.pidfd !== undefined) closeSync(raw.pidfd);
+    }
+  }
+
+  #judge(raw: RawNotification): Notification {
+    const about = { pid: raw.pid, descriptors: raw.fds.length };
+    const member = this.#membership !== undefined && isMember(raw, this.#membership);
+    if (!member) return { ...about, text: undefined, problem: 'foreign' };
+    if (raw.oversized) return { ...about, text: undefined, problem: 'oversized' };
+    if (raw.incomplete) return { ...about, text: raw.text, problem: 'incomplete' };
+    return { ...about, text: raw.text };
+  }
+
+  #isFlood(): boolean {
+    const now = performance.now();
+    if (now - this.#since >= SECOND) {
+      this.#since = now;
+      this.#count = 0;
+    }
+    return ++this.#count >= MOST_PER_SECOND;
+  }
+
+  #pause(): void {
+    this.#poll?.close();
+    this.#poll = undefined;
+    const wait = Math.max(0, this.#since + SECOND - performance.now());
+    this.#rest = setTimeout(() => this.#watch(), wait);
+    this.#rest.unref();
+  }
+}
