@@ -13,6 +13,7 @@ import { killedFor } from './killed-for.ts';
 import { type ForegroundLogs, openForegroundLogs } from './logs/foreground-logs.ts';
 import { copyOutput, type StartOutput } from './output.ts';
 import type { Prepared } from './prepare.ts';
+import { watchOf } from './ready/watch-of.ts';
 import { onSignals } from './signals.ts';
 import { DaemonGroup, isAtRest } from './state/group.ts';
 import { dependenciesOf, leftOut } from './state/order.ts';
@@ -85,16 +86,19 @@ function makeGroup(
   for (const { daemon, other } of leftOut(dependencies)) {
     io.log(`warning: ${config.app}/${daemon} depends on ${config.app}/${other}, which this does not run`);
   }
-  const daemons = plans.map(
-    (plan, index) =>
-      new SupervisedDaemon({
-        plan,
-        handle: handles[index]!,
-        output: () => outputOf(plan.daemon),
-        settings: daemonSettings(config, plan.daemon, false),
-        killedFor: (since) => killedFor(host, plan, since),
-      }),
-  );
+  const daemons = plans.map((plan, index) => {
+    const { gated, watch } = watchOf(prepared, plan, handles[index]!, (line) =>
+      io.log(`${plan.app}/${plan.daemon}: ${line}`),
+    );
+    return new SupervisedDaemon({
+      plan,
+      handle: handles[index]!,
+      output: () => outputOf(plan.daemon),
+      settings: daemonSettings(config, plan.daemon, gated),
+      ...watch,
+      killedFor: (since) => killedFor(host, plan, since),
+    });
+  });
   return new DaemonGroup(daemons, dependencies);
 }
 

@@ -17,6 +17,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { nearest } from '../util/suggest.ts';
 import { unresolved } from './firewall-watch.ts';
+import { type ReadinessSettings, readinessSettings } from './ready/settings.ts';
 import { resolveNames } from './resolve-names.ts';
 
 export interface PrepareOptions {
@@ -42,6 +43,8 @@ export interface Prepared {
   readonly config: AppConfig;
   readonly lease: Lease;
   readonly plans: readonly SandboxPlan[];
+  /** In the order of the plans. */
+  readonly readiness: readonly ReadinessSettings[];
   readonly state: StateOwner;
   readonly warnings: readonly string[];
 }
@@ -82,16 +85,22 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   };
   // Planned once with the leases it would get, so that a bad configuration takes none.
   let result = planWith(await host.lease(paths, node, { ...request, take: false }));
+  const readinessOf = ({ config, lease }: typeof result) =>
+    Promise.all(daemons.map((daemon) => readinessSettings(config, daemon, lease.address !== undefined)));
+  let readiness = await readinessOf(result);
   const checked = result.plans.flatMap((plan) => [...host.check(plan, facts)]);
   if (resolves) checked.push(...unresolvedNames(result.plans));
   if (options.start && (sandboxed || request.wantUid)) {
     const taken = await host.lease(paths, node, { ...request, take: true });
-    if (!isSameLease(taken, result.lease)) result = planWith(taken);
+    if (!isSameLease(taken, result.lease)) {
+      result = planWith(taken);
+      readiness = await readinessOf(result);
+    }
   }
   const onDisk = result.plans[0]?.userNamespace?.stateOwner ?? {};
   const state = { ...planStateOwner(result.config, result.lease.uid, facts), ...onDisk };
   const warnings = [...others.warnings, ...state.warnings, ...checked];
-  return { paths, node, host, facts, ...result, state, warnings };
+  return { paths, node, host, facts, ...result, readiness, state, warnings };
 }
 
 function isSameLease(a: Lease, b: Lease): boolean {

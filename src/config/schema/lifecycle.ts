@@ -82,9 +82,9 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
   {
     key: 'watchdog-sec',
     type: 'duration',
+    min: 10,
     max: LONGEST_TIMER,
-    unbuilt: 'protects',
-    doc: 'Restart the daemon unless it reports life at least this often.',
+    doc: 'Restart the daemon unless it reports life (WATCHDOG=1 by sd_notify(3)) at least this often.',
   },
 ];
 

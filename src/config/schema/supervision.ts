@@ -1,50 +1,63 @@
+import { HEALTH_EXPECTED, parseHealth, parseProbe, READY_EXPECTED } from '../probe.ts';
 import type { KeySpec } from '../types.ts';
 import { ADMINISTRATORS } from './layers.ts';
+import { LONGEST_TIMER } from './lifecycle.ts';
 
-const PROBE = /^(?:notify|fd:\d{1,3}|tcp:\d{1,5}|http:(?:\d{1,5})?\/\S*|exec:\S.*|log:.+)$/;
-const readProbe = (text: string) => (PROBE.test(text) ? text : undefined);
-const PROBE_EXPECTED = 'notify, fd:N, tcp:PORT, http:[PORT]/path, exec:COMMAND or log:REGEX';
+const readReady = (text: string) => (parseProbe(text) === undefined ? undefined : text);
+const readHealth = (text: string) => (parseHealth(text) === undefined ? undefined : text);
 
 /** How it is known that a daemon is ready and well. */
 export const PROBE_KEYS: readonly KeySpec[] = [
   {
     key: 'ready',
     type: 'text',
-    read: readProbe,
-    expected: PROBE_EXPECTED,
-    unbuilt: 'harmless',
-    doc: 'How it is known that the daemon has started.',
+    read: readReady,
+    expected: READY_EXPECTED,
+    doc: 'How it is known that the daemon has started: it says so by sd_notify(3), or by a newline written to descriptor N; a port accepts connections; a web server answers 200 to 399; a command, run inside, ends with 0; a line of its output matches (RE2 syntax).',
   },
   {
     key: 'ready.timeout',
     type: 'duration',
     default: '90s',
-    unbuilt: 'harmless',
-    doc: 'How long it may take to become ready.',
+    min: 1,
+    max: LONGEST_TIMER,
+    doc: 'How long it may take to become ready; one that takes longer has failed.',
   },
   {
     key: 'health',
     type: 'text',
-    read: readProbe,
-    expected: PROBE_EXPECTED,
-    unbuilt: 'protects',
-    doc: 'How it is known that the daemon is well.',
+    read: readHealth,
+    expected: HEALTH_EXPECTED,
+    doc: 'How it is known that the daemon is well, once it is ready.',
   },
-  { key: 'health.interval', type: 'duration', default: '10s', unbuilt: 'harmless', doc: 'Pause between two probes.' },
-  { key: 'health.timeout', type: 'duration', default: '3s', unbuilt: 'harmless', doc: 'How long a probe may take.' },
+  {
+    key: 'health.interval',
+    type: 'duration',
+    default: '10s',
+    min: 100,
+    max: LONGEST_TIMER,
+    doc: 'Pause between two probes.',
+  },
+  {
+    key: 'health.timeout',
+    type: 'duration',
+    default: '3s',
+    min: 10,
+    max: LONGEST_TIMER,
+    doc: 'How long a probe may take.',
+  },
   {
     key: 'health.threshold',
     type: 'integer',
     default: '3',
     min: 1,
-    unbuilt: 'harmless',
     doc: 'Failures in a row that count as not well.',
   },
   {
     key: 'health.grace',
     type: 'duration',
     default: '0',
-    unbuilt: 'harmless',
+    max: LONGEST_TIMER,
     doc: 'Time after the start during which failures do not count.',
   },
   {
@@ -52,8 +65,7 @@ export const PROBE_KEYS: readonly KeySpec[] = [
     type: 'enum',
     values: ['restart', 'alert', 'none'],
     default: 'restart',
-    unbuilt: 'harmless',
-    doc: 'What happens to a daemon that is not well.',
+    doc: 'What happens to a daemon that is not well: it is started again; or it is only told; or not even that.',
   },
 ];
 

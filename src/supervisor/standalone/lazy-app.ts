@@ -1,4 +1,5 @@
 import type { AppHandle, AppRequest, DaemonSandbox, Host, StdioPlan, Usage } from '../../host/host.ts';
+import type { NotifySocket } from '../../host/notify.ts';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 
 /**
@@ -14,6 +15,10 @@ export class LazyApp implements AppHandle {
   constructor(host: Pick<Host, 'openApp'>, request: AppRequest) {
     this.#host = host;
     this.#request = request;
+  }
+
+  get notify(): NotifySocket | undefined {
+    return this.#handle?.notify;
   }
 
   /** Whether it is held now. */

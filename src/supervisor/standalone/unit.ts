@@ -45,7 +45,7 @@ export class Unit {
       ...{ prepared, daemon: plan.daemon, compressor: options.compressor },
       onProblem: (text) => options.onWarning(this, text),
     });
-    this.daemon = makeDaemon(prepared, plan, this.handle, this.#log);
+    this.daemon = makeDaemon(prepared, plan, this.handle, this.#log, (text) => options.onWarning(this, text));
     this.daemon.onEvent((event, status) => {
       if (event.type === 'running') this.cpuBefore = this.handle.usage()?.cpuUsec ?? 0;
       options.onEvent(this, event, status);

@@ -44,7 +44,7 @@ describe('problems, each by its exact text', () => {
     ['command = ""\\', '.metactl:2:11: found `""\\`, expected words without a backslash at the end (character 3)'],
     [
       'ready = maybe',
-      '.metactl:2:9: found `maybe`, expected notify, fd:N, tcp:PORT, http:[PORT]/path, exec:COMMAND or log:REGEX',
+      '.metactl:2:9: found `maybe`, expected notify, fd:N (from 3 on), tcp:PORT, http:[PORT]/path, exec:COMMAND or log:REGEX',
     ],
     ['depends-on.db = ready', '.metactl:2:1: found the daemon name `db`, expected a daemon of this app; it has none'],
     ['listen.x = 80', '.metactl:2:12: found `80`, expected tcp:[ADDRESS:]PORT or unix:/path'],

@@ -4,8 +4,6 @@ import { inspect, shorten, thrown } from './root.ts';
 
 describe('what is not in this version', () => {
   it.each([
-    ['[daemon.web]\nwatchdog-sec = 5s', '`[daemon.web] watchdog-sec` = `5s`'],
-    ['[daemon.web]\nhealth = tcp:80', '`[daemon.web] health` = `tcp:80`'],
     ['[hooks]\non-failure = /bin/x', '`[hooks] on-failure` = `/bin/x`'],
     ['[hooks]\non-oom = /bin/x', '`[hooks] on-oom` = `/bin/x`'],
     ['[crontab]\na = @daily x\n[cron.a]\ntimeout-sec = 5s', '`[cron.a] timeout-sec` = `5s`'],
@@ -33,12 +31,14 @@ describe('what is not in this version', () => {
     '[daemon.web]\nreload-signal = SIGUSR1',
     '[daemon.web]\n[daemon.db]\ndepends-on.web = ready',
     '[sandbox]\nseccomp = none',
+    '[daemon.web]\nready = notify',
+    '[daemon.web]\nhealth = tcp:80',
+    '[daemon.web]\nwatchdog-sec = 5s',
   ])('but these are: %j', (node) =>
     expect(inspect({ node: `${node}\n` }).config.unbuilt).toEqual({ refuse: [], note: [] }),
   );
 
   it.each([
-    '[daemon.web]\nready = notify',
     '[daemon.web]\ninstances = 2',
     '[daemon.web]\nlisten.http = tcp:80',
     '[hooks]\non-stop = /bin/x',

@@ -1,0 +1,57 @@
+import type { OutputStream } from '../../host/host.ts';
+
+/** Tells whether a line matches. */
+export type LineMatcher = (line: string) => boolean;
+
+/** A line longer than this is matched by its beginning. */
+const LONGEST_LINE = 16 * 1024;
+
+/**
+ * Watches a stream for a line that matches, beside whoever reads the stream: it neither reads nor holds anything up.
+ * Made in the same turn in which the reader begins, or later. @returns a function that ends the watch.
+ */
+export function watchLines(stream: OutputStream, matches: LineMatcher, found: () => void): () => void {
+  const event = stream.received === true ? 'bytes' : 'data';
+  let rest = '';
+  let tooLong = false;
+  const stop = () => {
+    stream.off(event, onData);
+  };
+  const onData = (chunk: Buffer) => {
+    const lines = (rest + chunk.toString('utf8')).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) {
+      // What was cut off has been looked at already.
+      const judged = !tooLong && matches(line.slice(0, LONGEST_LINE).replace(/\r$/, ''));
+      tooLong = false;
+      if (!judged) continue;
+      stop();
+      return found();
+    }
+    if (rest.length <= LONGEST_LINE) return;
+    const judged = !tooLong && matches(rest.slice(0, LONGEST_LINE));
+    rest = '';
+    tooLong = true;
+    if (!judged) return;
+    stop();
+    found();
+  };
+  stream.on(event, onData);
+  return stop;
+}
+
+/**
+ * Compiles a pattern of the app for an engine whose time is linear in the line's length: a pattern that makes Node's own
+ * take for ever must not stop the supervisor.
+ * @returns the matcher, or what is wrong with the pattern.
+ */
+export async function compileMatcher(pattern: string): Promise<LineMatcher | { readonly problem: string }> {
+  // Loaded by those who need it: it is larger than many a verb.
+  const { RE2JS } = await import('re2js');
+  try {
+    const compiled = RE2JS.compile(pattern);
+    return (line) => compiled.matcher(line).find();
+  } catch (error) {
+    return { problem: (error as Error).message.replace(/^error parsing regexp: /, '') };
+  }
+}

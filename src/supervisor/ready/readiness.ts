@@ -1,0 +1,285 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getSystemErrorName } from 'node:util';
+import type { Sandbox } from '../../host/host.ts';
+import type { Notification, NotifySocket } from '../../host/notify.ts';
+import { formatDuration } from '../../util/duration.ts';
+import type { Readiness, ReadinessReport } from '../state/types.ts';
+import { watchHealth } from './health.ts';
+import type { Inside } from './inside.ts';
+import { watchLines } from './log-match.ts';
+import { type NotifyMessage, parseNotification } from './notify-message.ts';
+import { ask, pauseAfter } from './probe.ts';
+import type { AskedProbe, Condition, HealthSettings, ReadinessSettings } from './settings.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** What a watch needs of the world around it. */
+export interface ReadinessWorld {
+  /** The running daemon behind a sandbox; undefined where it is gone. */
+  readonly inside: (sandbox: Sandbox) => Promise<Inside | undefined>;
+  readonly notify: NotifySocket | undefined;
+  /** The host's pid of a process that the daemon knows by another. */
+  readonly hostPid: (insidePid: number) => number | undefined;
+  /** One line for the administrator. */
+  readonly log: (line: string) => void;
+}
+
+/** How long one attempt to find a daemon ready may take, where no `health.timeout` says so. ms */
+const ATTEMPT = 3000;
+
+/** Watches one start of one daemon; made anew for each. */
+export function watchReadiness(settings: ReadinessSettings, world: ReadinessWorld): Readiness {
+  return new ReadinessWatch(settings, world);
+}
+
+class ReadinessWatch implements Readiness {
+  readonly #settings: ReadinessSettings;
+  readonly #world: ReadinessWorld;
+  readonly #end = new AbortController();
+  readonly #watchdog: Watchdog;
+  readonly #told = new Set<string>();
+  #report: (report: ReadinessReport) => void = () => {};
+  #inside: Promise<Inside | undefined> | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #deadlineAt = 0;
+  #startedAt = 0;
+  #ready = false;
+  #reloading = false;
+  /** Why it was not ready at the last attempt. */
+  #lastProblem = '';
+
+  constructor(settings: ReadinessSettings, world: ReadinessWorld) {
+    this.#settings = settings;
+    this.#world = world;
+    this.#watchdog = new Watchdog(settings.watchdog, () => this.#report({ type: 'watchdog' }));
+  }
+
+  watch(sandbox: Sandbox, report: (report: ReadinessReport) => void): void {
+    this.#report = (one) => {
+      if (!this.#end.signal.aborted) report(one);
+    };
+    this.#world.notify?.listen(sandbox.pid, (message) => this.#hear(message));
+    const { ready } = this.#settings;
+    if (sandbox.ready !== undefined) this.#watchDescriptor(sandbox.ready);
+    if (ready?.kind === 'log') queueMicrotask(() => this.#watchOutput(sandbox, ready.matches));
+    sandbox.started.then(
+      () => this.#begin(sandbox),
+      () => {},
+    );
+  }
+
+  close(): void {
+    if (this.#end.signal.aborted) return;
+    this.#end.abort();
+    this.#watchdog.stop();
+    clearTimeout(this.#deadline);
+    void this.#inside?.then((inside) => inside?.close());
+  }
+
+  #begin(sandbox: Sandbox): void {
+    if (this.#end.signal.aborted) return;
+    this.#startedAt = performance.now();
+    const { ready, readyTimeout, health } = this.#settings;
+    const probe = ready !== undefined && isAsked(ready) ? ready : undefined;
+    if (probe !== undefined || health !== undefined) {
+      this.#inside = this.#world.inside(sandbox);
+      this.#inside.catch(() => {});
+    }
+    // It may have said so before this process knew that it runs.
+    if (ready === undefined || this.#ready) {
+      this.#settled();
+      return;
+    }
+    this.#setDeadline(readyTimeout);
+    if (probe !== undefined) void this.#askUntilReady(probe);
+  }
+
+  #setDeadline(milliseconds: number): void {
+    this.#deadlineAt = performance.now() + milliseconds;
+    clearTimeout(this.#deadline);
+    if (!Number.isFinite(milliseconds)) return;
+    this.#deadline = setTimeout(() => this.#late(), milliseconds);
+    this.#deadline.unref();
+  }
+
+  #late(): void {
+    // What has arrived meanwhile is heard first, as in Watchdog.
+    setImmediate(() => {
+      if (this.#ready || this.#end.signal.aborted) return;
+      const left = this.#deadlineAt - performance.now();
+      if (left > 0) {
+        // It asked for more time just now, or the timer was a fraction of a millisecond early.
+        this.#setDeadline(Math.ceil(left));
+        return;
+      }
+      const within = formatDuration(Math.round(performance.now() - this.#startedAt));
+      const why = this.#lastProblem === '' ? '' : `: ${this.#lastProblem}`;
+      this.#report({ type: 'failed', reason: `not ready within ${within}${why}` });
+    });
+  }
+
+  async #askUntilReady(probe: AskedProbe): Promise<void> {
+    const timeout = this.#settings.health?.timeout ?? ATTEMPT;
+    const inside = await this.#inside?.catch((error: Error) => {
+      this.#lastProblem = error.message;
+      return undefined;
+    });
+    for (let attempt = 0; inside !== undefined && !this.#end.signal.aborted; attempt++) {
+      const problem = await ask(inside, probe, timeout, this.#end.signal);
+      if (this.#end.signal.aborted) return;
+      if (problem === undefined) {
+        this.#becomeReady();
+        return;
+      }
+      this.#lastProblem = problem;
+      await sleep(pauseAfter(attempt), undefined, { signal: this.#end.signal, ref: false }).catch(() => {});
+    }
+  }
+
+  #watchOutput({ stdout, stderr }: Sandbox, matches: (line: string) => boolean): void {
+    const stops: (() => void)[] = [];
+    const found = () => {
+      for (const stop of stops) stop();
+      this.#becomeReady();
+    };
+    for (const stream of [stdout, stderr]) if (stream !== undefined) stops.push(watchLines(stream, matches, found));
+    this.#end.signal.addEventListener('abort', () => {
+      for (const stop of stops) stop();
+    });
+  }
+
+  /** A newline, as with s6. What else comes is read, so that nobody waits for a reader. */
+  #watchDescriptor(stream: Readable): void {
+    stream.on('data', (chunk: Buffer) => {
+      if (chunk.includes(10)) this.#becomeReady();
+    });
+    stream.once('end', () => {
+      this.#lastProblem = 'it closed the descriptor without a newline';
+    });
+    stream.once('error', () => stream.destroy());
+    this.#end.signal.addEventListener('abort', () => stream.destroy());
+  }
+
+  #becomeReady(): void {
+    if (this.#ready || this.#end.signal.aborted) return;
+    this.#ready = true;
+    clearTimeout(this.#deadline);
+    this.#report({ type: 'ready' });
+    const seconds = (performance.now() - (this.#startedAt || performance.now())) / 1000;
+    this.#world.log(`ready after ${seconds.toFixed(seconds < 0.1 ? 3 : 1)} s`);
+    if (this.#startedAt > 0) this.#settled();
+  }
+
+  /** It has started: health and watchdog count from now on. */
+  #settled(): void {
+    this.#ready = true;
+    this.#watchdog.start();
+    const { health } = this.#settings;
+    if (health !== undefined) void this.#watchHealth(health);
+  }
+
+  async #watchHealth(health: HealthSettings): Promise<void> {
+    const inside = await this.#inside?.catch(() => undefined);
+    if (inside === undefined || this.#end.signal.aborted) return;
+    const watch = {
+      uptime: () => performance.now() - this.#startedAt,
+      unwell: (problem: string) => this.#unwell(health, `not well ${health.threshold} times in a row: ${problem}`),
+      well: () => this.#well(health),
+    };
+    await watchHealth(inside, health, watch, this.#end.signal);
+  }
+
+  #well({ action }: HealthSettings): void {
+    if (action === 'none') this.#status('');
+    else if (action === 'alert') {
+      this.#report({ type: 'ready' });
+      this.#world.log('well again');
+    }
+  }
+
+  #unwell({ action }: HealthSettings, reason: string): void {
+    if (action === 'restart') this.#report({ type: 'failed', reason });
+    else if (action === 'alert') this.#report({ type: 'degraded', reason });
+    else this.#status(reason);
+  }
+
+  #status(text: string): void {
+    this.#report({ type: 'status-text', text });
+  }
+
+  #hear({ text, pid, descriptors, problem }: Notification): void {
+    const message = text === undefined || problem !== undefined ? undefined : parseNotification(text);
+    if (problem === 'foreign') this.#tellOnce(`process ${pid} is none of its: what it says by sd_notify is ignored`);
+    else if (message === undefined)
+      this.#tellOnce(`a message by sd_notify is ${problem ?? 'malformed'}: it is ignored`);
+    else this.#obey(message);
+    if (message?.store !== undefined && descriptors > 0) {
+      this.#tellOnce('it asks to keep descriptors (FDSTORE): there is no store, they are closed');
+    }
+  }
+
+  #obey(message: NotifyMessage): void {
+    const { status, errno, watchdog, watchdogTime, extendTimeout, mainPid } = message;
+    if (status !== undefined || errno !== undefined) this.#status(statusOf(status, errno));
+    if (extendTimeout !== undefined) this.#extend(extendTimeout);
+    if (watchdogTime !== undefined) this.#watchdog.setTime(watchdogTime);
+    if (watchdog === 'alive') this.#watchdog.alive();
+    if (watchdog === 'trigger') this.#report({ type: 'watchdog' });
+    if (mainPid !== undefined) this.#mainProcess(mainPid);
+    if (message.stopping) {
+      this.#watchdog.stop();
+      this.#report({ type: 'stopping' });
+    } else if (message.reloading) {
+      this.#reloading = true;
+      this.#report({ type: 'reloading' });
+    }
+    if (message.ready && !message.stopping) this.#saysReady();
+  }
+
+  #saysReady(): void {
+    if (this.#reloading && this.#ready) this.#report({ type: 'ready' });
+    this.#reloading = false;
+    if (this.#settings.ready?.kind === 'notify') this.#becomeReady();
+  }
+
+  #extend(milliseconds: number): void {
+    if (this.#settings.ready !== undefined && !this.#ready && this.#startedAt > 0) {
+      if (performance.now() + milliseconds > this.#deadlineAt) this.#setDeadline(milliseconds);
+    }
+    this.#report({ type: 'extend', milliseconds });
+  }
+
+  /** The sandbox ends with the process that was started, whoever is the main one; so this is only told. */
+  #mainProcess(insidePid: number): void {
+    const pid = this.#world.hostPid(insidePid);
+    if (pid === undefined) this.#tellOnce(`it names a main process that it does not have (MAINPID=${insidePid})`);
+    else this.#tellOnce(`its main process is ${pid} (${insidePid} inside)`);
+  }
+
+  #tellOnce(line: string): void {
+    if (this.#told.has(line) || this.#told.size >= MOST_LINES) return;
+    this.#told.add(line);
+    this.#world.log(line);
+  }
+}
+
+function isAsked(condition: Condition): condition is AskedProbe {
+  return condition.kind === 'tcp' || condition.kind === 'http' || condition.kind === 'exec';
+}
+
+/** Lines about one start: what the app makes up must not fill anybody's log. */
+const MOST_LINES = 10;
+
+function statusOf(status: string | undefined, errno: number | undefined): string {
+  if (errno === undefined) return status ?? '';
+  const name = errorName(errno);
+  return status === undefined || status === '' ? name : `${status} (${name})`;
+}
+
+function errorName(errno: number): string {
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    return `error ${errno}`;
+  }
+}
