@@ -65,13 +65,27 @@ describe('an app with an IPv6 address', () => {
   it('takes the host’s default route from router advertisements from nobody', async () => {
     await withSite(async (site) => {
       const { uplink, otherAddress6 } = site.lab;
-      // As the kernel makes it when a router advertises itself.
-      output('ip', '-6', 'route', 'add', 'default', 'via', otherAddress6, 'dev', uplink, 'proto', 'ra');
+      // As the kernel makes it when a router advertises itself; behind the default route that this machine may have.
+      output(
+        'ip',
+        '-6',
+        'route',
+        'add',
+        'default',
+        'via',
+        otherAddress6,
+        'dev',
+        uplink,
+        'proto',
+        'ra',
+        'metric',
+        '4096',
+      );
       try {
         await makeBoth(site, 'web', '140');
         expect(output('ip', '-6', 'route', 'show', 'default', 'dev', uplink)).toContain(otherAddress6);
       } finally {
-        output('ip', '-6', 'route', 'del', 'default', 'via', otherAddress6, 'dev', uplink);
+        output('ip', '-6', 'route', 'del', 'default', 'via', otherAddress6, 'dev', uplink, 'metric', '4096');
       }
     });
   });
