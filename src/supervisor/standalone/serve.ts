@@ -33,8 +33,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     else supervisor.kill();
   };
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, end);
-  // Nobody's terminal can hang up; there is nothing of its own to reload.
-  process.on('SIGHUP', () => {});
+  // Nobody's terminal can hang up. As `run`, it resolves the names of firewalls again.
+  process.on('SIGHUP', () => supervisor.renewFirewalls());
   process.on('SIGPIPE', () => {});
   await host.preload();
   supervisor.events.listen((record) => {

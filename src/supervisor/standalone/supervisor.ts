@@ -148,6 +148,11 @@ export class Supervisor {
     this.#compressor.stop();
   }
 
+  /** Resolves the names of all firewalls again, at once. */
+  renewFirewalls(): void {
+    for (const { firewall } of this.#apps.values()) firewall?.renew();
+  }
+
   /** Ends everything at once: somebody is in a hurry. */
   kill(): void {
     for (const { group } of this.#apps.values()) group?.kill();

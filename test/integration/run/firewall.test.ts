@@ -97,6 +97,22 @@ describe('an app with [firewall.out]', () => {
     expect(tables()).toEqual([table]);
   });
 
+  it('has its names resolved again on SIGHUP also in the background', async () => {
+    write('exec sleep 1000\n', `${REJECT}resolve-interval = 1h\n[firewall.out.accept]\nhere = localhost:80\n`);
+    try {
+      expect(await metactl('start', 'shop')).toMatchObject({ stderr: '', status: 0 });
+      const file = join(scratch.root, 'run/metactl/shop/firewall_out.json');
+      const resolvedAt = () => JSON.parse(readFileSync(file, 'utf8')).resolvedAt;
+      const before = resolvedAt();
+      const [{ supervisor, state }] = JSON.parse((await metactl('status', '--json')).stdout);
+      expect(state).toBe('running');
+      process.kill(supervisor.pid, 'SIGHUP');
+      await expect.poll(resolvedAt, { timeout: 5_000 }).toBeGreaterThan(before);
+    } finally {
+      await metactl('stop', 'all');
+    }
+  });
+
   it('can’t send ICMP, whatever it accepts, as the key’s description says', async () => {
     write('echo up; exec sleep 1000\n', `${REJECT}[firewall.out.accept]\nother = ${lab.otherAddress}/icmp\n`);
     running = startMetactl(['run', 'shop'], { root: scratch.root });
