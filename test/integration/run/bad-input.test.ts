@@ -115,10 +115,8 @@ describe('bad input starts nothing', () => {
   it('what this version has not got and would protect', async () => {
     write('', { head: '[hooks]\non-oom = /bin/x\n' });
     await expectRefusal(`${conf('shop')}:9:10: \`[hooks] on-oom\` = \`/bin/x\` is not in this version of metactl`);
-    write('watchdog-sec = 10s');
-    await expectRefusal(
-      `${conf('shop')}:7:16: \`[daemon.main] watchdog-sec\` = \`10s\` is not in this version of metactl`,
-    );
+    write('', { head: '[hooks]\non-failure = /bin/x\n' });
+    await expectRefusal(`${conf('shop')}:9:14: \`[hooks] on-failure\` = \`/bin/x\` is not in this version of metactl`);
   });
 
   it('a limit that this kernel lacks', async () => {
