@@ -33,6 +33,8 @@ export interface Guest {
   stop(): Promise<void>;
 }
 
+/** How the error begins where the guest no longer answers. */
+export const SILENT = 'the guest did not answer';
 /** A slow machine with other work needs three times what an idle one does. */
 const BOOT_TIME = 180_000;
 /** How much later than the agent in the guest we lose patience. */
@@ -106,9 +108,7 @@ class RunningGuest implements Guest {
   }
 
   attempt(script: string, timeout = 60_000): Promise<Outcome> {
-    const outcome = this.#queue.then(() =>
-      this.#bounded(this.#channel.run(script, timeout), timeout + GRACE, 'the guest did not answer'),
-    );
+    const outcome = this.#queue.then(() => this.#bounded(this.#channel.run(script, timeout), timeout + GRACE, SILENT));
     this.#queue = outcome.catch(() => {});
     return outcome;
   }
