@@ -13,6 +13,8 @@ export interface DaemonCgroup {
   readonly directory: number | undefined;
   /** Absolute directories, one per hierarchy. */
   readonly paths: readonly string[];
+  /** Its v1 directories by what their hierarchy is mounted with (`cpu,cpuacct`). */
+  readonly v1: ReadonlyMap<string, string>;
   /** Limits that are not enforced (only with best effort). */
   readonly warnings: readonly string[];
   /** SIGKILL to everything inside; returns before it has ended. */
@@ -48,6 +50,7 @@ export class OpenCgroup implements DaemonCgroup {
   readonly tasks: readonly number[];
   readonly directory: number | undefined;
   readonly paths: readonly string[];
+  readonly v1: ReadonlyMap<string, string>;
   readonly warnings: readonly string[];
   readonly #leaves: readonly Leaf[];
   readonly #backends: Backends;
@@ -61,8 +64,10 @@ export class OpenCgroup implements DaemonCgroup {
     this.#backends = backends;
     this.warnings = warnings;
     this.paths = leaves.map(({ path }) => path);
+    const old = leaves.filter(({ hierarchy }) => hierarchy.version === 1);
+    this.v1 = new Map(old.map(({ hierarchy, path }) => [hierarchy.mountedWith, path]));
     try {
-      this.tasks = leaves.filter(({ hierarchy }) => hierarchy.version === 1).map(({ path }) => this.#openTasks(path));
+      this.tasks = old.map(({ path }) => this.#openTasks(path));
       const unified = leaves.find(({ hierarchy }) => hierarchy.version === 2);
       this.directory = unified === undefined ? undefined : this.#keep(backends.kernel.openDirectory(unified.path));
     } catch (error) {
