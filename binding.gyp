@@ -20,6 +20,7 @@
               "native/clone.cc",
               "native/datagram.cc",
               "native/descriptors.cc",
+              "native/exec.cc",
               "native/exec_netns.cc",
               "native/fd_window.cc",
               "native/file.cc",

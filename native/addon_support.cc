@@ -69,6 +69,21 @@ Napi::Object object_arg(const Napi::CallbackInfo& info, size_t index, const char
   return info[index].As<Napi::Object>();
 }
 
+Napi::Array array_arg(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  if (!info[index].IsArray()) bad_argument(info.Env(), std::string(name) + " must be an array");
+  return info[index].As<Napi::Array>();
+}
+
+std::vector<std::string> words_arg(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  Napi::Array array = array_arg(info, index, name);
+  std::vector<std::string> words;
+  for (uint32_t at = 0; at < array.Length(); at++) {
+    words.push_back(array.Get(at).ToString().Utf8Value());
+    if (words.back().find('\0') != std::string::npos) bad_argument(info.Env(), std::string(name) + " must not hold a NUL");
+  }
+  return words;
+}
+
 int64_t int_field(const Napi::Object& object, const char* name, int64_t min, int64_t max) {
   return whole_number(object.Env(), object.Get(name), name, min, max);
 }

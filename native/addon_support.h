@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "sys_error.h"
 
@@ -24,6 +25,9 @@ Napi::Error make_error(Napi::Env env, const SysError& error);
 int32_t int_arg(const Napi::CallbackInfo& info, size_t index, const char* name);
 std::string string_arg(const Napi::CallbackInfo& info, size_t index, const char* name);
 Napi::Object object_arg(const Napi::CallbackInfo& info, size_t index, const char* name);
+Napi::Array array_arg(const Napi::CallbackInfo& info, size_t index, const char* name);
+/// An array of texts without a NUL.
+std::vector<std::string> words_arg(const Napi::CallbackInfo& info, size_t index, const char* name);
 
 /// A whole number in [min, max] from an object; `fallback` where the property is undefined.
 int64_t int_field(const Napi::Object& object, const char* name, int64_t min, int64_t max);

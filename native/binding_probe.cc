@@ -18,11 +18,6 @@ std::vector<unsigned char> bytes_of(Napi::Env env, Napi::Value value) {
   return {first, first + array.ByteLength()};
 }
 
-Napi::Array array_arg(const Napi::CallbackInfo& info, size_t index, const char* name) {
-  if (!info[index].IsArray()) bad_argument(info.Env(), std::string(name) + " must be an array");
-  return info[index].As<Napi::Array>();
-}
-
 /// probeKernel() → { [probe]: errno }
 Napi::Value kernel(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
@@ -68,16 +63,6 @@ Napi::Value iptables(const Napi::CallbackInfo& info) {
     result.Set("entries", Napi::Buffer<unsigned char>::Copy(env, table.entries.data(), table.entries.size()));
     return result;
   });
-}
-
-std::vector<std::string> words_arg(const Napi::CallbackInfo& info, size_t index, const char* name) {
-  Napi::Array array = array_arg(info, index, name);
-  std::vector<std::string> words;
-  for (uint32_t at = 0; at < array.Length(); at++) {
-    words.push_back(array.Get(at).ToString().Utf8Value());
-    if (words.back().find('\0') != std::string::npos) bad_argument(info.Env(), std::string(name) + " must not hold a NUL");
-  }
-  return words;
 }
 
 /// probeIdmaps(paths) → errnos

@@ -1,5 +1,10 @@
 // N-API face of process.h and poll.h.
+#include <fcntl.h>
+
+#include <vector>
+
 #include "addon_support.h"
+#include "exec.h"
 #include "poll.h"
 #include "process.h"
 
@@ -48,6 +53,29 @@ Napi::Value peer(const Napi::CallbackInfo& info) {
   });
 }
 
+/// execProgram(file, argv, environment, keep): does not return
+void exec_program(const Napi::CallbackInfo& info) {
+  std::string file = string_arg(info, 0, "file");
+  std::vector<std::string> arguments = words_arg(info, 1, "argv");
+  std::vector<std::string> environment = words_arg(info, 2, "environment");
+  Napi::Array items = array_arg(info, 3, "keep");
+  std::vector<int> keep;
+  for (uint32_t i = 0; i < items.Length(); i++) {
+    Napi::Value item = items.Get(i);
+    if (!item.IsNumber()) bad_argument(info.Env(), "keep holds no descriptor");
+    keep.push_back(item.As<Napi::Number>().Int32Value());
+  }
+  guarded(info.Env(), [&] { execute_program(file, arguments, environment, keep); });
+}
+
+/// closeOnExec(fd)
+void close_on_exec(const Napi::CallbackInfo& info) {
+  int fd = int_arg(info, 0, "fd");
+  guarded(info.Env(), [&] {
+    if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) fail("keep descriptor", "fcntl", std::to_string(fd));
+  });
+}
+
 }  // namespace
 
 void register_process(Napi::Env env, Napi::Object exports) {
@@ -55,6 +83,8 @@ void register_process(Napi::Env env, Napi::Object exports) {
   exports.Set("pidfdSendSignal", Napi::Function::New(env, send_signal, "pidfdSendSignal"));
   exports.Set("waitPidfd", Napi::Function::New(env, wait_process, "waitPidfd"));
   exports.Set("peerCredentials", Napi::Function::New(env, peer, "peerCredentials"));
+  exports.Set("execProgram", Napi::Function::New(env, exec_program, "execProgram"));
+  exports.Set("closeOnExec", Napi::Function::New(env, close_on_exec, "closeOnExec"));
   exports.Set("poll", Napi::Function::New(env, poll_fd, "poll"));
 }
 

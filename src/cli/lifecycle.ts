@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import type { EventRecord } from '../supervisor/control/event-hub.ts';
-import type { Outcome } from '../supervisor/standalone/supervisor.ts';
+import type { Outcome } from '../supervisor/standalone/outcome.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { type Context, contextOf } from './context.ts';

@@ -2,10 +2,17 @@ import { writeSync } from 'node:fs';
 import type { Command } from 'commander';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import { errorRecord } from '../supervisor/control/protocol.ts';
+import { DRAFT_FD, type SuccessorAnswer } from '../supervisor/handover/successor.ts';
 import { READY_FD } from '../supervisor/standalone/launch.ts';
-import { serve } from '../supervisor/standalone/serve.ts';
+import { checkHandover, serve } from '../supervisor/standalone/serve.ts';
 import { contextOf } from './context.ts';
 import { VERSION } from './version.ts';
+
+interface SuperviseOptions {
+  readonly background?: boolean;
+  readonly checkHandover?: boolean;
+  readonly takeOver?: string;
+}
 
 /** `metactl supervise`: what `start` runs in the background. Not for people. */
 export function register(program: Command): void {
@@ -13,28 +20,48 @@ export function register(program: Command): void {
     .command('supervise')
     .description('Be the supervisor of this node. `metactl start` starts it in the background.')
     .option('--background', `tell on descriptor ${READY_FD} how the start went`)
-    .action(async (options: { background?: boolean }, command: Command) => {
-      const { paths } = contextOf(command);
-      const background = options.background === true;
-      const tell = (answer: object) => {
-        if (background) writeSync(READY_FD, `${JSON.stringify(answer)}\n`);
-      };
-      try {
-        const host = await hostOfThisMachine();
-        if (background) host.closeInherited([READY_FD]);
-        process.umask(0o022);
-        await serve({
-          ...{ paths, host, version: VERSION },
-          log: (line) => writeLine(`${new Date().toISOString()} ${line}`),
-          onListening: () => tell({}),
-        });
-      } catch (error) {
-        tell({ error: errorRecord(error) });
-        throw error;
-      }
+    .option('--check-handover', `tell whether it could take over what descriptor ${DRAFT_FD} holds`)
+    .option('--take-over <fd>', 'take the place of the supervisor that this process was')
+    .action(async (options: SuperviseOptions, command: Command) => {
+      if (options.checkHandover === true) await check();
+      else await supervise(options, command);
       // Whatever a library still waits for: all daemons have ended.
       process.exit(0);
     });
+}
+
+async function check(): Promise<void> {
+  let answer: SuccessorAnswer = { version: VERSION };
+  try {
+    await checkHandover(await hostOfThisMachine(), DRAFT_FD);
+  } catch (error) {
+    answer = { problem: (error as Error).message };
+  }
+  writeSync(1, `${JSON.stringify(answer)}\n`);
+}
+
+async function supervise({ background, takeOver }: SuperviseOptions, command: Command): Promise<void> {
+  const { paths } = contextOf(command);
+  const tell = (answer: object) => {
+    if (background === true) writeSync(READY_FD, `${JSON.stringify(answer)}\n`);
+  };
+  const log = (line: string) => writeLine(`${new Date().toISOString()} ${line}`);
+  try {
+    const host = await hostOfThisMachine();
+    if (background === true) host.closeInherited([READY_FD]);
+    process.umask(0o022);
+    await serve({
+      ...{ paths, host, version: VERSION, log },
+      successor: { node: process.execPath, options: process.execArgv, program: process.argv[1]! },
+      ...(takeOver === undefined ? {} : { takeOver: Number(takeOver) }),
+      onListening: () => tell({}),
+    });
+  } catch (error) {
+    tell({ error: errorRecord(error) });
+    // Its daemons end with this process: nobody is left who would know about them.
+    if (takeOver !== undefined) log(`${(error as Error).message}; all daemons end with this supervisor`);
+    throw error;
+  }
 }
 
 /** A full disk must not end what it is told about. */

@@ -16,14 +16,11 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   stop: { summary: 'stop an app, wherever it runs', load: () => import('./stop.ts') },
   restart: { summary: 'restart an app with the configuration as it is now', load: () => import('./restart.ts') },
   reload: { summary: 'have an app read its own files anew', load: () => import('./reload.ts') },
-  status: { summary: 'show how the daemons of all apps, or of one, are', load: () => import('./status.ts') },
-  install: {
-    summary: 'hand an app over to the service manager, which starts it at boot',
-    load: () => import('./install.ts'),
+  reexec: {
+    summary: 'replace the supervisor by this metactl, while its daemons run on',
+    load: () => import('./reexec.ts'),
   },
-  uninstall: { summary: 'take an app away from the service manager', load: () => import('./uninstall.ts') },
-  enable: { summary: 'have an installed app started at boot', load: () => import('./enable.ts') },
-  disable: { summary: 'have an installed app no longer started at boot', load: () => import('./disable.ts') },
+  status: { summary: 'show how the daemons of all apps, or of one, are', load: () => import('./status.ts') },
   events: { summary: 'show what happened to daemons, and what happens', load: () => import('./events.ts') },
   exec: { summary: "run a command in an app's sandbox", load: () => import('./exec.ts') },
   shell: { summary: "open a shell in an app's sandbox", load: () => import('./shell.ts') },

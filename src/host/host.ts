@@ -6,6 +6,7 @@ import type { Paths } from '../util/paths.ts';
 import type { FilteredCall, FilteredCallQuery } from './filtered-call.ts';
 import type { Finding } from './finding.ts';
 import type { GcItem } from './gc-item.ts';
+import type { Descriptor, Handed, HandoverHost } from './handover.ts';
 import type { LogHost } from './log-host.ts';
 import type { NotifySocket } from './notify.ts';
 import type { ProcessInfo } from './process-info.ts';
@@ -71,6 +72,11 @@ export interface Host {
    * ends. @returns undefined where another one has it.
    */
   holdSupervisor(paths: Paths): SupervisorHold | undefined;
+  /** That hold, in the process that takes this one's place. */
+  takeOverSupervisor(lock: Descriptor): SupervisorHold;
+  /** An app's handle as the process before handed it over. The request is the one that it was opened by. */
+  takeOverApp(request: AppRequest, handed: Handed): Promise<AppHandle>;
+  readonly handover: HandoverHost;
   /** Closes what this process inherited besides stdin, stdout, stderr and `keep`. @returns how many there were. */
   closeInherited(keep: readonly number[]): number;
   /** A new pseudo-terminal: never the caller's own terminal goes into a sandbox (TIOCSTI, CVE-2017-5226). */
@@ -205,6 +211,8 @@ export interface SysctlChange {
 }
 
 export interface SupervisorHold {
+  /** The lock is this descriptor's. */
+  readonly lock: Descriptor;
   release(): void;
 }
 
@@ -230,6 +238,10 @@ export interface AppHandle {
   renewFirewall(plan: FirewallPlan): Promise<boolean>;
   /** Puts the firewall's rules back, if somebody took them away. @returns false where that was so. */
   keepFirewall(): Promise<boolean>;
+  /** The sandbox that ran in it when it was handed over; undefined where none did. Once, before any `start`. */
+  takeUp(plan: SandboxPlan, io: StdioPlan): DaemonSandbox | undefined;
+  /** For the process that takes this one's place. Undefined while a sandbox is being made or is ending: a moment later it can be. */
+  handOver(): Handed | undefined;
   /** Undefined while it has no cgroup. */
   usage(): Usage | undefined;
   /** Removes the daemon's own objects; the app's too if no daemon of the app is left. */

@@ -7,6 +7,8 @@ export interface LogHost {
    * @returns undefined where it isn't there. @throws MetactlError where it can't be opened, or is somebody else's.
    */
   directory(paths: Paths, app: string, make: boolean): LogDirectory | undefined;
+  /** The same directory by a descriptor that `LogDirectory.fd` told to the process before. */
+  directoryBehind(fd: number, path: string): LogDirectory;
   /**
    * Copies the lines of `input` to `output` from `at` on, each behind `head`, whose byte at `mark` becomes `:` (a line),
    * `+` (it goes on in the next one) or, for what comes after the last line feed, `last`. No line gets longer than `longest`.
@@ -20,7 +22,7 @@ export interface LogHost {
     longest: number,
     last: number,
   ): { readonly consumed: number; readonly written: number };
-  /** `path` may be `@name`, an abstract one. @throws MetactlError with the errno where nobody listens there. */
+  /** @throws MetactlError with the errno where nobody listens at `path`. */
   socket(path: string): LogSocket;
   /** Where the system's log daemons listen. */
   readonly sockets: { readonly journal: string; readonly syslog: string };
@@ -35,6 +37,7 @@ export interface LineHead {
 /** An open directory of logs that only root writes. Names are plain file names in it; no link is followed. */
 export interface LogDirectory {
   readonly path: string;
+  readonly fd: number;
   /** Opens for appending, makes it (0640, of group `adm`) unless it is there. */
   open(name: string): LogFile;
   /** Makes a new file of the same owner and mode; one of that name goes first. @returns its descriptor. */

@@ -19,26 +19,12 @@ import { DaemonGroup, isAtRest } from './state/group.ts';
 import { dependenciesOf, leftOut } from './state/order.ts';
 import { daemonSettings } from './state/settings.ts';
 import { SupervisedDaemon } from './state/supervised.ts';
-import type { Daemon } from './state/types.ts';
 
 export interface ForegroundIo {
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
   /** One line about what the supervisor does. */
   readonly log: (line: string) => void;
-  /** Only what the daemons write, and that goes to the journal unless `log.to` says otherwise: nothing is passed on. */
-  readonly journal?: boolean;
-  readonly watcher?: RunWatcher;
-}
-
-/** Somebody to whom the run must be told. */
-export interface RunWatcher {
-  /** The daemons are about to be started. @param stop ends the run. */
-  begin(daemons: readonly Daemon[], stop: () => void): void;
-  /** It was asked to stop. */
-  stopping(): void;
-  /** SIGHUP came. @param done resolves when what follows from it has been done. */
-  reloading(done: Promise<void>): void;
 }
 
 /**
@@ -56,15 +42,12 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
   let group: DaemonGroup | undefined;
   let control: Promise<RunControl> | undefined;
   const release = onSignals((signal, stops) => {
-    const renewed =
-      signal === constants.signals.SIGHUP && !stops ? (firewall?.renew() ?? Promise.resolve()) : undefined;
+    if (signal === constants.signals.SIGHUP && !stops) firewall?.renew();
     if (stops && asked !== undefined) group?.kill();
     else if (stops) {
       asked = signal;
-      io.watcher?.stopping();
       group?.stop(undefined, signal);
     } else passOn(group, prepared.config, signal);
-    if (renewed !== undefined) io.watcher?.reloading(renewed);
   });
   try {
     logs = await openForegroundLogs(prepared, { ...io, prefix: (daemon) => copies.prefix(daemon) });
@@ -77,7 +60,6 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     firewall = watchFirewall(prepared, handles, io);
     group = makeGroup(prepared, handles, io, (daemon) => logs?.of(daemon)?.startOutput() ?? copies.startOutput(daemon));
     control = openControl(prepared, group, handles, io);
-    io.watcher?.begin([...group.daemons.values()], () => group?.stop());
     const status = await runToEnd(group, orderly(io, copies), () => asked !== undefined);
     await copies.done();
     return status;
@@ -105,15 +87,14 @@ function makeGroup(
     io.log(`warning: ${config.app}/${daemon} depends on ${config.app}/${other}, which this does not run`);
   }
   const daemons = plans.map((plan, index) => {
-    const { gated, watch } = watchOf(prepared, plan, handles[index]!, (line) =>
-      io.log(`${plan.app}/${plan.daemon}: ${line}`),
-    );
+    const settings = prepared.readiness[index]!;
+    const log = (line: string) => io.log(`${plan.app}/${plan.daemon}: ${line}`);
     return new SupervisedDaemon({
       plan,
       handle: handles[index]!,
       output: () => outputOf(plan.daemon),
-      settings: daemonSettings(config, plan.daemon, gated),
-      ...watch,
+      settings: daemonSettings(config, plan.daemon, settings.ready !== undefined),
+      ...watchOf({ host, paths: prepared.paths, plan, settings, handle: handles[index]!, log }),
       killedFor: (since) => killedFor(host, plan, since),
     });
   });

@@ -63,12 +63,6 @@ export function spawnLauncher(name: string, command: () => readonly string[], cl
 
 /** A B A B, each round beginning with another one, so that no launcher always follows the same neighbour. */
 export async function interleave(launchers: readonly Launcher[], rounds: number, mode: Mode): Promise<Result[]> {
-  const samples = await sample(launchers, rounds, mode);
-  return launchers.map(({ name }, index) => resultOf(name, mode, samples[index]!));
-}
-
-/** `interleave`, without a summary: samples by launcher. */
-export async function sample(launchers: readonly Launcher[], rounds: number, mode: Mode): Promise<Sample[][]> {
   const samples = launchers.map((): Sample[] => []);
   // Unmeasured: page cache, lazy bindings.
   for (const launcher of launchers) for (let i = 0; i < 3; i++) await launcher.launch();
@@ -79,14 +73,10 @@ export async function sample(launchers: readonly Launcher[], rounds: number, mod
       samples[index]!.push(await launchers[index]!.launch());
     }
   }
-  return samples;
-}
-
-export function resultOf(name: string, mode: Mode, samples: readonly Sample[]): Result {
-  return {
+  return launchers.map(({ name }, index) => ({
     name,
     mode,
-    first: summarize(samples.map(({ first }) => first)),
-    exit: summarize(samples.map(({ exit }) => exit)),
-  };
+    first: summarize(samples[index]!.map((sample) => sample.first)),
+    exit: summarize(samples[index]!.map((sample) => sample.exit)),
+  }));
 }

@@ -70,10 +70,10 @@ export async function startJournal(): Promise<Journal> {
       );
     });
   await begin();
-  const wrapped = (options: RunOptions) => ({ ...options, via: ['nsenter', ...enter, ...(options.via ?? [])] });
+  const wrapped = { via: ['nsenter', ...enter] };
   return {
-    run: (args, options) => runMetactl(args, wrapped(options)),
-    start: (args, options) => startMetactl(args, wrapped(options)),
+    run: (args, options) => runMetactl(args, { ...options, ...wrapped }),
+    start: (args, options) => startMetactl(args, { ...options, ...wrapped }),
     program,
     pause: () => void journald.kill('SIGSTOP'),
     resume: () => void journald.kill('SIGCONT'),

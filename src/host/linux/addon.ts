@@ -41,6 +41,13 @@ export interface Addon {
   receiveNotification(fd: number): RawNotification | null;
   /** Becomes another program, in the network namespace behind `netns`; returns only by an error. */
   execInNetns(netns: number, file: string, argv: readonly string[], environment: readonly string[]): void;
+  /**
+   * Becomes another program that keeps process id, children and these descriptors by their numbers; returns only by an error,
+   * after which this process is as it was.
+   */
+  execProgram(file: string, argv: readonly string[], environment: readonly string[], keep: readonly number[]): void;
+  /** FD_CLOEXEC, which descriptors that came by `execProgram` have not. */
+  closeOnExec(fd: number): void;
   /** Starts metactl-init in new namespaces, or in those of `target`; blocks until its first instruction. */
   spawn(options: SpawnOptions): Spawned;
   /** An anonymous file that nobody can change any more. */
@@ -67,7 +74,7 @@ export interface Addon {
     last: number,
     result: Float64Array,
   ): void;
-  /** A datagram socket that is connected to the one at `path`, or with the abstract name `@…`. */
+  /** A datagram socket that is connected to the one at `path`. */
   connectDatagram(path: string): number;
   /** LogSocket's `send`, in a thread; the callback gets bytes and an errno or 0. */
   sendLines(fd: number, envelope: Envelope, lines: Uint8Array, callback: (done: number, errno: number) => void): void;

@@ -1,28 +1,36 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import type { Readable } from 'node:stream';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
-import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, Sandbox, StdioPlan, Usage } from '../host.ts';
-import { type NotifySocket, notifyPath } from '../notify.ts';
+import type { Descriptor, Handed } from '../handover.ts';
+import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, StdioPlan, Usage } from '../host.ts';
+import { notifyPath } from '../notify.ts';
 import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from './app-firewall.ts';
-import { type DaemonCgroup, makeDaemonCgroup, removeDaemonCgroup } from './cgroup/index.ts';
+import { type DaemonCgroup, type Leaf, makeDaemonCgroup, openLeaves, removeDaemonCgroup } from './cgroup/index.ts';
 import { treeName } from './cgroup/tree.ts';
 import { makeStateDirectory } from './directories.ts';
 import { readFirewallWarnings } from './firewall/warn.ts';
 import { readIdentity } from './identity.ts';
 import { launch } from './launch.ts';
+import { LimitedSandbox } from './limited-sandbox.ts';
 import { ListeningCache } from './listening.ts';
 import { removeLive, writeLive } from './live.ts';
-import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
+import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, takeOverHold, withAppLock } from './lock.ts';
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
 import { watchNetwork } from './network-watch.ts';
-import { openNotifySocket, removeNotifySocket } from './notify-socket.ts';
+import {
+  type HandedNotify,
+  type OpenNotifySocket,
+  openNotifySocket,
+  removeNotifySocket,
+  takeOverNotifySocket,
+} from './notify-socket.ts';
 import { endPredecessor } from './predecessor.ts';
 import { beginNetns, holdNetns } from './spare-netns.ts';
+import { takeUpSandbox } from './spawn.ts';
 import { openAppStages, type StagesHold } from './stages.ts';
 import { makeTemporary, removeTemporary } from './temporary.ts';
 import { idmapFor, needsIdmap, openUserNamespace, removeUserNamespace } from './user-namespace.ts';
-import type { LaunchedSandbox } from './watch.ts';
+import type { HandedSandbox, LaunchedSandbox } from './watch.ts';
 
 /** Where a daemon in `mode = host` starts from: the supervisor's own. */
 const OWN_NETWORK = '/proc/self/ns/net';
@@ -40,7 +48,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   let netns: number | undefined;
   let user: number | undefined;
   let cgroup: DaemonCgroup | undefined;
-  let notify: NotifySocket | undefined;
+  let notify: OpenNotifySocket | undefined;
   try {
     await withAppLock(paths, app, async () => {
       hold = holdDaemon(paths, app, daemon);
@@ -73,6 +81,33 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
     spare.discard();
   }
   return new LinuxApp(request, hold!, { netns, user, cgroup, notify }, cgroupFacts, watchNetwork(request));
+}
+
+/** What LinuxApp hands over. */
+interface HandedApp {
+  readonly lock: Descriptor;
+  readonly netns: Descriptor | undefined;
+  readonly user: Descriptor | undefined;
+  readonly notify: HandedNotify | undefined;
+  readonly cgroup: { readonly leaves: readonly Leaf[]; readonly warnings: readonly string[] } | undefined;
+  readonly facts: CgroupFacts;
+  readonly looked: boolean;
+  readonly running: { readonly sandbox: HandedSandbox; readonly killsBefore: number } | undefined;
+}
+
+/** See Host.takeOverApp. Nothing is made: it is all there. */
+export function takeOverApp(request: AppRequest, handed: Handed): AppHandle {
+  const { lock, netns, user, notify, cgroup, facts, looked, running } = handed as unknown as HandedApp;
+  const { paths, app, daemon } = request;
+  const hold = takeOverHold(paths, app, daemon, lock.fd);
+  const path = request.notify ?? '';
+  const made = {
+    netns: netns?.fd,
+    user: user?.fd,
+    cgroup: cgroup === undefined ? undefined : openLeaves(cgroup.leaves, cgroup.warnings),
+    notify: notify === undefined ? undefined : takeOverNotifySocket(notify, path, cgroupSuffix(request)),
+  };
+  return new LinuxApp(request, hold, made, facts, watchNetwork(request), { looked, running });
 }
 
 /** The end of the daemon's cgroup path, in every hierarchy. */
@@ -111,11 +146,11 @@ interface Made {
   readonly netns: number | undefined;
   readonly user: number | undefined;
   readonly cgroup: DaemonCgroup | undefined;
-  readonly notify: NotifySocket | undefined;
+  readonly notify: OpenNotifySocket | undefined;
 }
 
 class LinuxApp implements AppHandle {
-  readonly notify: NotifySocket | undefined;
+  readonly notify: OpenNotifySocket | undefined;
   readonly #request: AppRequest;
   readonly #hold: DaemonHold;
   readonly #netns: number | undefined;
@@ -126,11 +161,16 @@ class LinuxApp implements AppHandle {
   readonly #stages: StagesHold;
   readonly #releaseNetns = holdNetns();
   #running: Promise<unknown> | undefined;
+  /** Sandboxes that have not ended: the last one, and for a moment one before it. */
+  #unended = 0;
+  /** The last one, and how often the kernel had killed in its cgroup before. */
+  #last: { readonly sandbox: LaunchedSandbox; readonly killsBefore: number } | undefined;
+  #handed: HandedApp['running'];
   #cgroup: DaemonCgroup | undefined;
   readonly #listening = new ListeningCache();
   /** The cgroup of the last start. */
   #used: DaemonCgroup | undefined;
-  #looked = false;
+  #looked: boolean;
 
   constructor(
     request: AppRequest,
@@ -138,7 +178,10 @@ class LinuxApp implements AppHandle {
     { netns, user, cgroup, notify }: Made,
     cgroupFacts: CgroupFacts,
     stopWatching: () => void,
+    { looked, running }: Pick<HandedApp, 'looked' | 'running'> = { looked: false, running: undefined },
   ) {
+    this.#looked = looked;
+    this.#handed = running;
     this.#stopWatching = stopWatching;
     this.notify = notify;
     this.#request = request;
@@ -159,7 +202,6 @@ class LinuxApp implements AppHandle {
     this.#used = cgroup;
     const sandbox = launch(plan, {
       tasks: cgroup.tasks,
-      v1: cgroup.v1,
       stdio: io,
       stages: this.#stages,
       // Also without a limit of its own: a whole machine out of memory counts here too.
@@ -175,8 +217,48 @@ class LinuxApp implements AppHandle {
       () => this.#lookForFirewalls(),
       () => {},
     );
+    return this.#follow(sandbox, started, cgroup, killsBefore);
+  }
+
+  takeUp(plan: SandboxPlan, io: StdioPlan): DaemonSandbox | undefined {
+    const handed = this.#handed;
+    this.#handed = undefined;
+    if (handed === undefined) return undefined;
+    const { killsBefore } = handed;
+    this.#cgroup ??= openLeaves([], []);
+    const cgroup = this.#cgroup;
+    this.#used = cgroup;
+    const oomKilled = () => cgroup.oomKills() > killsBefore;
+    const sandbox = takeUpSandbox(handed.sandbox, io, { leftOut: plan.root.leftOut, oomKilled });
+    const isKnown = handed.sandbox.spawned.error.fd < 0;
+    const started = isKnown ? sandbox.started : sandbox.started.then(() => this.#makeKnown(sandbox.pid, plan));
+    return this.#follow(sandbox, started, cgroup, killsBefore);
+  }
+
+  handOver(): Handed | undefined {
+    const sandbox = this.#unended === 0 ? undefined : this.#last?.sandbox.handOver();
+    if (this.#unended > 1 || (this.#unended === 1 && sandbox === undefined) || this.#cgroup?.spent) return undefined;
+    const descriptor = (fd: number | undefined) => (fd === undefined ? undefined : { fd });
+    const cgroup = this.#cgroup;
+    const handed: HandedApp = {
+      lock: { fd: this.#hold.fd },
+      netns: descriptor(this.#netns),
+      user: descriptor(this.#user),
+      notify: this.notify?.handOver(),
+      cgroup: cgroup === undefined ? undefined : { leaves: cgroup.leaves, warnings: cgroup.warnings },
+      facts: this.#cgroupFacts,
+      looked: this.#looked,
+      running: sandbox === undefined ? undefined : { sandbox, killsBefore: this.#last!.killsBefore },
+    };
+    return { ...handed };
+  }
+
+  #follow(sandbox: LaunchedSandbox, started: Promise<void>, cgroup: DaemonCgroup, killsBefore: number): DaemonSandbox {
+    this.#last = { sandbox, killsBefore };
+    this.#unended++;
     const over = this.#finish(sandbox, started, cgroup);
     const ended = over.then(() => sandbox.ended);
+    void ended.then(() => this.#unended--);
     // Without their values: a list of all ends would grow for ever.
     this.#running = Promise.all([this.#running, ended]).then(() => {});
     return new LimitedSandbox(sandbox, cgroup, { started, over, ended });
@@ -268,48 +350,5 @@ class LinuxApp implements AppHandle {
       await cgroup.remove();
     }
     return await sandbox.ended;
-  }
-}
-
-/** A sandbox whose end includes that of everything in its cgroup. */
-class LimitedSandbox implements DaemonSandbox {
-  readonly #sandbox: Sandbox;
-  readonly #cgroup: DaemonCgroup;
-  #isOver = false;
-  readonly pid: number;
-  readonly stdout: Sandbox['stdout'];
-  readonly stderr: Sandbox['stderr'];
-  readonly ready?: Readable;
-  readonly started: Promise<void>;
-  readonly over: Promise<Ending>;
-  readonly ended: Promise<Ending>;
-
-  constructor(
-    sandbox: Sandbox,
-    cgroup: DaemonCgroup,
-    { started, over, ended }: Pick<DaemonSandbox, 'started' | 'over' | 'ended'>,
-  ) {
-    this.#sandbox = sandbox;
-    this.#cgroup = cgroup;
-    this.pid = sandbox.pid;
-    this.stdout = sandbox.stdout;
-    this.stderr = sandbox.stderr;
-    if (sandbox.ready !== undefined) this.ready = sandbox.ready;
-    this.started = started;
-    this.ended = ended;
-    this.over = over.then((ending) => {
-      this.#isOver = true;
-      return ending;
-    });
-  }
-
-  signal(signal: number): void {
-    this.#sandbox.signal(signal);
-  }
-
-  kill(): void {
-    this.#sandbox.kill();
-    // The cgroup may be the next one's by then.
-    if (!this.#isOver) this.#cgroup.kill();
   }
 }

@@ -5,6 +5,7 @@ import { addon } from './addon.ts';
 import { appAddress } from './app-address.ts';
 import { checkLimits, keptCgroupFacts } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
+import { handover } from './handover.ts';
 import { closeInherited } from './inherited.ts';
 import { lease, readLease } from './leases.ts';
 import { logs } from './logs.ts';
@@ -12,7 +13,7 @@ import { needOf } from './network.ts';
 import { hostLinkName } from './network-name.ts';
 import { sysctlChanges } from './network-node.ts';
 import { listProcesses } from './processes.ts';
-import { holdSupervisor } from './supervisor-lock.ts';
+import { holdBehind, holdSupervisor } from './supervisor-lock.ts';
 
 /**
  * metactl on Linux: namespaces, netlink and cgroups. What starts and enters sandboxes is loaded when it is first used:
@@ -54,6 +55,8 @@ export const linux: Host = {
     const name = objectName(request.paths, request.app);
     return openApp(request, await keptCgroupFacts(name, request.limits?.limits.ioWeight !== undefined));
   },
+  takeOverApp: async (request, handed) => (await import('./app.ts')).takeOverApp(request, handed),
+  handover,
   findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
   listProcesses,
   collectGarbage: async (paths, options) => (await import('./gc.ts')).collectGarbage(paths, options),
@@ -67,6 +70,7 @@ export const linux: Host = {
   peerUid: (fd) => addon().peerCredentials(fd).uid,
   preload: async () => (await import('./preload.ts')).preload(),
   holdSupervisor,
+  takeOverSupervisor: ({ fd }) => holdBehind(fd),
   closeInherited,
   openTerminal: async (size) => (await import('./pty.ts')).openTerminal(size),
 };

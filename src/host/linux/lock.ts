@@ -62,6 +62,8 @@ export function removeRunDirectory(paths: Paths, app: string): void {
 
 /** A daemon's "alive" lock: the kernel lets go of it when its supervisor ends, however it ends. */
 export interface DaemonHold {
+  /** The lock is this descriptor's. */
+  readonly fd: number;
   release(): void;
 }
 
@@ -80,8 +82,22 @@ export function holdDaemon(paths: Paths, app: string, daemon: string): DaemonHol
       hint: `see metactl ps ${app}; stop it first`,
     });
   }
+  return holdBehind(fd, path);
+}
+
+/** The hold of the process that this one takes the place of. @throws MetactlError where that is another file. */
+export function takeOverHold(paths: Paths, app: string, daemon: string, fd: number): DaemonHold {
+  const path = join(paths.runApp(app), `${daemon}.lock`);
+  if (lstatSync(path, { throwIfNoEntry: false })?.ino !== fstatSync(fd).ino) {
+    throw new MetactlError(`descriptor ${fd} is not the lock ${path}`, { code: 'METACTL_HANDOVER', path });
+  }
+  return holdBehind(fd, path);
+}
+
+function holdBehind(fd: number, path: string): DaemonHold {
   let held = true;
   return {
+    fd,
     release() {
       if (!held) return;
       held = false;

@@ -26,6 +26,7 @@ const framed = new Float64Array(2);
 /** Logs on Linux: directories behind descriptors, unix datagrams through the addon. */
 export const logs: LogHost = {
   directory: openLogDirectory,
+  directoryBehind,
   frame(input, output, at, head, longest, last) {
     addon().frameLines(input, output, at, head.bytes, head.mark, longest, last, framed);
     return { consumed: framed[0]!, written: framed[1]! };
@@ -115,6 +116,7 @@ function directoryBehind(directory: number, path: string): LogDirectory {
   };
   return {
     path,
+    fd: directory,
     open: (name) => told('open the log', name, () => openLog(inside(name))),
     create: (name) =>
       told('make a log', name, () => {

@@ -12,6 +12,8 @@ export interface NativeFiles {
   readonly init: number;
   /** Read end of the pipe whose only write end is this process's: when it dies, every sandbox ends. */
   readonly liveness: number;
+  /** That write end, which nobody else may get hold of. */
+  readonly livenessEnd: number;
   /** /dev/null. */
   readonly nothing: number;
 }
@@ -27,10 +29,18 @@ export function nativeFiles(): NativeFiles {
   return files;
 }
 
+/** Of the process that this one takes the place of: what that one started hangs on it. */
+let adopted: { readonly read: number; readonly write: number } | undefined;
+
+/** Before the first use of `nativeFiles`. */
+export function adoptLiveness(read: number, write: number): void {
+  adopted = { read, write };
+}
+
 function open(): NativeFiles {
   addon().reserveDescriptors();
-  const { read } = addon().pipe(false);
-  return { init: openInit(), liveness: read, nothing: openSync('/dev/null', 'r+') };
+  const { read, write } = adopted ?? addon().pipe(false);
+  return { init: openInit(), liveness: read, livenessEnd: write, nothing: openSync('/dev/null', 'r+') };
 }
 
 function openInit(): number {
@@ -54,11 +64,24 @@ function openInit(): number {
 }
 
 /** A liveness pipe of one launch's own: closing its write end with `end` (or dying) ends what was launched. */
-export function privateLiveness(): { readonly read: number; end(): void } {
+export interface PrivateLiveness {
+  /** The write end; undefined once it is closed. */
+  readonly write: number | undefined;
+  end(): void;
+}
+
+export function privateLiveness(): PrivateLiveness & { readonly read: number } {
   const { read, write } = addon().pipe(false);
+  return Object.assign(livenessBehind(write), { read });
+}
+
+/** @param write the write end, which is closed by `end`. */
+export function livenessBehind(write: number): PrivateLiveness {
   let open = true;
   return {
-    read,
+    get write() {
+      return open ? write : undefined;
+    },
     end() {
       if (open) closeSync(write);
       open = false;

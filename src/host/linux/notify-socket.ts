@@ -1,9 +1,18 @@
 import { chmodSync, closeSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
+import type { Descriptor } from '../handover.ts';
 import type { Notification, NotifySocket } from '../notify.ts';
 import { addon, type Poll, type RawNotification } from './addon.ts';
 import { isMember, type Membership, membershipOf } from './member.ts';
+
+export interface OpenNotifySocket extends NotifySocket {
+  handOver(): HandedNotify;
+}
+
+export interface HandedNotify {
+  readonly socket: Descriptor;
+}
 
 /** Messages taken in one turn of the event loop: everything else must get its turn too. */
 const AT_ONCE = 32;
@@ -16,11 +25,16 @@ const SECOND = 1000;
  * through, but not listed. @param cgroup the end of the daemon's cgroup path.
  * @throws MetactlError with step, system call and path.
  */
-export function openNotifySocket(path: string, cgroup: string): NotifySocket {
+export function openNotifySocket(path: string, cgroup: string): OpenNotifySocket {
   const directory = dirname(path);
   // Whatever umask metactl has: who supervises without a sandbox is to be reached by its daemons.
   if (mkdirSync(directory, { recursive: true, mode: 0o711 }) !== undefined) chmodSync(directory, 0o711);
   return new LinuxNotifySocket(addon().notifySocket(directory, basename(path)), path, cgroup);
+}
+
+/** The socket of the process that this one takes the place of; what has arrived meanwhile is in it. */
+export function takeOverNotifySocket({ socket }: HandedNotify, path: string, cgroup: string): OpenNotifySocket {
+  return new LinuxNotifySocket(socket.fd, path, cgroup);
 }
 
 /** What a killed supervisor left, and the directory of sockets without a sandbox once it is empty. */
@@ -34,7 +48,7 @@ export function removeNotifySocket(path: string, { notifyDirectory }: Pick<Paths
   }
 }
 
-class LinuxNotifySocket implements NotifySocket {
+class LinuxNotifySocket implements OpenNotifySocket {
   readonly #fd: number;
   readonly #path: string;
   readonly #cgroup: string;
@@ -56,6 +70,10 @@ class LinuxNotifySocket implements NotifySocket {
   listen(pid: number, listener: (message: Notification) => void): void {
     this.#membership = membershipOf(pid, this.#cgroup);
     this.#listener = listener;
+  }
+
+  handOver(): HandedNotify {
+    return { socket: { fd: this.#fd } };
   }
 
   close(): void {

@@ -1,12 +1,13 @@
 import { closeSync } from 'node:fs';
 import type { Identity, RootPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
+import type { Descriptor } from '../handover.ts';
 import type { StdioPlan } from '../host.ts';
 import { addon, type SpawnOptions } from './addon.ts';
 import { launchError } from './launch-error.ts';
-import { nativeFiles, privateLiveness } from './native-files.ts';
-import { openStdio } from './stdio.ts';
-import { type LaunchedSandbox, watchSandbox } from './watch.ts';
+import { livenessBehind, nativeFiles, privateLiveness } from './native-files.ts';
+import { openStdio, streamBehind } from './stdio.ts';
+import { type HandedSandbox, type LaunchedSandbox, watchSandbox } from './watch.ts';
 
 export interface SpawnRequest {
   /** What goes to the addon as it is. */
@@ -51,7 +52,7 @@ export function spawnInit(request: SpawnRequest): LaunchedSandbox {
       leftOut: request.leftOut,
       oomKilled: request.oomKilled,
       ...stdio.streams(),
-      ...(liveness === undefined ? {} : { end: liveness.end }),
+      ...(liveness === undefined ? {} : { liveness }),
     });
   } catch (error) {
     liveness?.end();
@@ -60,4 +61,22 @@ export function spawnInit(request: SpawnRequest): LaunchedSandbox {
   } finally {
     if (liveness !== undefined) closeSync(liveness.read);
   }
+}
+
+/** Follows a sandbox that the process before this one has started. */
+export function takeUpSandbox(
+  handed: HandedSandbox,
+  stdio: StdioPlan,
+  { leftOut, oomKilled }: Pick<SpawnRequest, 'leftOut' | 'oomKilled'>,
+): LaunchedSandbox {
+  const stream = (end: Descriptor | undefined, plan: StdioPlan['stdout']) =>
+    end === undefined ? undefined : streamBehind(end.fd, plan);
+  return watchSandbox(handed.spawned, {
+    ...{ leftOut, oomKilled },
+    stdout: stream(handed.stdout, stdio.stdout),
+    stderr: stream(handed.stderr, stdio.stderr),
+    ready: stream(handed.ready, 'pipe'),
+    ...(handed.liveness === undefined ? {} : { liveness: livenessBehind(handed.liveness.fd) }),
+    ...(handed.daemonPid === undefined ? {} : { daemonPid: handed.daemonPid }),
+  });
 }

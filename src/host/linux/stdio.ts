@@ -13,14 +13,18 @@ export interface OpenedStdio {
   readonly stderr: number;
   readonly ready: number | undefined;
   /** After the spawn: closes the daemon's ends here and gives ours as streams. */
-  streams(): {
-    readonly stdout: Readable | undefined;
-    readonly stderr: Readable | undefined;
-    readonly ready: Readable | undefined;
-  };
+  streams(): OpenStreams;
   /** After a failed spawn: closes all that was opened. */
   discard(): void;
 }
+
+/** Our end of one of the daemon's pipes. */
+export interface OpenStream {
+  readonly stream: Readable;
+  readonly fd: number;
+}
+
+export type OpenStreams = Readonly<Record<'stdout' | 'stderr' | 'ready', OpenStream | undefined>>;
 
 /** Opens what the plan asks for, and a pipe to tell by that the daemon is ready. Descriptors given as numbers stay the caller's. */
 export function openStdio(plan: StdioPlan, owner: Pick<Identity, 'uid' | 'gid'>, tellsReady: boolean): OpenedStdio {
@@ -72,11 +76,16 @@ function pipeFor(plan: StdioPlan['stdout'], owner: Pick<Identity, 'uid' | 'gid'>
 let shared: Buffer | undefined;
 const PIPE_SIZE = 65_536;
 
-function readerOf(pipe: PipeEnds | undefined, plan: StdioPlan['stdout']): Readable | undefined {
+function readerOf(pipe: PipeEnds | undefined, plan: StdioPlan['stdout']): OpenStream | undefined {
   if (pipe === undefined) return undefined;
   closeSync(pipe.write);
-  const options = { fd: pipe.read, readable: true, writable: false };
-  return typeof plan === 'object' ? receivingSocket(options, plan) : new Socket(options);
+  return streamBehind(pipe.read, plan);
+}
+
+/** The stream of an open read end. */
+export function streamBehind(fd: number, plan: StdioPlan['stdout']): OpenStream {
+  const options = { fd, readable: true, writable: false };
+  return { fd, stream: typeof plan === 'object' ? receivingSocket(options, plan) : new Socket(options) };
 }
 
 function receivingSocket(options: SocketConstructorOpts, receiver: OutputReceiver): OutputStream {

@@ -15,5 +15,10 @@ export function holdSupervisor(paths: Paths): SupervisorHold | undefined {
     closeSync(fd);
     return undefined;
   }
-  return { release: () => closeSync(fd) };
+  return holdBehind(fd);
+}
+
+/** The hold of the process that this one takes the place of. */
+export function holdBehind(fd: number): SupervisorHold {
+  return { lock: { fd }, release: () => closeSync(fd) };
 }

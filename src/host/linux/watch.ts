@@ -1,10 +1,13 @@
 import { closeSync, readSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { RootPlan } from '../../sandbox/plan.ts';
+import type { Descriptor } from '../handover.ts';
 import type { Ending, Sandbox } from '../host.ts';
 import { addon, type ChildEnd, type Poll, type Spawned } from './addon.ts';
 import { diedWhileBuilding, launchError } from './launch-error.ts';
+import type { PrivateLiveness } from './native-files.ts';
 import { type ErrorRecord, readErrorRecord, readStatusRecords, type StatusRecord } from './records.ts';
+import type { OpenStream, OpenStreams } from './stdio.ts';
 
 /** A sandbox whose daemon's end is known a little before its own. */
 export interface LaunchedSandbox extends Sandbox {
@@ -12,17 +15,33 @@ export interface LaunchedSandbox extends Sandbox {
   readonly daemonEnded: Promise<Ending>;
   /** The daemon's own pid as PID 1 sees it: a host pid where there is no PID namespace. Undefined until `started`. */
   readonly daemonPid: number | undefined;
+  /**
+   * What the process that takes this one's place needs to follow it. Undefined where it is ending, or could not be started:
+   * soon there will be nothing to hand over.
+   */
+  handOver(): HandedSandbox | undefined;
 }
 
-export interface WatchOptions {
+export interface HandedSandbox {
+  readonly spawned: FollowedProcess;
+  readonly stdout: Descriptor | undefined;
+  readonly stderr: Descriptor | undefined;
+  readonly ready: Descriptor | undefined;
+  readonly liveness: Descriptor | undefined;
+  readonly daemonPid: number | undefined;
+}
+
+/** As `Spawned`; `error` is -1 where its end has come already: the daemon was executed. */
+export type FollowedProcess = Pick<Spawned, 'pid'> & Readonly<Record<'pidfd' | 'error' | 'status', Descriptor>>;
+
+export interface WatchOptions extends OpenStreams {
   readonly leftOut: RootPlan['leftOut'];
-  readonly stdout: Readable | undefined;
-  readonly stderr: Readable | undefined;
-  readonly ready?: Readable | undefined;
   /** Asked when the daemon has ended and when the sandbox is gone. */
   readonly oomKilled: () => boolean;
-  /** How to end everything, where SIGKILL to the first process is not it. Called in any case when all is over. */
-  readonly end?: () => void;
+  /** Ends everything, where SIGKILL to the first process is not the way. Ended in any case when all is over. */
+  readonly liveness?: PrivateLiveness;
+  /** Of one that is taken over. */
+  readonly daemonPid?: number;
 }
 
 const SIGKILL = 9;
@@ -30,8 +49,10 @@ const SIGKILL = 9;
 const RECORD_LIMIT = 4096;
 
 /** Follows a spawned metactl-init from its exec-error pipe, its status pipe and its pidfd to its end. */
-export function watchSandbox(spawned: Spawned, options: WatchOptions): LaunchedSandbox {
-  return new WatchedSandbox(spawned, options);
+export function watchSandbox(spawned: Spawned | FollowedProcess, options: WatchOptions): LaunchedSandbox {
+  const number = (one: number | Descriptor) => (typeof one === 'number' ? one : one.fd);
+  const { pid, pidfd, error, status } = spawned;
+  return new WatchedSandbox({ pid, pidfd: number(pidfd), error: number(error), status: number(status) }, options);
 }
 
 type Ended = Extract<StatusRecord, { kind: 'ended' }>;
@@ -55,11 +76,14 @@ function deferred<T>(): Deferred<T> {
 /** A watched descriptor that is closed once, and not read after that. */
 class Watched {
   readonly fd: number;
-  readonly #poll: Poll;
-  #open = true;
+  #poll: Poll | undefined;
+  #open: boolean;
 
+  /** @param fd -1: closed from the beginning. */
   constructor(fd: number, onReady: () => void) {
     this.fd = fd;
+    this.#open = fd >= 0;
+    if (!this.#open) return;
     this.#poll = addon().poll(fd, () => {
       if (this.#open) onReady();
     });
@@ -73,8 +97,13 @@ class Watched {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#poll.close();
+    this.#poll?.close();
     closeSync(this.fd);
+  }
+
+  /** By its number, -1 where it is closed. */
+  handOver(): Descriptor {
+    return { fd: this.#open ? this.fd : -1 };
   }
 }
 
@@ -97,15 +126,17 @@ class WatchedSandbox implements LaunchedSandbox {
 
   constructor(spawned: Spawned, options: WatchOptions) {
     this.pid = spawned.pid;
-    this.stdout = options.stdout;
-    this.stderr = options.stderr;
-    if (options.ready !== undefined) this.ready = options.ready;
+    this.stdout = options.stdout?.stream;
+    this.stderr = options.stderr?.stream;
+    if (options.ready !== undefined) this.ready = options.ready.stream;
     this.#options = options;
+    this.#daemonPid = options.daemonPid;
     this.#error = new Watched(spawned.error, () => this.#readError());
     this.#status = new Watched(spawned.status, () => this.#readStatus());
     this.#pidfd = new Watched(spawned.pidfd, () => this.#reap());
     // Whoever does not wait for the start learns about its failure from `ended`.
     this.#started.promise.catch(() => {});
+    if (spawned.error < 0) this.#started.resolve();
   }
 
   get started(): Promise<void> {
@@ -130,8 +161,23 @@ class WatchedSandbox implements LaunchedSandbox {
 
   kill(): void {
     if (this.#gone) return;
-    if (this.#options.end !== undefined) this.#options.end();
+    if (this.#options.liveness !== undefined) this.#options.liveness.end();
     else addon().pidfdSendSignal(this.#pidfd.fd, SIGKILL);
+  }
+
+  handOver(): HandedSandbox | undefined {
+    if (this.#gone || this.#record !== undefined || this.#failure !== undefined) return undefined;
+    const { stdout, stderr, ready, liveness } = this.#options;
+    if (liveness !== undefined && liveness.write === undefined) return undefined;
+    const [pidfd, error, status] = [this.#pidfd, this.#error, this.#status].map((one) => one.handOver());
+    return {
+      spawned: { pid: this.pid, pidfd: pidfd!, error: error!, status: status! },
+      stdout: descriptorOf(stdout),
+      stderr: descriptorOf(stderr),
+      ready: descriptorOf(ready),
+      liveness: liveness?.write === undefined ? undefined : { fd: liveness.write },
+      daemonPid: this.#daemonPid,
+    };
   }
 
   /** A record says what failed. The end without one says "executed", if PID 1 had come as far as to say it is ready. */
@@ -169,7 +215,7 @@ class WatchedSandbox implements LaunchedSandbox {
     this.#readStatus();
     this.#readError();
     for (const watched of [this.#error, this.#status, this.#pidfd]) watched.close();
-    this.#options.end?.();
+    this.#options.liveness?.end();
     const ending = this.#ending(end);
     this.#daemonEnded.resolve(ending);
     this.#ended.resolve(ending);
@@ -193,6 +239,10 @@ class WatchedSandbox implements LaunchedSandbox {
       maxRss: 0,
     };
   }
+}
+
+function descriptorOf(one: OpenStream | undefined): Descriptor | undefined {
+  return one === undefined || one.stream.destroyed ? undefined : { fd: one.fd };
 }
 
 /** What a non-blocking pipe holds now: empty at its end, undefined where nothing is there yet. */

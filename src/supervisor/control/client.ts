@@ -1,6 +1,15 @@
 import { createConnection } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, MetactlError } from '../../util/error.ts';
-import { type Answer, encode, errorOf, LineReader, LONGEST_ANSWER, PROTOCOL_VERSION } from './protocol.ts';
+import {
+  type Answer,
+  encode,
+  errorOf,
+  LineReader,
+  LONGEST_ANSWER,
+  PROTOCOL_VERSION,
+  type Request,
+} from './protocol.ts';
 
 export interface AskOptions {
   /** Milliseconds that the supervisor may say nothing; it says every two seconds that it lives. */
@@ -10,17 +19,37 @@ export interface AskOptions {
 
 const SILENCE = 15_000;
 
+/** Milliseconds that a supervisor may take to be replaced by another process. */
+const MOVING = 60_000;
+const PAUSE = 20;
+
 /**
- * Asks a supervisor and waits for its answer.
+ * Asks a supervisor and waits for its answer; also where another process takes its place meanwhile.
  * @returns the result. @throws MetactlError of the supervisor; METACTL_NO_SUPERVISOR (3) where none listens there,
  * METACTL_NO_ANSWER where it is silent, METACTL_SUPERVISOR_ENDED where it goes away, METACTL_NEEDS_ROOT (77).
  */
-export function ask(
+export async function ask(
   path: string,
   verb: string,
   request: Readonly<Record<string, unknown>> = {},
-  { silence = SILENCE, onEvent }: AskOptions = {},
+  options: AskOptions = {},
 ): Promise<unknown> {
+  let next: Readonly<Record<string, unknown>> = { ...request, verb };
+  for (const end = performance.now() + MOVING; ; await sleep(PAUSE)) {
+    const answer = await askOnce(path, next, options);
+    if (!('next' in answer)) return answer.result;
+    if (performance.now() > end) throw noAnswer(path, MOVING);
+    next = answer.next;
+  }
+}
+
+type OneAnswer = { readonly result: unknown } | { readonly next: Readonly<Record<string, unknown>> };
+
+function askOnce(
+  path: string,
+  request: Readonly<Record<string, unknown>>,
+  { silence = SILENCE, onEvent }: AskOptions,
+): Promise<OneAnswer> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(path);
     const reader = new LineReader(LONGEST_ANSWER);
@@ -32,13 +61,13 @@ export function ask(
       const answer = parseAnswer(line);
       if (answer === undefined || answer.v !== PROTOCOL_VERSION) return fail(notOurs(path));
       if (answer.error !== undefined) return fail(errorOf(answer.error));
-      if ('result' in answer) {
+      if ('result' in answer || answer.next !== undefined) {
         socket.destroy();
-        resolve(answer.result);
+        resolve(answer.next === undefined ? { result: answer.result } : { next: answer.next });
       } else if ('event' in answer) onEvent?.(answer.event);
     };
     socket.setTimeout(silence, () => fail(noAnswer(path, silence)));
-    socket.on('connect', () => socket.write(encode({ ...request, v: PROTOCOL_VERSION, id: 1, verb })));
+    socket.on('connect', () => socket.write(encode({ ...request, v: PROTOCOL_VERSION, id: 1 } as Request)));
     socket.on('error', (error: NodeJS.ErrnoException) => fail(connectError(path, error)));
     socket.on('close', () => fail(ended(path)));
     socket.on('data', (chunk: Buffer) => {

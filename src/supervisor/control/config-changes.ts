@@ -17,18 +17,27 @@ export class ConfigChanges {
   readonly #app: string;
   readonly #options: ChangesOptions;
   readonly #files: readonly string[];
+  /** Of the files as they were. */
+  readonly signature: string;
   #signature: string;
   /** As it is now; undefined: as it was. */
   #config: LoadedConfig | undefined;
   #broken = false;
 
-  constructor(paths: Paths, config: Pick<LoadedConfig, 'app' | 'directory'>, options: ChangesOptions) {
+  /** @param signature of the files as they were; as they are now, unless told. */
+  constructor(
+    paths: Paths,
+    config: Pick<LoadedConfig, 'app' | 'directory'>,
+    options: ChangesOptions,
+    signature?: string,
+  ) {
     this.#paths = paths;
     this.#app = config.app;
     this.#options = options;
     const { defaults, site, node } = administratorsFiles(paths, config.app);
     this.#files = [paths.metactlConf, defaults, site, node, config.directory, join(config.directory, '.metactl')];
-    this.#signature = signatureOf(this.#files);
+    this.signature = signature ?? signatureOf(this.#files);
+    this.#signature = this.signature;
   }
 
   /** Keys that are not as in `before`; none where the configuration can't be read now: `why` and `check` tell that. */

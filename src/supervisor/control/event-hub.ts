@@ -40,6 +40,17 @@ export class EventHub {
     return this.#add({ app, daemon, event: 'warning', state: null, text });
   }
 
+  /** Goes on behind what another process kept. */
+  goOn(kept: readonly EventRecord[], seq: number): void {
+    this.#kept.push(...kept);
+    this.#seq = seq;
+  }
+
+  /** Of the last one. */
+  get seq(): number {
+    return this.#seq;
+  }
+
   /** Oldest first. */
   get kept(): readonly EventRecord[] {
     return this.#kept;

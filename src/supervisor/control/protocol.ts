@@ -4,7 +4,8 @@ import { quoted } from '../../util/escape.ts';
 /**
  * The control protocol (DESIGN §4): one JSON object a line, both ways, over a unix socket in /run/metactl. A request is
  * `{v, id, verb, …}`. It is answered by any number of `{v, id, event}` and one `{v, id, result}` or `{v, id, error}`.
- * `{v, id}` alone says that the supervisor lives and still works on it.
+ * `{v, id}` alone says that the supervisor lives and still works on it; `{v, id, next}` that another process takes its place
+ * and has to be asked what `next` says.
  */
 export const PROTOCOL_VERSION = 1;
 
@@ -39,6 +40,8 @@ export interface Answer {
   readonly event?: unknown;
   readonly result?: unknown;
   readonly error?: ErrorRecord;
+  /** Another process takes the supervisor's place: it wants to be asked this instead, on a connection of its own. */
+  readonly next?: Readonly<Record<string, unknown>>;
 }
 
 /** Pure. */
@@ -109,6 +112,11 @@ export class LineReader {
 
   constructor(longest: number) {
     this.#longest = longest;
+  }
+
+  /** The beginning of a line. */
+  get rest(): Buffer {
+    return Buffer.concat(this.#pieces);
   }
 
   get overflowed(): boolean {

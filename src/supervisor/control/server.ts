@@ -1,26 +1,16 @@
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
+import type { Descriptor } from '../../host/handover.ts';
 import type { Host } from '../../host/host.ts';
 import { MetactlError } from '../../util/error.ts';
-import {
-  type Answer,
-  encode,
-  errorRecord,
-  LineReader,
-  LONGEST_REQUEST,
-  PROTOCOL_VERSION,
-  type Request,
-  readRequest,
-  refuse,
-  SIGN_OF_LIFE,
-  unknownVerb,
-} from './protocol.ts';
+import { Client } from './client-connection.ts';
+import { encode, type Request, refuse } from './protocol.ts';
 
 /** How a handler tells what happens while it works. */
 export interface Conversation {
   /** Sends an event. A client that doesn't read loses the connection. */
   send(event: unknown): void;
-  /** Aborted when the client goes away. */
+  /** Aborted when the client goes away, or by MOVED. */
   readonly gone: AbortSignal;
 }
 
@@ -35,16 +25,27 @@ export interface ControlOptions {
 
 /** Each costs a few descriptors; more than this is no administrator. */
 const MOST_CLIENTS = 64;
-/** Milliseconds that a connection may stay without a request at work. */
-const PATIENCE = 30_000;
 /** Bytes of sockaddr_un's path without its NUL. Node binds to what fits of a longer one. */
 const LONGEST_PATH = 107;
-/** Bytes that a client may leave unread. */
-const MOST_BACKLOG = 4 * 1024 * 1024;
 
 export interface ControlServer {
+  /**
+   * Tells all clients whose requests are at work how to go on with the process that takes this one's place; returns when
+   * they are told. Who connects or asks then is told the same, until `stay`.
+   */
+  move(): Promise<void>;
+  /** It is this process after all. */
+  stay(): void;
+  /** In the same turn of the event loop in which this process is replaced. */
+  handOver(): HandedControl;
   /** Ends conversations and takes the socket away. */
   close(): Promise<void>;
+}
+
+/** The listening socket, and clients that have asked nothing yet, each with the beginning of its request. */
+export interface HandedControl {
+  readonly listener: Descriptor;
+  readonly clients: readonly { readonly socket: Descriptor; readonly begun: Uint8Array }[];
 }
 
 /**
@@ -52,24 +53,31 @@ export interface ControlServer {
  * nobody else listens there: what is at `path` is of a supervisor that is dead.
  * @throws MetactlError METACTL_CONTROL_SOCKET where it can't be made.
  */
-export async function listenControl(path: string, options: ControlOptions): Promise<ControlServer> {
-  const clients = new Set<Socket>();
+export async function listenControl(
+  path: string,
+  options: ControlOptions,
+  handed?: HandedControl,
+): Promise<ControlServer> {
+  const clients = new Map<Socket, Client>();
   const most = options.limits?.clients ?? MOST_CLIENTS;
-  const server = createServer((socket) => {
+  let moving = false;
+  const welcome = (socket: Socket, begun?: Uint8Array) => {
     socket.on('error', () => {});
     if (!isAllowed(socket, options.host)) return void socket.destroy();
     if (clients.size >= most) {
       socket.end(encode(refuse(null, 'METACTL_TOO_MANY_CLIENTS', `there are ${most} clients already`)));
       return;
     }
-    clients.add(socket);
     socket.on('close', () => clients.delete(socket));
-    converse(socket, options);
-  });
+    clients.set(socket, new Client(socket, options, () => moving, begun));
+  };
+  const server = createServer((socket) => welcome(socket));
   if (Buffer.byteLength(path) > LONGEST_PATH) throw tooLong(path);
   try {
-    rmSync(path, { force: true });
-    await listen(server, path);
+    if (handed === undefined) {
+      rmSync(path, { force: true });
+      await listen(server, path);
+    } else await listenBehind(server, handed.listener.fd);
   } catch (error) {
     const { code = 'EIO', syscall } = error as NodeJS.ErrnoException;
     throw new MetactlError(`can't listen on ${path}: ${code}`, {
@@ -84,14 +92,32 @@ export async function listenControl(path: string, options: ControlOptions): Prom
   // A client that goes away without us must not end us, nor does a socket keep a process that has nothing to run.
   server.on('error', () => {});
   server.unref();
+  for (const { socket, begun } of handed?.clients ?? []) welcome(new Socket({ fd: socket.fd }), begun);
   return {
+    async move() {
+      moving = true;
+      await Promise.all([...clients.values()].map((client) => client.move()));
+    },
+    stay: () => {
+      moving = false;
+    },
+    handOver: () => ({
+      listener: { fd: fdOf(server)! },
+      clients: [...clients.values()].flatMap((client) => client.handOver() ?? []),
+    }),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        for (const client of clients) client.destroy();
+        for (const client of clients.keys()) client.destroy();
         rmSync(path, { force: true });
       }),
   };
+}
+
+/** The descriptor behind one of Node's sockets. */
+function fdOf(socket: Socket | Server): number | undefined {
+  const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } };
+  return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;
 }
 
 function tooLong(path: string): MetactlError {
@@ -120,56 +146,25 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
+/** A socket that the process before listened on already. */
+function listenBehind(server: Server, fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ fd }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
 /** Root, or who runs this supervisor. Where the kernel doesn't say who it is, it's nobody. */
 function isAllowed(socket: Socket, host: Pick<Host, 'peerUid'>): boolean {
-  const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly fd?: number } };
-  if (typeof handle?.fd !== 'number' || handle.fd < 0) return false;
+  const fd = fdOf(socket);
+  if (fd === undefined) return false;
   try {
-    const uid = host.peerUid(handle.fd);
+    const uid = host.peerUid(fd);
     return uid === 0 || uid === process.geteuid?.();
   } catch {
     return false;
   }
-}
-
-function converse(socket: Socket, { handlers, limits = {} }: ControlOptions): void {
-  const reader = new LineReader(LONGEST_REQUEST);
-  const patience = limits.patience ?? PATIENCE;
-  const backlog = limits.backlog ?? MOST_BACKLOG;
-  const gone = new AbortController();
-  let working = 0;
-  const send = (answer: Answer) => {
-    if (socket.destroyed || socket.writableEnded) return;
-    socket.write(encode(answer));
-    if (socket.writableLength > backlog) socket.destroy();
-  };
-  const work = async (request: Request) => {
-    const { id, verb } = request;
-    const handler = Object.hasOwn(handlers, verb) ? handlers[verb] : undefined;
-    if (handler === undefined) return send(unknownVerb(request, Object.keys(handlers)));
-    working++;
-    socket.setTimeout(0);
-    const alive = setInterval(() => send({ v: PROTOCOL_VERSION, id }), SIGN_OF_LIFE);
-    try {
-      const conversation = { send: (event: unknown) => send({ v: PROTOCOL_VERSION, id, event }), gone: gone.signal };
-      send({ v: PROTOCOL_VERSION, id, result: (await handler(request, conversation)) ?? null });
-    } catch (error) {
-      send({ v: PROTOCOL_VERSION, id, error: errorRecord(error) });
-    } finally {
-      clearInterval(alive);
-      if (--working === 0) socket.setTimeout(patience);
-    }
-  };
-  socket.setTimeout(patience, () => socket.destroy());
-  socket.on('close', () => gone.abort());
-  socket.on('data', (chunk: Buffer) => {
-    for (const line of reader.push(chunk)) {
-      const read = readRequest(line);
-      if ('refusal' in read) send(read.refusal);
-      else void work(read.request);
-    }
-    if (reader.overflowed && !socket.writableEnded) {
-      socket.end(encode(refuse(null, 'METACTL_BAD_REQUEST', `a request is longer than ${LONGEST_REQUEST} bytes`)));
-    }
-  });
 }

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { OutputReceiver, Sandbox } from '../../host/host.ts';
 import type { StartOutput } from '../output.ts';
 import { LONGEST_LINE, type LogStreamName, MARK, type Origin, wholeCharacters } from './line.ts';
-import type { Sink } from './sink.ts';
+import type { HandedSink, Sink } from './sink.ts';
 
 /** Something else that wants a daemon's output as it comes; the bytes are there only during the call. */
 export interface Tap {
@@ -12,21 +12,54 @@ export interface Tap {
 
 export type Taps = Readonly<Partial<Record<'out' | 'err', Tap>>>;
 
+/** What a log hands over to the process that takes this one's place. */
+export interface HandedLog {
+  readonly sink: HandedSink;
+  /** Beginnings of lines whose ends have not come. */
+  readonly rests: Readonly<Record<'out' | 'err', Uint8Array>>;
+}
+
 /** The log of one daemon, over all of its starts. */
 export class DaemonLog {
   readonly #sink: Sink;
   readonly #taps: Taps;
   readonly #streams = new Set<LogStream>();
+  /** Of the last start. */
+  #last: Readonly<Record<'out' | 'err', LogStream>> | undefined;
+  #rests: HandedLog['rests'] | undefined;
 
-  constructor(sink: Sink, taps: Taps = {}) {
+  constructor(sink: Sink, taps: Taps = {}, handed?: HandedLog) {
     this.#sink = sink;
     this.#taps = taps;
+    this.#rests = handed?.rests;
+  }
+
+  /** Stops reading, and waits until all that was read is where it goes. @returns false where that takes longer. */
+  pause(patience: number): Promise<boolean> {
+    for (const stream of this.#streams) stream.pause();
+    return this.#sink.flush(patience);
+  }
+
+  /** Reads on. */
+  goOn(): void {
+    for (const stream of this.#streams) stream.goOn();
+  }
+
+  /** Undefined while a start that is over still has output to come. @param running whether the last one is not. */
+  handOver(running: boolean): HandedLog | undefined {
+    const { out, err } = this.#last ?? {};
+    if (!running && this.#streams.size > 0) return undefined;
+    if ([...this.#streams].some((stream) => stream !== out && stream !== err)) return undefined;
+    const none = this.#rests ?? { out: NOTHING, err: NOTHING };
+    return { sink: this.#sink.handOver(), rests: { out: out?.rest ?? none.out, err: err?.rest ?? none.err } };
   }
 
   /** For one start. */
   startOutput(): StartOutput {
-    const out = new LogStream('out', this.#sink, this.#taps.out);
-    const err = new LogStream('err', this.#sink, this.#taps.err);
+    const out = new LogStream('out', this.#sink, this.#taps.out, this.#rests?.out);
+    const err = new LogStream('err', this.#sink, this.#taps.err, this.#rests?.err);
+    this.#rests = undefined;
+    this.#last = { out, err };
     const attach = (sandbox: Sandbox) => {
       for (const [stream, readable] of [
         [out, sandbox.stdout],
@@ -64,9 +97,11 @@ class LogStream implements OutputReceiver {
   #pid = 0;
   #rest: Buffer = NOTHING;
   #finished = false;
+  #paused = false;
   #end!: () => void;
 
-  constructor(name: LogStreamName, sink: Sink, tap: Tap | undefined) {
+  constructor(name: LogStreamName, sink: Sink, tap: Tap | undefined, rest: Uint8Array = NOTHING) {
+    this.#rest = Buffer.from(rest);
     this.#name = name;
     this.#sink = sink;
     this.#tap = tap;
@@ -87,8 +122,25 @@ class LogStream implements OutputReceiver {
     const tapped = this.#tap?.push(bytes);
     const logged = this.#lines(bytes);
     if (tapped === undefined && logged === undefined) return true;
-    void Promise.all([tapped, logged]).then(() => this.#readable?.resume());
+    void Promise.all([tapped, logged]).then(() => {
+      if (!this.#paused) this.#readable?.resume();
+    });
     return false;
+  }
+
+  /** The beginning of a line. */
+  get rest(): Uint8Array {
+    return this.#rest;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#readable?.pause();
+  }
+
+  goOn(): void {
+    this.#paused = false;
+    this.#readable?.resume();
   }
 
   finish(): void {

@@ -1,6 +1,7 @@
 import type { Envelope, LineHead, LogHost, LogSocket } from '../../host/log-host.ts';
 import type { MetactlError } from '../../util/error.ts';
 import type { Origin } from './line.ts';
+import type { HandedSink } from './sink.ts';
 import { type Sent, TellingSink } from './telling-sink.ts';
 
 /** How lines are put for a log daemon. */
@@ -15,6 +16,8 @@ export interface DatagramSinkOptions {
   readonly host: Pick<LogHost, 'frame' | 'socket'>;
   readonly form: DatagramForm;
   readonly onProblem: (text: string) => void;
+  /** Of the process before this one. */
+  readonly handed?: HandedSink;
 }
 
 /** The mark alone, which tells native/datagram.cc which head to take. */
@@ -27,7 +30,7 @@ export class DatagramSink extends TellingSink {
   #closed = false;
 
   constructor(options: DatagramSinkOptions) {
-    super(options.host.frame, options.onProblem, options.form.path);
+    super(options.host.frame, options.onProblem, options.form.path, options.handed);
     this.#options = options;
   }
 

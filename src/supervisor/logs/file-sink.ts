@@ -5,6 +5,7 @@ import type { Compressor } from './compress.ts';
 import { fileHead, type Origin } from './line.ts';
 import { currentName, expiredFiles, isRotationDue, rotatedFiles, rotatedName, stampAfter } from './rotation.ts';
 import type { RotationSettings } from './settings.ts';
+import type { HandedSink } from './sink.ts';
 import { type Sent, TellingSink } from './telling-sink.ts';
 
 const writeFile = promisify(write);
@@ -19,6 +20,8 @@ export interface FileSinkOptions {
   readonly onProblem: (text: string) => void;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** Of the process before this one: then the file is open. */
+  readonly handed?: HandedSink;
 }
 
 /** Writes a daemon's lines to its file, and rotates it. What the disk refuses is counted, and told in the log itself. */
@@ -35,16 +38,31 @@ export class FileSink extends TellingSink {
 
   /** @throws MetactlError where the file can't be opened. */
   constructor(options: FileSinkOptions) {
-    super(options.host.frame, options.onProblem, `${options.directory.path}/${currentName(options.daemon)}`);
+    const { host, onProblem, directory, daemon, handed } = options;
+    super(host.frame, onProblem, `${directory.path}/${currentName(daemon)}`, handed);
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    const { fd, size, modified, endsLine } = options.directory.open(currentName(options.daemon));
+    const { fd, size, modified, endsLine } =
+      handed?.file === undefined ? directory.open(currentName(daemon)) : { ...handed.file, fd: handed.file.log.fd };
     this.#fd = fd;
     this.#size = size;
     this.#modified = modified;
     this.#torn = !endsLine;
     this.#removeExpired();
     this.#compressRest();
+  }
+
+  override handOver(): HandedSink {
+    const { directory } = this.#options;
+    const file = {
+      directory: { fd: directory.fd },
+      path: directory.path,
+      log: { fd: this.#fd },
+      size: this.#size,
+      modified: this.#modified,
+      endsLine: !this.#torn,
+    };
+    return { ...super.handOver(), file };
   }
 
   protected mixes(): boolean {

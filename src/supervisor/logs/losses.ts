@@ -1,6 +1,12 @@
 /** Milliseconds between two tries to write where the last one was refused. */
 const REST = 1000;
 
+/** What is not told yet, for the process that takes this one's place. */
+export interface HandedLosses {
+  readonly lost: number;
+  readonly code: string | undefined;
+}
+
 /** Counts lines that the disk or a log daemon refused, and tells of them once. */
 export class Losses {
   readonly #tell: (text: string) => void;
@@ -10,9 +16,15 @@ export class Losses {
   #until = 0;
 
   /** @param what where the lines were to go. */
-  constructor(tell: (text: string) => void, what: string) {
+  constructor(tell: (text: string) => void, what: string, handed?: HandedLosses) {
     this.#tell = tell;
     this.#what = what;
+    this.#lost = handed?.lost ?? 0;
+    this.#code = handed?.code;
+  }
+
+  handOver(): HandedLosses {
+    return { lost: this.#lost, code: this.#code };
   }
 
   /** Lines have been lost, and nobody who reads the log knows it yet. */

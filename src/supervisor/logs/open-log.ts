@@ -1,7 +1,7 @@
 import type { LogHost } from '../../host/log-host.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { Compressor } from './compress.ts';
-import { DaemonLog, type Taps } from './daemon-log.ts';
+import { DaemonLog, type HandedLog, type Taps } from './daemon-log.ts';
 import { DatagramSink } from './datagram-sink.ts';
 import { FileSink } from './file-sink.ts';
 import { journalForm, syslogForm } from './messages.ts';
@@ -19,6 +19,8 @@ export interface LogRequest {
   readonly taps?: Taps;
   /** A line for the administrator: lines begin to be lost, or are no longer. */
   readonly onProblem: (text: string) => void;
+  /** The same log in the process before this one. */
+  readonly handed?: HandedLog;
 }
 
 /**
@@ -27,21 +29,26 @@ export interface LogRequest {
  */
 export function openLog(request: LogRequest): DaemonLog | undefined {
   const sink = openSink(request);
-  return sink === undefined ? undefined : new DaemonLog(sink, request.taps);
+  return sink === undefined ? undefined : new DaemonLog(sink, request.taps, request.handed);
 }
 
-function openSink({ host, paths, app, daemon, settings, compressor, onProblem }: LogRequest): Sink | undefined {
+function openSink(request: LogRequest): Sink | undefined {
+  const { host, paths, app, daemon, settings, compressor, onProblem } = request;
+  const before = request.handed?.sink;
+  const handed = before === undefined ? {} : { handed: before };
   switch (settings.to) {
     case 'stdout':
       return undefined;
     case 'journal':
-      return new DatagramSink({ host, form: journalForm(host.sockets.journal, app, daemon), onProblem });
+      return new DatagramSink({ host, form: journalForm(host.sockets.journal, app, daemon), onProblem, ...handed });
     case 'syslog':
-      return new DatagramSink({ host, form: syslogForm(host.sockets.syslog, app, daemon), onProblem });
+      return new DatagramSink({ host, form: syslogForm(host.sockets.syslog, app, daemon), onProblem, ...handed });
     default: {
-      const directory = host.directory(paths, app, true)!;
+      const file = before?.file;
+      const directory =
+        file === undefined ? host.directory(paths, app, true)! : host.directoryBehind(file.directory.fd, file.path);
       try {
-        return new FileSink({ host, directory, daemon, rotation: settings.rotation, compressor, onProblem });
+        return new FileSink({ host, directory, daemon, rotation: settings.rotation, compressor, onProblem, ...handed });
       } catch (error) {
         directory.close();
         throw error;

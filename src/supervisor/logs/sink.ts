@@ -1,5 +1,20 @@
+import type { Descriptor } from '../../host/handover.ts';
 import type { LineHead, LogHost } from '../../host/log-host.ts';
 import { LONGEST_LINE, MARK, type Origin } from './line.ts';
+import type { HandedLosses } from './losses.ts';
+
+/** What a sink hands over to the process that takes this one's place, once it is idle. */
+export interface HandedSink {
+  readonly losses: HandedLosses;
+  readonly file?: {
+    readonly directory: Descriptor;
+    readonly path: string;
+    readonly log: Descriptor;
+    readonly size: number;
+    readonly modified: number;
+    readonly endsLine: boolean;
+  };
+}
 
 /** Where a daemon's lines go. */
 export interface Sink {
@@ -8,6 +23,10 @@ export interface Sink {
    * @returns undefined, or a promise to wait for before it is given more: whoever reads a pipe stops reading until then.
    */
   push(input: Uint8Array, origin: Origin, last?: number): Promise<void> | undefined;
+  /** Resolves when all of it is where it goes, or lost, with true; with false where it takes longer. Never rejects. */
+  flush(patience: number): Promise<boolean>;
+  /** Only when nothing was pushed since `flush`. */
+  handOver(): HandedSink;
   /** Resolves when all of it is where it goes, or lost; waits at most so many milliseconds. Never rejects. */
   close(patience: number): Promise<void>;
 }
@@ -87,16 +106,22 @@ export abstract class BufferedSink implements Sink {
     void inTurn(() => this.retry()).then(() => this.#done());
   }
 
+  abstract handOver(): HandedSink;
+
+  async flush(patience: number): Promise<boolean> {
+    if (!this.#busy) return true;
+    let timer: NodeJS.Timeout | undefined;
+    const idle = new Promise<boolean>((resolve) => this.#idle.push(() => resolve(true)));
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), patience);
+    });
+    const done = await Promise.race([idle, late]);
+    clearTimeout(timer);
+    return done;
+  }
+
   async close(patience: number): Promise<void> {
-    if (this.#busy) {
-      let timer: NodeJS.Timeout | undefined;
-      const idle = new Promise<void>((resolve) => this.#idle.push(resolve));
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, patience);
-      });
-      await Promise.race([idle, late]);
-      clearTimeout(timer);
-    }
+    await this.flush(patience);
     // A thread that still writes does so by a number, which must not become another file's.
     if (this.#busy) {
       this.#endsLater = true;

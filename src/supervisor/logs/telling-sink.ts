@@ -1,7 +1,7 @@
 import type { LogHost } from '../../host/log-host.ts';
 import { LONGEST_LINE, MARK, type Origin } from './line.ts';
 import { Losses } from './losses.ts';
-import { BufferedSink, lineCount } from './sink.ts';
+import { BufferedSink, type HandedSink, lineCount } from './sink.ts';
 
 /** A little more than `Losses` rests. ms */
 const RETRY = 1010;
@@ -23,10 +23,15 @@ export abstract class TellingSink extends BufferedSink {
   readonly #losses: Losses;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(frame: LogHost['frame'], onProblem: (text: string) => void, what: string) {
+  constructor(frame: LogHost['frame'], onProblem: (text: string) => void, what: string, handed?: HandedSink) {
     super(frame);
     this.#frame = frame;
-    this.#losses = new Losses(onProblem, what);
+    this.#losses = new Losses(onProblem, what, handed?.losses);
+    if (this.#losses.pending) this.#retryLater();
+  }
+
+  handOver(): HandedSink {
+    return { losses: this.#losses.handOver() };
   }
 
   /** Never rejects. */
@@ -65,6 +70,10 @@ export abstract class TellingSink extends BufferedSink {
 
   #refused(error: string, lines: number): void {
     this.#losses.refused(error, lines, performance.now());
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.poke(), RETRY).unref();
   }

@@ -4,6 +4,8 @@ import { ask } from './probe.ts';
 import type { HealthSettings } from './settings.ts';
 
 export interface HealthWatch {
+  /** Failures in a row until now; kept up to date. */
+  failures: number;
   /** Milliseconds that the daemon runs already. */
   readonly uptime: () => number;
   /** It failed as often as it may: once, until it is well again. */
@@ -15,18 +17,17 @@ export interface HealthWatch {
 export async function watchHealth(
   inside: Inside,
   { probe, interval, timeout, threshold, grace }: HealthSettings,
-  { uptime, unwell, well }: HealthWatch,
+  watch: HealthWatch,
   end: AbortSignal,
 ): Promise<void> {
-  let failures = 0;
   while (!end.aborted) {
     await sleep(interval, undefined, { signal: end, ref: false }).catch(() => {});
     if (end.aborted) return;
     const problem = await ask(inside, probe, timeout, end);
     if (end.aborted) return;
     if (problem === undefined) {
-      if (failures >= threshold) well();
-      failures = 0;
-    } else if (uptime() >= grace && ++failures === threshold) unwell(problem);
+      if (watch.failures >= threshold) watch.well();
+      watch.failures = 0;
+    } else if (watch.uptime() >= grace && ++watch.failures === threshold) watch.unwell(problem);
   }
 }

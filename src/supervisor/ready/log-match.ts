@@ -6,13 +6,21 @@ export type LineMatcher = (line: string) => boolean;
 /** A line longer than this is matched by its beginning. */
 const LONGEST_LINE = 16 * 1024;
 
+/** A watch that is on. */
+export interface LineWatch {
+  /** Ends it. */
+  stop(): void;
+  /** The beginning of a line whose end has not come. */
+  readonly rest: string;
+}
+
 /**
  * Watches a stream for a line that matches, beside whoever reads the stream: it neither reads nor holds anything up.
- * Made in the same turn in which the reader begins, or later. @returns a function that ends the watch.
+ * Made in the same turn in which the reader begins, or later. @param begun what came of the line before.
  */
-export function watchLines(stream: OutputStream, matches: LineMatcher, found: () => void): () => void {
+export function watchLines(stream: OutputStream, matches: LineMatcher, found: () => void, begun = ''): LineWatch {
   const event = stream.received === true ? 'bytes' : 'data';
-  let rest = '';
+  let rest = begun;
   let tooLong = false;
   const stop = () => {
     stream.off(event, onData);
@@ -37,7 +45,12 @@ export function watchLines(stream: OutputStream, matches: LineMatcher, found: ()
     found();
   };
   stream.on(event, onData);
-  return stop;
+  return {
+    stop,
+    get rest() {
+      return rest;
+    },
+  };
 }
 
 /**

@@ -4,10 +4,10 @@ import { getSystemErrorName } from 'node:util';
 import type { Sandbox } from '../../host/host.ts';
 import type { Notification, NotifySocket } from '../../host/notify.ts';
 import { formatDuration } from '../../util/duration.ts';
-import type { Readiness, ReadinessReport } from '../state/types.ts';
-import { watchHealth } from './health.ts';
+import type { HandedReadiness, Readiness, ReadinessReport } from '../state/types.ts';
+import { type HealthWatch, watchHealth } from './health.ts';
 import type { Inside } from './inside.ts';
-import { watchLines } from './log-match.ts';
+import { type LineWatch, watchLines } from './log-match.ts';
 import { type NotifyMessage, parseNotification } from './notify-message.ts';
 import { ask, pauseAfter } from './probe.ts';
 import type { AskedProbe, Condition, HealthSettings, ReadinessSettings } from './settings.ts';
@@ -27,9 +27,19 @@ export interface ReadinessWorld {
 /** How long one attempt to find a daemon ready may take, where no `health.timeout` says so. ms */
 const ATTEMPT = 3000;
 
+/** What the watch of the same start knew in the process before this one, and what this one's clock shows more, in ms. */
+export interface ResumedReadiness {
+  readonly handed: HandedReadiness;
+  readonly by: number;
+}
+
 /** Watches one start of one daemon; made anew for each. */
-export function watchReadiness(settings: ReadinessSettings, world: ReadinessWorld): Readiness {
-  return new ReadinessWatch(settings, world);
+export function watchReadiness(
+  settings: ReadinessSettings,
+  world: ReadinessWorld,
+  resumed?: ResumedReadiness,
+): Readiness {
+  return new ReadinessWatch(settings, world, resumed);
 }
 
 class ReadinessWatch implements Readiness {
@@ -47,11 +57,45 @@ class ReadinessWatch implements Readiness {
   #reloading = false;
   /** Why it was not ready at the last attempt. */
   #lastProblem = '';
+  readonly #health: HealthWatch;
+  #lines: Partial<Record<'stdout' | 'stderr', LineWatch>> = {};
+  #resumed: ResumedReadiness | undefined;
 
-  constructor(settings: ReadinessSettings, world: ReadinessWorld) {
+  constructor(settings: ReadinessSettings, world: ReadinessWorld, resumed?: ResumedReadiness) {
     this.#settings = settings;
     this.#world = world;
     this.#watchdog = new Watchdog(settings.watchdog, () => this.#report({ type: 'watchdog' }));
+    this.#health = {
+      failures: 0,
+      uptime: () => performance.now() - this.#startedAt,
+      unwell: (problem) => this.#unwell(problem),
+      well: () => this.#well(),
+    };
+    if (resumed !== undefined) this.#resume(resumed);
+  }
+
+  #resume({ handed, by }: ResumedReadiness): void {
+    this.#resumed = { handed, by };
+    this.#ready = handed.ready;
+    this.#reloading = handed.reloading;
+    this.#startedAt = handed.startedAt === 0 ? 0 : handed.startedAt + by;
+    this.#lastProblem = handed.lastProblem;
+    this.#health.failures = handed.unwell;
+    for (const line of handed.told) this.#told.add(line);
+  }
+
+  handOver(): HandedReadiness {
+    return {
+      ready: this.#ready,
+      reloading: this.#reloading,
+      startedAt: this.#startedAt,
+      deadlineAt: this.#deadline === undefined ? Number.POSITIVE_INFINITY : this.#deadlineAt,
+      lastProblem: this.#lastProblem,
+      told: [...this.#told],
+      watchdog: this.#watchdog.handOver(),
+      unwell: this.#health.failures,
+      lines: { stdout: this.#lines.stdout?.rest ?? '', stderr: this.#lines.stderr?.rest ?? '' },
+    };
   }
 
   watch(sandbox: Sandbox, report: (report: ReadinessReport) => void): void {
@@ -61,7 +105,7 @@ class ReadinessWatch implements Readiness {
     this.#world.notify?.listen(sandbox.pid, (message) => this.#hear(message));
     const { ready } = this.#settings;
     if (sandbox.ready !== undefined) this.#watchDescriptor(sandbox.ready);
-    if (ready?.kind === 'log') queueMicrotask(() => this.#watchOutput(sandbox, ready.matches));
+    if (ready?.kind === 'log' && !this.#ready) queueMicrotask(() => this.#watchOutput(sandbox, ready.matches));
     sandbox.started.then(
       () => this.#begin(sandbox),
       () => {},
@@ -78,7 +122,8 @@ class ReadinessWatch implements Readiness {
 
   #begin(sandbox: Sandbox): void {
     if (this.#end.signal.aborted) return;
-    this.#startedAt = performance.now();
+    // Not where the process before has begun already.
+    if (this.#startedAt === 0) this.#startedAt = performance.now();
     const { ready, readyTimeout, health } = this.#settings;
     const probe = ready !== undefined && isAsked(ready) ? ready : undefined;
     if (probe !== undefined || health !== undefined) {
@@ -90,7 +135,9 @@ class ReadinessWatch implements Readiness {
       this.#settled();
       return;
     }
-    this.#setDeadline(readyTimeout);
+    const { handed, by } = this.#resumed ?? {};
+    if (handed === undefined || handed.startedAt === 0) this.#setDeadline(readyTimeout);
+    else this.#setDeadline(Math.max(handed.deadlineAt + by! - performance.now(), 1));
     if (probe !== undefined) void this.#askUntilReady(probe);
   }
 
@@ -136,16 +183,21 @@ class ReadinessWatch implements Readiness {
     }
   }
 
-  #watchOutput({ stdout, stderr }: Sandbox, matches: (line: string) => boolean): void {
-    const stops: (() => void)[] = [];
+  #watchOutput(sandbox: Sandbox, matches: (line: string) => boolean): void {
+    const stop = () => {
+      for (const watch of Object.values(this.#lines)) watch.stop();
+      this.#lines = {};
+    };
     const found = () => {
-      for (const stop of stops) stop();
+      stop();
       this.#becomeReady();
     };
-    for (const stream of [stdout, stderr]) if (stream !== undefined) stops.push(watchLines(stream, matches, found));
-    this.#end.signal.addEventListener('abort', () => {
-      for (const stop of stops) stop();
-    });
+    for (const name of ['stdout', 'stderr'] as const) {
+      const stream = sandbox[name];
+      const begun = this.#resumed?.handed.lines[name];
+      if (stream !== undefined) this.#lines[name] = watchLines(stream, matches, found, begun);
+    }
+    this.#end.signal.addEventListener('abort', stop);
   }
 
   /** A newline, as with s6. What else comes is read, so that nobody waits for a reader. */
@@ -173,7 +225,9 @@ class ReadinessWatch implements Readiness {
   /** It has started: health and watchdog count from now on. */
   #settled(): void {
     this.#ready = true;
-    this.#watchdog.start();
+    const { handed, by } = this.#resumed ?? {};
+    if (handed?.ready === true && handed.startedAt > 0) this.#watchdog.goOn(handed.watchdog, by!);
+    else this.#watchdog.start();
     const { health } = this.#settings;
     if (health !== undefined) void this.#watchHealth(health);
   }
@@ -181,15 +235,11 @@ class ReadinessWatch implements Readiness {
   async #watchHealth(health: HealthSettings): Promise<void> {
     const inside = await this.#inside?.catch(() => undefined);
     if (inside === undefined || this.#end.signal.aborted) return;
-    const watch = {
-      uptime: () => performance.now() - this.#startedAt,
-      unwell: (problem: string) => this.#unwell(health, `not well ${health.threshold} times in a row: ${problem}`),
-      well: () => this.#well(health),
-    };
-    await watchHealth(inside, health, watch, this.#end.signal);
+    await watchHealth(inside, health, this.#health, this.#end.signal);
   }
 
-  #well({ action }: HealthSettings): void {
+  #well(): void {
+    const { action } = this.#settings.health!;
     if (action === 'none') this.#status('');
     else if (action === 'alert') {
       this.#report({ type: 'ready' });
@@ -197,7 +247,9 @@ class ReadinessWatch implements Readiness {
     }
   }
 
-  #unwell({ action }: HealthSettings, reason: string): void {
+  #unwell(problem: string): void {
+    const { action, threshold } = this.#settings.health!;
+    const reason = `not well ${threshold} times in a row: ${problem}`;
     if (action === 'restart') this.#report({ type: 'failed', reason });
     else if (action === 'alert') this.#report({ type: 'degraded', reason });
     else this.#status(reason);

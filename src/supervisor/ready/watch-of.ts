@@ -1,23 +1,27 @@
-import type { AppHandle } from '../../host/host.ts';
+import type { AppHandle, Host } from '../../host/host.ts';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
-import type { Prepared } from '../prepare.ts';
+import type { Paths } from '../../util/paths.ts';
 import type { Readiness } from '../state/types.ts';
-import { watchReadiness } from './readiness.ts';
+import { type ResumedReadiness, watchReadiness } from './readiness.ts';
+import type { ReadinessSettings } from './settings.ts';
 import { readinessWorld } from './world.ts';
 
-/**
- * How each start of a prepared daemon is watched: nothing where there is nothing to watch for.
- * @param log one line, without the daemon's name. @returns also whether it has a `ready` condition.
- */
-export function watchOf(
-  { host, paths, plans, readiness }: Prepared,
-  plan: SandboxPlan,
-  handle: Pick<AppHandle, 'notify'>,
-  log: (line: string) => void,
-): { readonly gated: boolean; readonly watch: { readiness?: () => Readiness } } {
-  const settings = readiness[plans.indexOf(plan)]!;
+export interface WatchRequest {
+  readonly host: Host;
+  readonly paths: Paths;
+  readonly plan: SandboxPlan;
+  readonly settings: ReadinessSettings;
+  readonly handle: Pick<AppHandle, 'notify'>;
+  /** One line, without the daemon's name. */
+  readonly log: (line: string) => void;
+}
+
+/** How each start of a daemon is watched: nothing where there is nothing to watch for. */
+export function watchOf({ host, paths, plan, settings, handle, log }: WatchRequest): {
+  readiness?: (resumed?: ResumedReadiness) => Readiness;
+} {
   const { ready, health, watchdog } = settings;
-  if (ready === undefined && health === undefined && watchdog === undefined) return { gated: false, watch: {} };
+  if (ready === undefined && health === undefined && watchdog === undefined) return {};
   const world = readinessWorld(host, paths, plan, handle, log);
-  return { gated: ready !== undefined, watch: { readiness: () => watchReadiness(settings, world) } };
+  return { readiness: (resumed) => watchReadiness(settings, world, resumed) };
 }

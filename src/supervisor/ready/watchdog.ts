@@ -1,3 +1,5 @@
+import type { HandedReadiness } from '../state/types.ts';
+
 /** Calls `expired` unless `alive` is called often enough. */
 export class Watchdog {
   readonly #expired: () => void;
@@ -9,6 +11,17 @@ export class Watchdog {
   constructor(time: number | undefined, expired: () => void) {
     this.#time = time;
     this.#expired = expired;
+  }
+
+  /** Goes on counting as another process did. @param by what this one's clock shows more. */
+  goOn({ time, last, counts }: HandedReadiness['watchdog'], by: number): void {
+    this.#time = time;
+    this.#last = last + by;
+    if (counts) this.#arm();
+  }
+
+  handOver(): HandedReadiness['watchdog'] {
+    return { time: this.#time, last: this.#last, counts: this.#timer !== undefined };
   }
 
   /** Begins to count, where there is a time. */

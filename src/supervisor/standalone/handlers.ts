@@ -1,23 +1,33 @@
 import { MetactlError } from '../../util/error.ts';
 import { eventsHandler } from '../control/events-handler.ts';
+import { GoOn, isMoved } from '../control/moving.ts';
 import type { Request } from '../control/protocol.ts';
 import type { Conversation, Handler } from '../control/server.ts';
-import type { Outcome, Supervisor, Target } from './supervisor.ts';
+import { type Begun, outcomeOf, type Target } from './outcome.ts';
+import type { Supervisor } from './supervisor.ts';
+
+export interface HandlerOptions {
+  readonly supervisor: Supervisor;
+  /** What `hello` tells besides what it knows. */
+  readonly about: Readonly<Record<string, unknown>>;
+  readonly end: () => void;
+  /** Replaces this process; see replaceSupervisor. */
+  readonly replace: (request: Request) => Promise<never>;
+}
 
 /** The verbs of the standalone supervisor. */
-export function handlersOf(
-  supervisor: Supervisor,
-  version: string,
-  end: () => void,
-): Readonly<Record<string, Handler>> {
+export function handlersOf({ supervisor, about, end, replace }: HandlerOptions): Readonly<Record<string, Handler>> {
+  const hello = () => ({ pid: process.pid, ...about, kind: 'standalone', apps: supervisor.apps() });
+  let failure: unknown;
   return {
-    hello: () => ({ pid: process.pid, version, kind: 'standalone', apps: supervisor.apps() }),
+    hello,
     status: (request) => supervisor.status(request.app === undefined ? undefined : targetOf(request)),
     events: eventsHandler(supervisor.events),
-    start: telling(supervisor, (target, wait, gone) => supervisor.start(target, wait, gone)),
-    stop: telling(supervisor, (target, wait, gone) => supervisor.stop(target, wait, gone)),
-    restart: telling(supervisor, (target, wait, gone) => supervisor.restart(target, wait, gone)),
-    reload: telling(supervisor, (target) => supervisor.reload(target)),
+    start: telling(supervisor, (target) => supervisor.start(target)),
+    stop: telling(supervisor, (target) => supervisor.stop(target)),
+    restart: telling(supervisor, (target) => supervisor.restart(target)),
+    reload: (request) => outcomeOf(supervisor.reload(targetOf(request)), 'now'),
+    wait: telling(supervisor, async (_target, request) => begunOf(request)),
     async shutdown(_request, { send }) {
       const stop = supervisor.events.listen(send);
       await supervisor.end();
@@ -25,12 +35,35 @@ export function handlersOf(
       // After the answer.
       setImmediate(end);
     },
+    async reexec(request, { gone }) {
+      failure = undefined;
+      const replacing = replace(request).catch((error: unknown) => {
+        failure = error;
+        throw error;
+      });
+      replacing.catch(() => {});
+      return Promise.race([replacing, moved(gone)]);
+    },
+    /** What a client of `reexec` asks next, by whichever process that is answered. */
+    replaced() {
+      if (failure !== undefined) throw failure;
+      return hello();
+    },
   };
 }
 
-type Work = (target: Target, wait: boolean, gone: AbortSignal) => Promise<Outcome>;
+/** Rejects when another process is about to take this one's place, with what its client asks that one. */
+function moved(gone: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    gone.addEventListener('abort', () => {
+      if (isMoved(gone)) reject(new GoOn({ verb: 'replaced' }));
+    });
+  });
+}
 
-/** A verb that tells what happens to the daemons it is about while it works. */
+type Work = (target: Target, request: Request) => Promise<Begun>;
+
+/** A verb that tells what happens to the daemons it is about while it works, and waits for what it has begun. */
 function telling(supervisor: Supervisor, work: Work): Handler {
   return async (request: Request, { send, gone }: Conversation) => {
     const target = targetOf(request);
@@ -38,7 +71,15 @@ function telling(supervisor: Supervisor, work: Work): Handler {
       if (record.app === target.app && (target.daemon ?? record.daemon) === record.daemon) send(record);
     });
     try {
-      return await work(target, request.wait !== false, gone);
+      const begun = await work(target, request);
+      if (request.wait === false) return outcomeOf(begun, 'now');
+      try {
+        await supervisor.wait(begun, gone);
+      } catch (error) {
+        if (isMoved(gone)) throw new GoOn({ verb: 'wait', ...begun, daemon: target.daemon });
+        throw error;
+      }
+      return outcomeOf(begun, 'done');
     } finally {
       stop();
     }
@@ -51,4 +92,14 @@ export function targetOf({ app, daemon }: Request): Target {
     throw new MetactlError('the request has no app, or a daemon that is no text', { code: 'METACTL_BAD_REQUEST' });
   }
   return { app, daemon };
+}
+
+/** What another process has begun. @throws MetactlError METACTL_BAD_REQUEST */
+function begunOf({ app, until, daemons }: Request): Begun {
+  const texts = (one: unknown) =>
+    ['daemon', 'now', 'done'].every((key) => typeof (one as Record<string, unknown> | null)?.[key] === 'string');
+  if ((until !== 'up' && until !== 'over') || !Array.isArray(daemons) || !daemons.every(texts)) {
+    throw new MetactlError('the request does not say what to wait for', { code: 'METACTL_BAD_REQUEST' });
+  }
+  return { app: app as string, until, daemons };
 }

@@ -1,20 +1,26 @@
+import type { Handed } from '../../host/handover.ts';
 import type { AppHandle, AppRequest, DaemonSandbox, Host, StdioPlan, Usage } from '../../host/host.ts';
 import type { NotifySocket } from '../../host/notify.ts';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
+import type { Gate } from '../handover/gate.ts';
 
 /**
  * A hold on an app's shared objects that is taken by the first start and given back when the daemon is over, so that a
  * stopped daemon keeps nothing, and can be started again.
  */
-export class LazyApp implements AppHandle {
+export class LazyApp {
   readonly #host: Pick<Host, 'openApp'>;
   readonly #request: AppRequest;
+  readonly #gate: Gate;
   #handle: AppHandle | undefined;
   #work: Promise<unknown> = Promise.resolve();
 
-  constructor(host: Pick<Host, 'openApp'>, request: AppRequest) {
+  /** @param gate nothing is begun while it is closed. @param handle of the process before, if that held one. */
+  constructor(host: Pick<Host, 'openApp'>, request: AppRequest, gate: Gate, handle?: AppHandle) {
     this.#host = host;
     this.#request = request;
+    this.#gate = gate;
+    this.#handle = handle;
   }
 
   get notify(): NotifySocket | undefined {
@@ -31,6 +37,16 @@ export class LazyApp implements AppHandle {
       this.#handle ??= await this.#host.openApp(this.#request);
       return this.#handle.start(plan, io);
     });
+  }
+
+  takeUp(plan: SandboxPlan, io: StdioPlan): DaemonSandbox | undefined {
+    return this.#handle?.takeUp(plan, io);
+  }
+
+  /** Undefined where it can't be handed over now. */
+  handOver(): { readonly handed: Handed | undefined } | undefined {
+    const handed = this.#handle?.handOver();
+    return this.#handle !== undefined && handed === undefined ? undefined : { handed };
   }
 
   async renewFirewall(plan: FirewallPlan): Promise<boolean> {
@@ -55,7 +71,8 @@ export class LazyApp implements AppHandle {
   }
 
   #next<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#work.then(work, work);
+    const act = () => this.#gate.pass(work);
+    const result = this.#work.then(act, act);
     this.#work = result.catch(() => {});
     return result;
   }

@@ -1,14 +1,21 @@
+import type { Host } from '../../host/host.ts';
+import type { Paths } from '../../util/paths.ts';
+import type { Gate } from '../handover/gate.ts';
 import type { Compressor } from '../logs/compress.ts';
-import type { DaemonLog } from '../logs/daemon-log.ts';
+import type { DaemonLog, HandedLog } from '../logs/daemon-log.ts';
 import { openLog } from '../logs/open-log.ts';
-import { logSettings } from '../logs/settings.ts';
+import type { LogSettings } from '../logs/settings.ts';
 import type { StartOutput } from '../output.ts';
-import type { Prepared } from '../prepare.ts';
 
 export interface LazyLogOptions {
-  readonly prepared: Pick<Prepared, 'host' | 'paths' | 'config'>;
+  readonly host: Pick<Host, 'logs'>;
+  readonly paths: Paths;
+  readonly app: string;
   readonly daemon: string;
+  readonly settings: LogSettings;
   readonly compressor: Compressor;
+  /** It is not closed while this is. */
+  readonly gate: Gate;
   readonly onProblem: (text: string) => void;
 }
 
@@ -20,27 +27,47 @@ export class LazyLog {
   readonly #options: LazyLogOptions;
   #log: DaemonLog | undefined;
 
-  constructor(options: LazyLogOptions) {
+  /** @param handed what the process before had open. */
+  constructor(options: LazyLogOptions, handed?: HandedLog) {
     this.#options = options;
+    if (handed !== undefined) this.#open(handed);
   }
 
   /** For one start. @throws MetactlError where its file can't be made. */
   startOutput(): StartOutput {
-    const { prepared, daemon, compressor, onProblem } = this.#options;
-    const { host, paths, config } = prepared;
-    const settings = logSettings(config, daemon, 'file');
-    this.#log ??= openLog({
-      ...{ host: host.logs, paths, app: config.app, daemon, compressor, onProblem },
-      // There is no standard output to pass it on to.
-      settings: settings.to === 'stdout' ? { ...settings, to: 'file' } : settings,
-    });
+    if (this.#log === undefined) this.#open();
     return this.#log!.startOutput();
   }
 
+  /** See DaemonLog. */
+  async pause(patience: number): Promise<boolean> {
+    return (await this.#log?.pause(patience)) ?? true;
+  }
+
+  goOn(): void {
+    this.#log?.goOn();
+  }
+
+  /** Undefined where it can't be handed over now. @param running whether the daemon runs, and may write more. */
+  handOver(running: boolean): { readonly handed: HandedLog | undefined } | undefined {
+    const handed = this.#log?.handOver(running);
+    return this.#log !== undefined && handed === undefined ? undefined : { handed };
+  }
+
   /** Writes what there is. */
-  async close(): Promise<void> {
-    const log = this.#log;
-    this.#log = undefined;
-    await log?.close(PATIENCE);
+  close(): Promise<void> {
+    return this.#options.gate.pass(async () => {
+      const log = this.#log;
+      this.#log = undefined;
+      await log?.close(PATIENCE);
+    });
+  }
+
+  #open(handed?: HandedLog): void {
+    const { host, paths, app, daemon, settings, compressor, onProblem } = this.#options;
+    this.#log = openLog({
+      ...{ host: host.logs, paths, app, daemon, settings, compressor, onProblem },
+      ...(handed === undefined ? {} : { handed }),
+    });
   }
 }

@@ -1,27 +1,23 @@
-import type { SandboxPlan } from '../../sandbox/plan.ts';
+import type { Host } from '../../host/host.ts';
 import { killedFor } from '../killed-for.ts';
-import type { Prepared } from '../prepare.ts';
 import { watchOf } from '../ready/watch-of.ts';
-import { daemonSettings } from '../state/settings.ts';
 import { SupervisedDaemon } from '../state/supervised.ts';
 import type { LazyApp } from './lazy-app.ts';
 import type { LazyLog } from './lazy-log.ts';
+import type { UnitSpec } from './unit-spec.ts';
 
 /** A daemon in the background. */
 export function makeDaemon(
-  prepared: Prepared,
-  plan: SandboxPlan,
+  host: Host,
+  { plan, request, settings, readiness }: UnitSpec,
   handle: LazyApp,
   log: LazyLog,
   tell: (line: string) => void,
 ): SupervisedDaemon {
-  const { gated, watch } = watchOf(prepared, plan, handle, tell);
   return new SupervisedDaemon({
-    plan,
-    handle,
+    ...{ plan, handle, settings },
     output: () => log.startOutput(),
-    settings: daemonSettings(prepared.config, plan.daemon, gated),
-    ...watch,
-    killedFor: (since) => killedFor(prepared.host, plan, since),
+    ...watchOf({ host, paths: request.paths, plan, settings: readiness, handle, log: tell }),
+    killedFor: (since) => killedFor(host, plan, since),
   });
 }

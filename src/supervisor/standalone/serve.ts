@@ -1,14 +1,25 @@
-import type { Host } from '../../host/host.ts';
+import { realpathSync } from 'node:fs';
+import { descriptorsIn } from '../../host/handover.ts';
+import type { Host, SupervisorHold } from '../../host/host.ts';
 import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
-import { listenControl } from '../control/server.ts';
+import type { Request } from '../control/protocol.ts';
+import { type ControlServer, listenControl } from '../control/server.ts';
 import { controlSocket } from '../control/sockets.ts';
+import { decodeHandover } from '../handover/document.ts';
+import type { Successor } from '../handover/successor.ts';
 import { handlersOf } from './handlers.ts';
+import { replaceSupervisor, type StandaloneHandover } from './replace.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
+import { unpackSpec } from './unit-spec.ts';
 
 export interface ServeOptions extends Omit<SupervisorOptions, 'host'> {
   readonly host: Host;
   readonly version: string;
+  /** What takes this process's place, unless it is told another. */
+  readonly successor: Successor;
+  /** Descriptor of what the process before hands over; undefined: there was none. */
+  readonly takeOver?: number;
   /** Called when it listens: whoever started it may go on. */
   readonly onListening: () => void;
 }
@@ -16,11 +27,13 @@ export interface ServeOptions extends Omit<SupervisorOptions, 'host'> {
 /**
  * Is the supervisor of a node, until it is told to end (SIGTERM, SIGINT, `stop all`); then all apps are stopped, the last
  * one started first. A second signal kills them.
- * @throws MetactlError METACTL_SUPERVISOR_RUNNING where another one has the node.
+ * @throws MetactlError METACTL_SUPERVISOR_RUNNING where another one has the node; METACTL_HANDOVER.
  */
 export async function serve(options: ServeOptions): Promise<void> {
   const { paths, host, version, log } = options;
-  const hold = host.holdSupervisor(paths);
+  // Before anything else is done with the host.
+  const before = options.takeOver === undefined ? undefined : receive(host, options.takeOver);
+  const hold = before === undefined ? host.holdSupervisor(paths) : host.takeOverSupervisor(before.lock);
   if (hold === undefined) throw alreadyRunning(paths);
   const supervisor = new Supervisor(options);
   let asked = 0;
@@ -41,10 +54,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     const { seq, time, ...rest } = record;
     log(`${rest.app}/${rest.daemon}: ${JSON.stringify(rest)}`);
   });
-  const server = await listenControl(controlSocket(paths), { host, handlers: handlersOf(supervisor, version, end) });
+  if (before !== undefined) await takeOver(host, supervisor, before);
+  const server = await openControl(options, supervisor, hold, end, before);
   // The socket keeps nobody alive, and with no daemon there is nothing else that would.
   const alive = setInterval(() => {}, 1 << 30);
-  log(`supervisor ${process.pid} (metactl ${version}) listens`);
+  log(`supervisor ${process.pid} (metactl ${version}) ${before === undefined ? 'listens' : 'goes on'}`);
   options.onListening();
   await ended;
   log('stopping all daemons');
@@ -53,6 +67,84 @@ export async function serve(options: ServeOptions): Promise<void> {
   await server.close();
   hold.release();
   log('ended');
+}
+
+/**
+ * Looks whether this version could take over what is in `draft`, and has all that it would need; changes nothing.
+ * @throws MetactlError why not.
+ */
+export async function checkHandover(host: Host, draft: number): Promise<void> {
+  const { body } = decodeHandover(host.handover.open(draft)) as StandaloneHandover;
+  for (const { units } of body.apps) for (const { spec } of units) await unpackSpec(spec);
+  await host.preload();
+}
+
+function receive(host: Host, fd: number): StandaloneHandover {
+  const before = decodeHandover(host.handover.open(fd)) as StandaloneHandover;
+  const all = descriptorsIn(before);
+  host.handover.take(before.host, all);
+  host.closeInherited(all);
+  return before;
+}
+
+async function takeOver(host: Host, supervisor: Supervisor, { body }: StandaloneHandover): Promise<void> {
+  await supervisor.takeOver(body);
+  const known = new Set(body.apps.flatMap(({ units }) => units.flatMap(({ daemon }) => daemon.model.pid ?? [])));
+  host.handover.endStrays(known);
+}
+
+async function openControl(
+  options: ServeOptions,
+  supervisor: Supervisor,
+  hold: SupervisorHold,
+  end: () => void,
+  before: StandaloneHandover | undefined,
+): Promise<ControlServer> {
+  const { paths, host, version, log } = options;
+  const replaced = before === undefined ? 0 : before.replaced + 1;
+  const about = { version, replaced };
+  let replacing = false;
+  const replace = async (request: Request): Promise<never> => {
+    if (replacing) throw isBeingReplaced();
+    replacing = true;
+    try {
+      const successor = successorOf(request, options.successor);
+      return await replaceSupervisor({ paths, host, version, replaced, hold, supervisor, log }, successor, server);
+    } catch (error) {
+      log(`was not replaced: ${(error as Error).message}`);
+      throw error;
+    } finally {
+      replacing = false;
+    }
+  };
+  const handlers = handlersOf({ supervisor, about, end, replace });
+  const server = await listenControl(controlSocket(paths), { host, handlers }, before?.control);
+  return server;
+}
+
+/** Whoever may ask may also say which program: root, or who runs this supervisor. */
+function successorOf({ node, program }: Request, own: Successor): Successor {
+  return {
+    ...own,
+    ...(typeof node === 'string' ? { node } : {}),
+    ...(typeof program === 'string' ? { program: realPath(program) } : {}),
+  };
+}
+
+/** As it is, where there is no such file: that is told by whoever looks for it. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function isBeingReplaced(): MetactlError {
+  return new MetactlError('the supervisor is being replaced already', {
+    code: 'METACTL_BUSY',
+    hint: 'metactl status tells when that is done',
+  });
 }
 
 function alreadyRunning(paths: Paths): MetactlError {

@@ -1,18 +1,21 @@
 import { loadApp } from '../../config/load.ts';
 import type { Host } from '../../host/host.ts';
 import { platforms } from '../../platform/index.ts';
-import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
 import { ConfigChanges } from '../control/config-changes.ts';
 import { EventHub } from '../control/event-hub.ts';
-import { isOver, untilOver, untilUp } from '../control/outcome.ts';
-import { idleRecord, type StatusRecord, statusRecord } from '../control/status-record.ts';
-import { FirewallWatch } from '../firewall-watch.ts';
+import { untilOver } from '../control/outcome.ts';
+import type { StatusRecord } from '../control/status-record.ts';
+import { Gate } from '../handover/gate.ts';
 import { Compressor } from '../logs/compress.ts';
 import { chooseDaemons, type Prepared, prepare } from '../prepare.ts';
 import { DaemonGroup } from '../state/group.ts';
-import { type Dependencies, dependenciesOf, dependentsOf, requirementsOf } from '../state/order.ts';
-import { Unit } from './unit.ts';
+import { dependenciesOf, dependentsOf, requirementsOf } from '../state/order.ts';
+import { type AppState, isAlive, newAppState, recordsOf, watchFirewall } from './app-state.ts';
+import { type Begun, isEnding, notRunning, type Target, untilDone } from './outcome.ts';
+import { type Apps, type HandedSupervisor, handOverApps, pauseApps, resumeApps, takeOverApps } from './take-over.ts';
+import { Unit, type UnitOptions } from './unit.ts';
+import { unitSpec } from './unit-spec.ts';
 
 export interface SupervisorOptions {
   readonly paths: Paths;
@@ -21,36 +24,17 @@ export interface SupervisorOptions {
   readonly log: (line: string) => void;
 }
 
-/** What a verb is about: an app, or one daemon of it. */
-export interface Target {
-  readonly app: string;
-  readonly daemon: string | undefined;
-}
-
-/** What became of the daemons that a verb was about. */
-export interface Outcome {
-  readonly daemons: readonly { readonly app: string; readonly daemon: string; readonly done: string }[];
-}
-
-/** All that goes with one app. */
-interface AppState {
-  readonly units: Map<string, Unit>;
-  /** Preparing and replacing of units goes one after the other; waiting for daemons does not. */
-  work: Promise<unknown>;
-  firewall: FirewallWatch | undefined;
-  changes: ConfigChanges | undefined;
-  group: DaemonGroup | undefined;
-  dependencies: Dependencies;
-}
-
 type Plans = Prepared['plans'];
 
 /** Keeps the daemons of all apps of a node, in one process in the background. */
 export class Supervisor {
   readonly events = new EventHub();
   readonly #options: SupervisorOptions;
-  readonly #apps = new Map<string, AppState>();
+  readonly #apps: Apps = new Map<string, AppState>();
   readonly #compressor = new Compressor();
+  /** What verbs do, and what daemons do by themselves: closed while this process is being replaced. */
+  readonly #verbs = new Gate();
+  readonly #launches = new Gate();
   #ending = false;
 
   constructor(options: SupervisorOptions) {
@@ -59,10 +43,10 @@ export class Supervisor {
 
   /**
    * Starts what does not run yet, and what that depends on, with the configuration as it is now.
-   * @throws MetactlError why it could not be started.
+   * @throws MetactlError why it can't be started.
    */
-  async start(target: Target, wait: boolean, gone?: AbortSignal): Promise<Outcome> {
-    const { started, running } = await this.#exclusively(target.app, async (app) => {
+  start(target: Target): Promise<Begun> {
+    return this.#exclusively(target.app, async (app) => {
       const { prepared, plans } = await this.#prepare(target);
       const idle = plans.filter(({ daemon }) => !isAlive(app.units.get(daemon)));
       for (const { daemon } of idle) await app.units.get(daemon)?.settle();
@@ -70,36 +54,38 @@ export class Supervisor {
       const started = this.#begin(app, prepared, idle);
       // One that is being stopped is up again afterwards.
       app.group?.start(plans.map(({ daemon }) => daemon));
-      return { started, running };
+      return {
+        app: app.name,
+        until: 'up',
+        daemons: [
+          ...started.map(({ name }) => ({ daemon: name, now: 'is being started', done: 'is up' })),
+          ...running.map(({ name }) => ({ daemon: name, now: 'was running', done: 'was running' })),
+        ],
+      };
     });
-    if (wait) await allOf([...started, ...running].map((unit) => untilUp(unit.daemon, gone)));
-    return {
-      daemons: [
-        ...started.map((unit) => told(unit, wait ? 'is up' : 'is being started')),
-        ...running.map((unit) => told(unit, 'was running')),
-      ],
-    };
   }
 
   /**
    * Stops the daemons and what depends on them, the last first.
    * @throws MetactlError METACTL_NOT_RUNNING (3) where none runs.
    */
-  async stop(target: Target, wait: boolean, gone?: AbortSignal): Promise<Outcome> {
-    const asked = this.#unitsOf(target).filter(isAlive);
-    if (asked.length === 0) throw notRunning(target);
-    const { app, units } = this.#stop(target, asked);
-    if (wait) await this.#ended(app, units, gone);
-    return { daemons: units.map((unit) => told(unit, wait ? 'is stopped' : 'is being stopped')) };
+  stop(target: Target): Promise<Begun> {
+    return this.#verbs.pass(async () => {
+      const asked = this.#unitsOf(target).filter(isAlive);
+      if (asked.length === 0) throw notRunning(target);
+      const daemons = this.#stop(target, asked).map(({ name }) => name);
+      const told = { now: 'is being stopped', done: 'is stopped' };
+      return { app: target.app, until: 'over', daemons: daemons.map((daemon) => ({ daemon, ...told })) };
+    });
   }
 
   /**
    * Stops what runs, with what depends on it, and starts it again, with the configuration as it is now: one with errors
    * changes nothing.
-   * @throws MetactlError METACTL_NOT_RUNNING (3) where none runs; why it could not be started.
+   * @throws MetactlError METACTL_NOT_RUNNING (3) where none runs; why it can't be started.
    */
-  async restart(target: Target, wait: boolean, gone?: AbortSignal): Promise<Outcome> {
-    const started = await this.#exclusively(target.app, async (app) => {
+  restart(target: Target): Promise<Begun> {
+    return this.#exclusively(target.app, async (app) => {
       const old = this.#unitsOf(target).filter(isAlive);
       if (old.length === 0) throw notRunning(target);
       const along = old.flatMap(({ name }) => [...dependentsOf(app.dependencies, name)]);
@@ -107,30 +93,38 @@ export class Supervisor {
         target,
         along.filter((name) => isAlive(app.units.get(name))),
       );
-      const { units } = this.#stop(target, old);
+      const units = this.#stop(target, old);
       await Promise.all(units.map((unit) => untilOver(unit.daemon)));
       const again = plans.filter(({ daemon }) => !isAlive(app.units.get(daemon)));
       for (const { daemon } of again) await app.units.get(daemon)?.settle();
       const started = this.#begin(app, prepared, again);
       app.group?.start(again.map(({ daemon }) => daemon));
-      return started;
+      const told = { now: 'is being started again', done: 'is up again' };
+      return { app: app.name, until: 'up', daemons: started.map(({ name }) => ({ daemon: name, ...told })) };
     });
-    if (wait) await allOf(started.map((unit) => untilUp(unit.daemon, gone)));
-    return { daemons: started.map((unit) => told(unit, wait ? 'is up again' : 'is being started again')) };
   }
 
   /** Sends each daemon its reload signal. @throws MetactlError METACTL_NOT_RUNNING (3) */
-  async reload(target: Target): Promise<Outcome> {
+  reload(target: Target): Begun {
     const units = this.#unitsOf(target).filter((unit) => unit.daemon.reload());
     if (units.length === 0) throw notRunning(target);
-    return { daemons: units.map((unit) => told(unit, 'was told to reload')) };
+    const told = { now: 'was told to reload', done: 'was told to reload' };
+    return { app: target.app, until: 'up', daemons: units.map(({ name }) => ({ daemon: name, ...told })) };
+  }
+
+  /** Waits for the end of what a verb has begun. @throws MetactlError why a daemon is not up; METACTL_GONE. */
+  async wait({ app: name, until, daemons }: Begun, gone?: AbortSignal): Promise<void> {
+    const app = this.#apps.get(name);
+    const units = daemons.flatMap(({ daemon }) => app?.units.get(daemon) ?? []);
+    await untilDone(units, until, gone);
+    if (until === 'over' && app !== undefined) await this.#idle(app);
   }
 
   /** As it is now, in the order in which they were started. */
   status(target?: Target): StatusRecord[] {
     const apps = target === undefined ? [...this.#apps.values()] : [this.#apps.get(target.app)];
     return apps
-      .flatMap((app) => (app === undefined ? [] : this.#recordsOf(app)))
+      .flatMap((app) => (app === undefined ? [] : recordsOf(app)))
       .filter(({ daemon }) => (target?.daemon ?? daemon) === daemon);
   }
 
@@ -142,9 +136,14 @@ export class Supervisor {
   /** Stops everything, the app last started first, and takes no more starts. */
   async end(): Promise<void> {
     this.#ending = true;
-    const apps = [...this.#apps.entries()].reverse();
-    for (const [, { group }] of apps) group?.stop();
-    await Promise.all(apps.map(([, app]) => this.#ended(app, [...app.units.values()])));
+    const apps = [...this.#apps.values()].reverse();
+    for (const { group } of apps) group?.stop();
+    await Promise.all(
+      apps.map(async (app) => {
+        await untilDone([...app.units.values()], 'over');
+        await this.#idle(app);
+      }),
+    );
     this.#compressor.stop();
   }
 
@@ -158,17 +157,52 @@ export class Supervisor {
     for (const { group } of this.#apps.values()) group?.kill();
   }
 
+  /**
+   * Begins nothing more, reads no more output, and waits until all that was begun is done and all that was read is written.
+   * @throws MetactlError METACTL_BUSY where that takes longer than so many milliseconds: it goes on then.
+   */
+  async pause(patience: number): Promise<void> {
+    if (this.#ending) throw isEnding();
+    try {
+      await pauseApps(this.#apps, { verbs: this.#verbs, launches: this.#launches }, patience);
+      if (this.#ending) throw isEnding();
+    } catch (error) {
+      this.resume();
+      throw error;
+    }
+  }
+
+  /** Goes on after `pause`. */
+  resume(): void {
+    resumeApps(this.#apps);
+    this.#launches.open();
+    this.#verbs.open();
+  }
+
+  /**
+   * All that it knows. Undefined where something has happened since `pause`: it may be paused again in a moment.
+   * @param partial leaves out what can't be handed over now.
+   */
+  handOver(partial = false): HandedSupervisor | undefined {
+    if (this.#ending && !partial) return undefined;
+    return handOverApps(this.#apps, this.events, partial);
+  }
+
+  /** Goes on where the process before stopped. Call it once, before anything else. @throws MetactlError METACTL_HANDOVER */
+  async takeOver(handed: HandedSupervisor): Promise<void> {
+    this.events.goOn(handed.events.kept, handed.events.seq);
+    const { paths } = this.#options;
+    await takeOverApps(this.#apps, handed, {
+      paths,
+      unit: this.#unitOptions(),
+      warn: (of, text) => this.#warn(of, text),
+    });
+  }
+
   #app(name: string): AppState {
     const known = this.#apps.get(name);
     if (known !== undefined) return known;
-    const app: AppState = {
-      units: new Map(),
-      work: Promise.resolve(),
-      firewall: undefined,
-      changes: undefined,
-      group: undefined,
-      dependencies: new Map(),
-    };
+    const app = newAppState(name);
     this.#apps.set(name, app);
     return app;
   }
@@ -178,19 +212,21 @@ export class Supervisor {
     return daemon === undefined ? units : units.filter(({ name }) => name === daemon);
   }
 
-  async #exclusively<T>(name: string, work: (app: AppState) => Promise<T>): Promise<T> {
-    if (this.#ending) throw isEnding();
-    const app = this.#app(name);
-    const result = app.work.then(() => {
+  #exclusively<T>(name: string, work: (app: AppState) => Promise<T>): Promise<T> {
+    return this.#verbs.pass(async () => {
       if (this.#ending) throw isEnding();
-      return work(app);
+      const app = this.#app(name);
+      const result = app.work.then(() => {
+        if (this.#ending) throw isEnding();
+        return work(app);
+      });
+      app.work = result.catch(() => {});
+      try {
+        return await result;
+      } finally {
+        if (app.units.size === 0) this.#apps.delete(name);
+      }
     });
-    app.work = result.catch(() => {});
-    try {
-      return await result;
-    } finally {
-      if (app.units.size === 0) this.#apps.delete(name);
-    }
   }
 
   /** Plans of what a verb is about, of what that depends on, and of `more`. */
@@ -209,24 +245,28 @@ export class Supervisor {
     return { prepared, plans };
   }
 
+  #unitOptions(): UnitOptions {
+    return {
+      host: this.#options.host,
+      compressor: this.#compressor,
+      gate: this.#launches,
+      onEvent: ({ app: name, name: daemon }, event, status) => {
+        this.events.add(name, daemon, event, status);
+      },
+      onWarning: (unit, text) => this.#warn(unit, text),
+    };
+  }
+
   /** Makes units of plans, and a group of all of the app's. */
   #begin(app: AppState, prepared: Prepared, plans: Plans): Unit[] {
     if (plans.length === 0) return [];
-    const { paths, host } = this.#options;
-    const units = plans.map(
-      (plan) =>
-        new Unit(prepared, plan, {
-          host,
-          compressor: this.#compressor,
-          onEvent: ({ app: name, name: daemon }, event, status) => {
-            this.events.add(name, daemon, event, status);
-          },
-          onWarning: (unit, text) => this.#warn(unit, text),
-        }),
-    );
+    const { paths } = this.#options;
+    const units = plans.map((plan) => new Unit(unitSpec(prepared, plan), this.#unitOptions()));
     for (const unit of units) app.units.set(unit.name, unit);
     app.changes = new ConfigChanges(paths, prepared.config, { sandbox: true, address: prepared.lease.address });
-    this.#watchFirewall(app, prepared);
+    watchFirewall(app, prepared.plans[0]?.firewall, (line) =>
+      this.#warn({ app: app.name, name: plans[0]!.daemon }, line),
+    );
     const pending = app.group?.close();
     app.dependencies = dependenciesOf(prepared.config, [...app.units.keys()]);
     app.group = new DaemonGroup(
@@ -238,34 +278,17 @@ export class Supervisor {
   }
 
   /** Tells them to stop, and whatever depends on them. @returns those that are stopping now, the last started first. */
-  #stop(target: Target, asked: readonly Unit[]): { app: AppState; units: Unit[] } {
+  #stop(target: Target, asked: readonly Unit[]): Unit[] {
     const app = this.#app(target.app);
     const names = asked.map(({ name }) => name);
     const all = new Set(names.flatMap((name) => [name, ...dependentsOf(app.dependencies, name)]));
     const units = [...app.units.values()].filter((unit) => all.has(unit.name) && isAlive(unit)).reverse();
     app.group?.stop(names);
-    return { app, units };
+    return units;
   }
 
-  /** One watch for all daemons of an app: they share the firewall. It works through whichever is held. */
-  #watchFirewall(app: AppState, { config, plans }: Prepared): void {
-    const plan = plans[0]?.firewall;
-    void app.firewall?.close();
-    app.firewall = undefined;
-    if (plan === undefined) return;
-    const held = () => [...app.units.values()].find(({ handle }) => handle.isOpen)?.handle;
-    const handle = {
-      renewFirewall: async (to: typeof plan) => (await held()?.renewFirewall(to)) ?? true,
-      keepFirewall: async () => (await held()?.keepFirewall()) ?? true,
-    };
-    app.firewall = new FirewallWatch(handle, plan, (line) =>
-      this.#warn({ app: config.app, name: plans[0]!.daemon }, line),
-    );
-  }
-
-  async #ended(app: AppState, units: readonly Unit[], gone?: AbortSignal): Promise<void> {
-    await Promise.all(units.map((unit) => untilOver(unit.daemon, gone)));
-    await Promise.all(units.map((unit) => unit.settle()));
+  /** Lets go of what an app has only while something of it runs. */
+  async #idle(app: AppState): Promise<void> {
     if ([...app.units.values()].some(isAlive)) return;
     await app.firewall?.close();
     app.firewall = undefined;
@@ -274,72 +297,4 @@ export class Supervisor {
   #warn({ app, name }: Pick<Unit, 'app' | 'name'>, text: string): void {
     this.events.warn(app, name, text.replace(/^warning: /, ''));
   }
-
-  /** Those that were started, then the others of the configuration. */
-  #recordsOf(app: AppState): StatusRecord[] {
-    const units = [...app.units.values()];
-    const { prepared } = units.at(-1) ?? {};
-    const idle = prepared?.config.daemons.filter((daemon) => !app.units.has(daemon)) ?? [];
-    return [
-      ...units.map((unit) => this.#statusOf(app, unit)),
-      ...idle.map((daemon) =>
-        idleRecord(
-          { node: prepared!.node.name, app: prepared!.config.app, daemon },
-          { pid: process.pid, kind: 'standalone' },
-        ),
-      ),
-    ];
-  }
-
-  #statusOf(app: AppState, unit: Unit): StatusRecord {
-    const { prepared, daemon, handle, cpuBefore } = unit;
-    return statusRecord({
-      node: prepared.node.name,
-      status: daemon.status(),
-      usage: handle.usage(),
-      cpuBefore,
-      address: prepared.lease.address,
-      changed: isAlive(unit) ? (app.changes?.of(unit.name, unit.fingerprint) ?? []) : [],
-      supervisor: { pid: process.pid, kind: 'standalone' },
-    });
-  }
-}
-
-/** Something of it runs, or will. */
-function isAlive(unit: Unit | undefined): boolean {
-  return unit !== undefined && !isOver(unit.daemon.status());
-}
-
-function told({ app, name }: Unit, done: string): Outcome['daemons'][number] {
-  return { app, daemon: name, done };
-}
-
-/** Waits for all; then throws what the first that failed was refused for, with the others in its message. */
-async function allOf(waits: readonly Promise<void>[]): Promise<void> {
-  const failures = (await Promise.allSettled(waits)).flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
-  if (failures.length === 0) return;
-  if (failures.length === 1) throw failures[0];
-  const errors = failures.filter((one) => one instanceof MetactlError);
-  const status = errors.find(({ exitStatus }) => exitStatus !== EXIT.error)?.exitStatus ?? EXIT.error;
-  throw new MetactlError(failures.map((one) => (one as Error).message).join('\n'), {
-    code: errors[0]?.code ?? 'METACTL_START_FAILED',
-    exitStatus: status,
-    ...(errors[0]?.hint === undefined ? {} : { hint: errors[0].hint }),
-  });
-}
-
-export function notRunning({ app, daemon }: Target): MetactlError {
-  const what = daemon === undefined ? app : `${app}/${daemon}`;
-  return new MetactlError(`${what} is not running`, {
-    code: 'METACTL_NOT_RUNNING',
-    hint: `start it with \`metactl start ${app}${daemon === undefined ? '' : ` ${daemon}`}\``,
-    exitStatus: EXIT.notRunning,
-  });
-}
-
-function isEnding(): MetactlError {
-  return new MetactlError('the supervisor is ending', {
-    code: 'METACTL_ENDING',
-    hint: 'try again when it has ended: metactl start starts another',
-  });
 }

@@ -1,56 +1,110 @@
-import type { Host } from '../../host/host.ts';
-import type { SandboxPlan } from '../../sandbox/plan.ts';
-import { appRequest } from '../app-request.ts';
-import { type Fingerprint, fingerprintOf } from '../control/fingerprint.ts';
+import type { Handed } from '../../host/handover.ts';
+import type { AppHandle, Host } from '../../host/host.ts';
 import { isOver } from '../control/outcome.ts';
+import type { Gate } from '../handover/gate.ts';
 import type { Compressor } from '../logs/compress.ts';
-import type { Prepared } from '../prepare.ts';
-import type { SupervisedDaemon } from '../state/supervised.ts';
+import type { HandedLog } from '../logs/daemon-log.ts';
+import type { HandedDaemon, SupervisedDaemon } from '../state/supervised.ts';
 import type { DaemonEvent, DaemonStatus } from '../state/types.ts';
 import { LazyApp } from './lazy-app.ts';
 import { LazyLog } from './lazy-log.ts';
 import { makeDaemon } from './make-daemon.ts';
+import { type PackedSpec, packSpec, type UnitSpec, unpackSpec } from './unit-spec.ts';
 
 export interface UnitOptions {
-  readonly host: Pick<Host, 'openApp'>;
+  readonly host: Host;
   readonly compressor: Compressor;
+  /** While it is closed nothing is launched and nothing given back. */
+  readonly gate: Gate;
   readonly onEvent: (unit: Unit, event: DaemonEvent, status: DaemonStatus) => void;
   readonly onWarning: (unit: Pick<Unit, 'app' | 'name'>, text: string) => void;
+}
+
+/** What a unit hands over to the process that takes this one's place. */
+export interface HandedUnit {
+  readonly spec: PackedSpec;
+  readonly cpuBefore: number;
+  readonly daemon: HandedDaemon;
+  readonly app: Handed | undefined;
+  readonly log: HandedLog | undefined;
 }
 
 /** One daemon under the standalone supervisor, as it was prepared: another configuration makes another unit. */
 export class Unit {
   readonly app: string;
   readonly name: string;
-  readonly prepared: Prepared;
-  readonly plan: SandboxPlan;
+  readonly spec: UnitSpec;
   readonly daemon: SupervisedDaemon;
   readonly handle: LazyApp;
-  readonly fingerprint: Fingerprint;
   readonly #log: LazyLog;
   /** CPU time that earlier runs had used when this one began, microseconds. */
-  cpuBefore = 0;
+  cpuBefore: number;
 
-  constructor(prepared: Prepared, plan: SandboxPlan, options: UnitOptions) {
-    this.prepared = prepared;
-    this.plan = plan;
+  /** @param before what it was in the process before; call `goOn` then. */
+  constructor(spec: UnitSpec, options: UnitOptions, before?: { handed: HandedUnit; app: AppHandle | undefined }) {
+    const { host, compressor, gate } = options;
+    const { plan, request, log } = spec;
+    this.spec = spec;
     this.app = plan.app;
     this.name = plan.daemon;
-    this.fingerprint = fingerprintOf(prepared.config, plan.daemon);
-    this.handle = new LazyApp(
-      options.host,
-      appRequest(prepared, plan, (text) => options.onWarning(this, text)),
+    this.cpuBefore = before?.handed.cpuBefore ?? 0;
+    const tell = (text: string) => options.onWarning(this, text);
+    this.handle = new LazyApp(host, { ...request, onWarning: tell }, gate, before?.app);
+    this.#log = new LazyLog(
+      {
+        ...{ host, paths: request.paths, app: plan.app, daemon: plan.daemon, settings: log, compressor, gate },
+        onProblem: tell,
+      },
+      before?.handed.log,
     );
-    this.#log = new LazyLog({
-      ...{ prepared, daemon: plan.daemon, compressor: options.compressor },
-      onProblem: (text) => options.onWarning(this, text),
-    });
-    this.daemon = makeDaemon(prepared, plan, this.handle, this.#log, (text) => options.onWarning(this, text));
+    this.daemon = makeDaemon(host, spec, this.handle, this.#log, tell);
     this.daemon.onEvent((event, status) => {
       if (event.type === 'running') this.cpuBefore = this.handle.usage()?.cpuUsec ?? 0;
       options.onEvent(this, event, status);
       if (isOver(status) && status.pid === undefined && this.handle.isOpen) this.#giveUp(options);
     });
+  }
+
+  /**
+   * A unit of the process before. What it was doing begins with `goOn` of its daemon.
+   * @throws MetactlError where what it held is not there.
+   */
+  static async takeOver(handed: HandedUnit, options: UnitOptions): Promise<Unit> {
+    const spec = await unpackSpec(handed.spec);
+    let unit: Unit | undefined;
+    // Warnings may come before there is a unit.
+    const onWarning = (text: string) => options.onWarning(unit ?? { app: spec.plan.app, name: spec.plan.daemon }, text);
+    const request = { ...spec.request, onWarning };
+    const app = handed.app === undefined ? undefined : await options.host.takeOverApp(request, handed.app);
+    unit = new Unit(spec, options, { handed, app });
+    return unit;
+  }
+
+  /** Goes on where the process before stopped. @param by see SupervisedDaemon. */
+  goOn({ daemon, log }: HandedUnit, by: number): void {
+    this.daemon.goOn(daemon, by);
+    // That process may not have come to it.
+    const status = this.daemon.status();
+    if (isOver(status) && (this.handle.isOpen || log !== undefined)) void this.settle();
+  }
+
+  /** Stops reading its output; see DaemonLog. */
+  pause(patience: number): Promise<boolean> {
+    return this.#log.pause(patience);
+  }
+
+  resume(): void {
+    this.#log.goOn();
+  }
+
+  /** Only while the gate is closed and nothing at work. Undefined where something is on its way: try again in a moment. */
+  handOver(): HandedUnit | undefined {
+    const app = this.handle.handOver();
+    const log = this.#log.handOver(this.daemon.status().pid !== undefined);
+    if (!this.daemon.isSteady || app === undefined || log === undefined) return undefined;
+    const { cpuBefore } = this;
+    const spec = packSpec(this.spec);
+    return { spec, cpuBefore, daemon: this.daemon.handOver(), app: app.handed, log: log.handed };
   }
 
   /** Gives back what it held, once nothing of it runs. Failures have been told. */

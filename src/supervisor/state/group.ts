@@ -45,6 +45,11 @@ export class DaemonGroup {
     return this.#toStop;
   }
 
+  /** Those that are still to be stopped, with the signal for it. */
+  get toStop(): ReadonlyMap<string, number | undefined> {
+    return this.#toStop;
+  }
+
   /** Starts these daemons (all unless told) and what they depend on. */
   start(names: Iterable<string> = this.daemons.keys()): void {
     const wanted = new Set([...names].flatMap((name) => [name, ...requirementsOf(this.#dependencies, name)]));

@@ -129,3 +129,17 @@ export function statusOf(model: Model, app: string, daemon: string, now: number,
     reason: model.reason,
   };
 }
+
+/** The same by a clock that shows so many milliseconds more: a process that takes another one's place has one of its own. Pure. */
+export function shiftModel(model: Model, by: number): Model {
+  const later = (at: number | undefined) => (at === undefined ? undefined : at + by);
+  return {
+    ...model,
+    since: model.since + by,
+    launchedAt: model.launchedAt + by,
+    executedAt: later(model.executedAt),
+    stableFrom: later(model.stableFrom),
+    startTimes: model.startTimes.map((at) => at + by),
+    retryAt: later(model.retryAt),
+  };
+}

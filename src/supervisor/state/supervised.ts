@@ -5,33 +5,45 @@ import { describeEnding } from '../ending-text.ts';
 import type { StartOutput } from '../output.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { step } from './machine.ts';
-import { type Action, type Input, type Model, newModel, statusOf, type TimerName } from './model.ts';
+import { type Action, type Input, type Model, newModel, shiftModel, statusOf, type TimerName } from './model.ts';
 import type { DaemonSettings } from './settings.ts';
-import type { Daemon, DaemonListener, DaemonStatus, Readiness } from './types.ts';
+import type { Daemon, DaemonListener, DaemonStatus, HandedReadiness, Readiness } from './types.ts';
 
 export interface SupervisedOptions {
   readonly plan: SandboxPlan;
-  readonly handle: Pick<AppHandle, 'start'>;
+  readonly handle: Pick<AppHandle, 'start' | 'takeUp'>;
   /** Asked before each start: where its output goes. */
   readonly output: () => StartOutput;
   readonly settings: DaemonSettings;
   /** Asked after a death by SIGSYS: the name of the call, made since then (milliseconds since the epoch). */
   readonly killedFor?: (since: number) => Promise<string | undefined>;
   /** Makes the watch of one start; only where `settings.gated`, or where it has something else to report. */
-  readonly readiness?: () => Readiness;
+  readonly readiness?: (resumed?: { readonly handed: HandedReadiness; readonly by: number }) => Readiness;
   readonly clock?: Clock;
 }
 
 const SIGSYS = 31;
+
+/** What a daemon's supervision hands over to the process that takes this one's place. Times by this one's clock, in ms. */
+export interface HandedDaemon {
+  readonly model: Model;
+  readonly timers: readonly { readonly name: TimerName; readonly at: number }[];
+  /** Milliseconds since the epoch: when the present start was begun. */
+  readonly launchedWall: number;
+  readonly readiness: HandedReadiness | undefined;
+}
 
 /** Carries out what the state machine wants for one daemon, and tells it what happens. */
 export class SupervisedDaemon implements Daemon {
   readonly #options: SupervisedOptions;
   readonly #clock: Clock;
   readonly #listeners = new Set<DaemonListener>();
-  readonly #timers = new Map<TimerName, () => void>();
+  readonly #timers = new Map<TimerName, { readonly at: number; readonly stop: () => void }>();
+  #launchedWall = 0;
   #model: Model;
   #sandbox: Sandbox | undefined;
+  /** Of `#sandbox`: its end is known, but not yet told to the state machine. */
+  #isOver = false;
   #readiness: Readiness | undefined;
   /** Inputs that came while one was being worked on: a listener may call back. */
   #queue: Input[] | undefined;
@@ -128,54 +140,107 @@ export class SupervisedDaemon implements Daemon {
         this.#sandbox?.kill();
         return;
       case 'clear-timer':
-        this.#timers.get(action.name)?.();
+        this.#timers.get(action.name)?.stop();
         this.#timers.delete(action.name);
         return;
       case 'set-timer':
-        this.#timers.get(action.name)?.();
-        this.#timers.set(
-          action.name,
-          this.#clock.after(action.delay, () => {
-            this.#timers.delete(action.name);
-            this.#input({ type: 'timer', name: action.name });
-          }),
-        );
+        this.#setTimer(action.name, action.delay);
+    }
+  }
+
+  #setTimer(name: TimerName, delay: number): void {
+    this.#timers.get(name)?.stop();
+    const stop = this.#clock.after(delay, () => {
+      this.#timers.delete(name);
+      this.#input({ type: 'timer', name });
+    });
+    this.#timers.set(name, { at: this.#clock.now() + delay, stop });
+  }
+
+  /** Whether its present run is known from start to end: else a moment later it can be handed over. */
+  get isSteady(): boolean {
+    const { phase } = this.#model;
+    return phase === 'up' ? this.#sandbox !== undefined && !this.#isOver : this.#sandbox === undefined;
+  }
+
+  /** Only while it is steady, and nothing may be begun. */
+  handOver(): HandedDaemon {
+    return {
+      model: this.#model,
+      timers: [...this.#timers].map(([name, { at }]) => ({ name, at })),
+      launchedWall: this.#launchedWall,
+      readiness: this.#readiness?.handOver(),
+    };
+  }
+
+  /**
+   * Goes on where another process stopped; its handle has been taken over. Call it once, before anything else.
+   * @param by milliseconds that this process's clock shows more.
+   */
+  goOn({ model, timers, launchedWall, readiness }: HandedDaemon, by: number): void {
+    this.#model = shiftModel(model, by);
+    this.#launchedWall = launchedWall;
+    for (const { name, at } of timers) this.#setTimer(name, Math.max(at + by - this.#clock.now(), 0));
+    if (model.phase === 'launching') void this.#launch();
+    else if (model.phase === 'up') {
+      const { handle, plan } = this.#options;
+      const output = this.#options.output();
+      const sandbox = handle.takeUp(plan, output.io)!;
+      this.#hold(sandbox, output, readiness === undefined ? undefined : { handed: readiness, by });
+      void this.#follow(sandbox);
     }
   }
 
   async #launch(): Promise<void> {
     const { handle, plan } = this.#options;
-    const since = this.#clock.wall();
+    this.#launchedWall = this.#clock.wall();
     let sandbox: DaemonSandbox | undefined;
     try {
       const output = this.#options.output();
       sandbox = await handle.start(plan, output.io);
-      this.#sandbox = sandbox;
-      output.attach(sandbox);
-      this.#watch(sandbox);
+      this.#hold(sandbox, output);
       this.#input({ type: 'launched', pid: sandbox.pid });
-      await sandbox.started;
     } catch (error) {
-      // Whatever failed after the spawn: nothing of it may go on unseen beside the next one.
-      sandbox?.kill();
-      await sandbox?.ended;
-      this.#letGo();
-      this.#input({ type: 'launch-failed', error: error as Error, status: exitStatusFor(error) });
+      await this.#failed(sandbox, error as Error);
       return;
     }
-    this.#input({ type: 'executed' });
-    const ending = await sandbox.over;
-    const killedFor = ending.signal === SIGSYS ? await this.#options.killedFor?.(since) : undefined;
-    this.#letGo();
-    this.#input({ type: 'ended', ending, killedFor, cause: describeEnding(ending, plan.limits, killedFor) });
+    await this.#follow(sandbox);
   }
 
-  #watch(sandbox: Sandbox): void {
-    const readiness = this.#options.readiness?.();
+  #hold(sandbox: DaemonSandbox, output: StartOutput, resumed?: { handed: HandedReadiness; by: number }): void {
+    this.#sandbox = sandbox;
+    this.#isOver = false;
+    output.attach(sandbox);
+    const readiness = this.#options.readiness?.(resumed);
     this.#readiness = readiness;
     readiness?.watch(sandbox, (report) => {
       if (this.#readiness === readiness) this.#input({ type: 'report', report });
     });
+  }
+
+  async #follow(sandbox: DaemonSandbox): Promise<void> {
+    const { plan, killedFor: whyKilled } = this.#options;
+    try {
+      await sandbox.started;
+    } catch (error) {
+      await this.#failed(sandbox, error as Error);
+      return;
+    }
+    // The process before may have heard of it.
+    if (this.#model.executedAt === undefined) this.#input({ type: 'executed' });
+    const ending = await sandbox.over;
+    this.#isOver = true;
+    const killedFor = ending.signal === SIGSYS ? await whyKilled?.(this.#launchedWall) : undefined;
+    this.#letGo();
+    this.#input({ type: 'ended', ending, killedFor, cause: describeEnding(ending, plan.limits, killedFor) });
+  }
+
+  /** Whatever failed after the spawn: nothing of it may go on unseen beside the next one. */
+  async #failed(sandbox: DaemonSandbox | undefined, error: Error): Promise<void> {
+    sandbox?.kill();
+    await sandbox?.ended;
+    this.#letGo();
+    this.#input({ type: 'launch-failed', error, status: exitStatusFor(error) });
   }
 
   #letGo(): void {

@@ -121,10 +121,28 @@ export type ReadinessReport =
   /** A stop under way may take so many milliseconds more from now (EXTEND_TIMEOUT_USEC). */
   | { readonly type: 'extend'; readonly milliseconds: number };
 
+/** What the watch of one start knows, as plain data. Times by the clock of the process that it comes from, in ms. */
+export interface HandedReadiness {
+  readonly ready: boolean;
+  readonly reloading: boolean;
+  readonly startedAt: number;
+  /** Infinity: none. */
+  readonly deadlineAt: number;
+  readonly lastProblem: string;
+  readonly told: readonly string[];
+  readonly watchdog: { readonly time: number | undefined; readonly last: number; readonly counts: boolean };
+  /** Failures of the health probe in a row. */
+  readonly unwell: number;
+  /** Beginnings of lines in which a pattern is looked for. */
+  readonly lines: Readonly<Record<'stdout' | 'stderr', string>>;
+}
+
 /** Watches one start of one daemon; made anew for each. */
 export interface Readiness {
   /** Called when the daemon is launched, before its first instruction: from now on it may report. */
   watch(sandbox: Sandbox, report: (report: ReadinessReport) => void): void;
+  /** For a process that takes this one's place. */
+  handOver(): HandedReadiness;
   /** The run is over: no report comes after this. */
   close(): void;
 }

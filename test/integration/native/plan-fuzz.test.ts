@@ -77,6 +77,7 @@ it('makes metactl-init refuse a damaged plan', async () => {
     const sandbox = watchSandbox(spawned, {
       leftOut: [],
       stdout: undefined,
+      ready: undefined,
       stderr: undefined,
       oomKilled: () => false,
     });

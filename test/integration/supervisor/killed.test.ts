@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { REPOSITORY } from '../../helpers/run-metactl.ts';
-import { gone, makeSite, processesWith, type Site } from './site.ts';
+import { gone, install, makeSite, processesWith, runInstalled, type Site } from './site.ts';
 
 leakCheck();
 
@@ -102,28 +100,10 @@ it('SIGTERM stops all apps and ends the supervisor', async () => {
 });
 
 it('goes on when what it was installed from is removed', async () => {
-  const installed = join(site.root, 'installed');
-  for (const name of [
-    'bin',
-    'dist',
-    'build/Release/metactl.node',
-    'build/Release/metactl-init',
-    'package.json',
-    'node_modules/netlink',
-  ]) {
-    cpSync(join(REPOSITORY, name), join(installed, name), { recursive: true });
-  }
+  const program = install(site, 'installed');
   site.app('shop', { web: `command = /bin/${MARK}`, later: 'command = /bin/sleep 98765' });
-  const start = execFile(process.execPath, [
-    join(installed, 'bin/metactl.cjs'),
-    '--root',
-    site.root,
-    'start',
-    'shop',
-    'web',
-  ]);
-  expect(await new Promise((resolve) => start.on('close', resolve))).toBe(0);
-  rmSync(installed, { recursive: true });
+  expect((await runInstalled(site, program, 'start', 'shop', 'web'))[0]).toBe(0);
+  rmSync(join(site.root, 'installed'), { recursive: true });
   const [pid] = processesWith(`/bin/${MARK}`);
   process.kill(pid!, 'SIGKILL');
   await expect

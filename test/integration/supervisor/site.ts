@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { copyFileSync, cpSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { StatusRecord } from '../../../src/supervisor/control/status-record.ts';
-import { type Outcome, type RunOptions, runMetactl } from '../../helpers/run-metactl.ts';
+import { type Outcome, REPOSITORY, type RunOptions, runMetactl } from '../../helpers/run-metactl.ts';
 import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
 
 /** A scratch root with apps that a supervisor in the background keeps. */
@@ -11,6 +13,8 @@ export interface Site {
   readonly root: string;
   /** Writes an app's node file: sections of daemons, and `[sandbox.net] mode = none`. */
   app(name: string, daemons: Readonly<Record<string, string>>, more?: string): void;
+  /** The command line of `test/fixtures/programs/notify.py`, which does what these words say. */
+  notifier(name: string, words: string): string;
   metactl(args: readonly string[], options?: RunOptions): Promise<Outcome>;
   status(...args: string[]): Promise<StatusRecord[]>;
   /** Pid of the supervisor in the background. */
@@ -31,6 +35,11 @@ export function makeSite(): Site {
       const directory = scratch.appDirectory(name, {});
       const sections = Object.entries(daemons).map(([daemon, text]) => `[daemon.${daemon}]\n${text}\n`);
       scratch.node(name, `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n${sections.join('')}${more}\n`);
+    },
+    notifier(name, words) {
+      const directory = scratch.appDirectory(name, {});
+      copyFileSync(join(REPOSITORY, 'test/fixtures/programs/notify.py'), join(directory, 'notify.py'));
+      return `/usr/bin/python3 ${directory}/notify.py ${words}`;
     },
     metactl,
     async status(...args) {
@@ -56,6 +65,31 @@ export function makeSite(): Site {
     },
   };
   return site;
+}
+
+/** Copies what is installed of metactl to a directory below the site's root. @returns its program. */
+export function install(site: Site, name: string): string {
+  const installed = join(site.root, name);
+  for (const part of [
+    'bin',
+    'dist',
+    'build/Release/metactl.node',
+    'build/Release/metactl-init',
+    'package.json',
+    'node_modules/netlink',
+  ]) {
+    cpSync(join(REPOSITORY, part), join(installed, part), { recursive: true });
+  }
+  return join(installed, 'bin/metactl.cjs');
+}
+
+/** Runs an installed copy's command line. @returns its exit status, and what it printed. */
+export function runInstalled(site: Site, program: string, ...args: string[]): Promise<[number | undefined, string]> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [program, '--root', site.root, ...args], (error, stdout, stderr) => {
+      resolve([error === null ? 0 : (error.code as number | undefined), stdout + stderr]);
+    });
+  });
 }
 
 /** Resolves when there is no such process, or it is a zombie. */

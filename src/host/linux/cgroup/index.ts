@@ -4,5 +4,5 @@ export { makeDaemonCgroup, openDaemonCgroup, removeDaemonCgroup } from './daemon
 export { cgroupFacts, detectCgroups, parseCgroupMounts } from './detect.ts';
 export { keptCgroupFacts } from './kept-facts.ts';
 export { checkLimits, planLimits } from './limits.ts';
-export type { DaemonCgroup } from './open-cgroup.ts';
-export type { CgroupStats } from './stats.ts';
+export { type DaemonCgroup, openLeaves } from './open-cgroup.ts';
+export type { CgroupStats, Leaf } from './stats.ts';

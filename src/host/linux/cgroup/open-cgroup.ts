@@ -11,10 +11,10 @@ export interface DaemonCgroup {
   readonly tasks: readonly number[];
   /** Open, close-on-exec: the directory in the v2 tree (pure or hybrid's), for CLONE_INTO_CGROUP. */
   readonly directory: number | undefined;
+  /** One per hierarchy: `openLeaves` opens the same cgroup by them. */
+  readonly leaves: readonly Leaf[];
   /** Absolute directories, one per hierarchy. */
   readonly paths: readonly string[];
-  /** Its v1 directories by what their hierarchy is mounted with (`cpu,cpuacct`). */
-  readonly v1: ReadonlyMap<string, string>;
   /** Limits that are not enforced (only with best effort). */
   readonly warnings: readonly string[];
   /** SIGKILL to everything inside; returns before it has ended. */
@@ -50,9 +50,9 @@ export class OpenCgroup implements DaemonCgroup {
   readonly tasks: readonly number[];
   readonly directory: number | undefined;
   readonly paths: readonly string[];
-  readonly v1: ReadonlyMap<string, string>;
   readonly warnings: readonly string[];
-  readonly #leaves: readonly Leaf[];
+  /** Its directories with their hierarchies: by these it can be opened again. */
+  readonly leaves: readonly Leaf[];
   readonly #backends: Backends;
   #open: number[] = [];
   #killed = false;
@@ -60,14 +60,12 @@ export class OpenCgroup implements DaemonCgroup {
   #lastOomKills = 0;
 
   constructor(leaves: readonly Leaf[], warnings: readonly string[], backends: Backends) {
-    this.#leaves = leaves;
+    this.leaves = leaves;
     this.#backends = backends;
     this.warnings = warnings;
     this.paths = leaves.map(({ path }) => path);
-    const old = leaves.filter(({ hierarchy }) => hierarchy.version === 1);
-    this.v1 = new Map(old.map(({ hierarchy, path }) => [hierarchy.mountedWith, path]));
     try {
-      this.tasks = old.map(({ path }) => this.#openTasks(path));
+      this.tasks = leaves.filter(({ hierarchy }) => hierarchy.version === 1).map(({ path }) => this.#openTasks(path));
       const unified = leaves.find(({ hierarchy }) => hierarchy.version === 2);
       this.directory = unified === undefined ? undefined : this.#keep(backends.kernel.openDirectory(unified.path));
     } catch (error) {
@@ -101,7 +99,7 @@ export class OpenCgroup implements DaemonCgroup {
   }
 
   stats(): CgroupStats {
-    return readStats(this.#backends.kernel, this.#leaves);
+    return readStats(this.#backends.kernel, this.leaves);
   }
 
   pids(): number[] {
@@ -110,7 +108,7 @@ export class OpenCgroup implements DaemonCgroup {
   }
 
   oomKills(): number {
-    this.#lastOomKills = Math.max(this.#lastOomKills, countOomKills(this.#backends.kernel, this.#leaves));
+    this.#lastOomKills = Math.max(this.#lastOomKills, countOomKills(this.#backends.kernel, this.leaves));
     return this.#lastOomKills;
   }
 
@@ -126,4 +124,10 @@ export class OpenCgroup implements DaemonCgroup {
       if (this.#killed) this.kill();
     });
   }
+}
+
+/** The cgroup of a daemon that another process has made; an empty one where its directories are gone. */
+export function openLeaves(leaves: readonly Leaf[], warnings: readonly string[]): DaemonCgroup {
+  const found = leaves.every(({ path }) => LINUX.kernel.exists(path));
+  return new OpenCgroup(found ? leaves : [], warnings, LINUX);
 }

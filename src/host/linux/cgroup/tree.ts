@@ -10,8 +10,6 @@ export interface Hierarchy {
   readonly base: string;
   /** Those of metactl's controllers that it carries; none for hybrid's `unified` tree. */
   readonly controllers: readonly string[];
-  /** v1: as its mount options name it, `cpu,cpuacct`; empty for v2. */
-  readonly mountedWith: string;
 }
 
 /**
@@ -24,19 +22,18 @@ const ALWAYS = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids'] as const;
 export function hierarchiesOf(facts: CgroupFacts, io: boolean): Hierarchy[] {
   if (facts.permitted === false) return [];
   const wanted = [...ALWAYS, ...(io ? (['blkio', 'io'] as const) : [])];
-  const v1 = new Map<string, { mountedWith: string; controllers: string[] }>();
+  const v1 = new Map<string, string[]>();
   const v2: string[] = [];
   for (const name of wanted) {
     const controller = facts.controllers[name];
     if (controller === undefined) continue;
-    const { version, mount, mountedWith } = controller;
-    if (version === 1) v1.set(mount, { mountedWith, controllers: [...(v1.get(mount)?.controllers ?? []), name] });
+    if (controller.version === 1) v1.set(controller.mount, [...(v1.get(controller.mount) ?? []), name]);
     // v2 accounts CPU time everywhere, and nobody looks for a cpuset there.
     else if (name !== 'cpuacct' && name !== 'cpuset') v2.push(name);
   }
-  const hierarchies: Hierarchy[] = [...v1].map(([base, found]) => ({ version: 1, base, ...found }));
+  const hierarchies: Hierarchy[] = [...v1].map(([base, controllers]) => ({ version: 1, base, controllers }));
   if (facts.unified !== undefined) {
-    hierarchies.push({ version: 2, base: below(facts.unified, facts.own ?? '/'), controllers: v2, mountedWith: '' });
+    hierarchies.push({ version: 2, base: below(facts.unified, facts.own ?? '/'), controllers: v2 });
   }
   return hierarchies;
 }

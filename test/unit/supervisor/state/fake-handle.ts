@@ -107,6 +107,7 @@ export function fakeDaemon(
         sandboxes.push(sandbox);
         return sandbox;
       },
+      takeUp: () => sandboxes.at(-1),
     },
     output: () => ({ io: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' }, attach: () => {} }),
     settings: { ...SETTINGS, ...settings },

@@ -27,6 +27,9 @@ const readiness = (name: string) => ({
   readiness: () => ({
     watch: (_sandbox: unknown, report: (one: { type: 'ready' }) => void) =>
       void reports.set(name, () => report({ type: 'ready' })),
+    handOver: () => {
+      throw new Error('nobody takes over here');
+    },
     close: () => {},
   }),
 });

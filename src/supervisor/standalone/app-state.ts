@@ -1,0 +1,77 @@
+import type { SandboxPlan } from '../../sandbox/plan.ts';
+import type { ConfigChanges } from '../control/config-changes.ts';
+import { isOver } from '../control/outcome.ts';
+import { idleRecord, type StatusRecord, statusRecord } from '../control/status-record.ts';
+import { FirewallWatch } from '../firewall-watch.ts';
+import type { DaemonGroup } from '../state/group.ts';
+import type { Dependencies } from '../state/order.ts';
+import type { Unit } from './unit.ts';
+
+/** All that goes with one app. */
+export interface AppState {
+  readonly name: string;
+  readonly units: Map<string, Unit>;
+  /** Preparing and replacing of units goes one after the other; waiting for daemons does not. */
+  work: Promise<unknown>;
+  firewall: FirewallWatch | undefined;
+  changes: ConfigChanges | undefined;
+  group: DaemonGroup | undefined;
+  dependencies: Dependencies;
+}
+
+/** Nothing of it is known yet. Pure. */
+export function newAppState(name: string): AppState {
+  return {
+    name,
+    units: new Map(),
+    work: Promise.resolve(),
+    firewall: undefined,
+    changes: undefined,
+    group: undefined,
+    dependencies: new Map(),
+  };
+}
+
+/** Something of it runs, or will. */
+export function isAlive(unit: Unit | undefined): boolean {
+  return unit !== undefined && !isOver(unit.daemon.status());
+}
+
+/** One watch for all daemons of an app: they share the firewall. It works through whichever is held. */
+export function watchFirewall(app: AppState, plan: SandboxPlan['firewall'], warn: (line: string) => void): void {
+  void app.firewall?.close();
+  app.firewall = undefined;
+  if (plan === undefined) return;
+  const held = () => [...app.units.values()].find(({ handle }) => handle.isOpen)?.handle;
+  const handle = {
+    renewFirewall: async (to: typeof plan) => (await held()?.renewFirewall(to)) ?? true,
+    keepFirewall: async () => (await held()?.keepFirewall()) ?? true,
+  };
+  app.firewall = new FirewallWatch(handle, plan, warn);
+}
+
+const SUPERVISOR = { pid: process.pid, kind: 'standalone' } as const;
+
+/** Those that were started, then the others of the configuration. */
+export function recordsOf(app: AppState): StatusRecord[] {
+  const units = [...app.units.values()];
+  const spec = units.at(-1)?.spec;
+  const idle = spec?.daemons.filter((daemon) => !app.units.has(daemon)) ?? [];
+  return [
+    ...units.map((unit) => recordOf(app, unit)),
+    ...idle.map((daemon) => idleRecord({ node: spec!.node, app: app.name, daemon }, SUPERVISOR)),
+  ];
+}
+
+function recordOf(app: AppState, unit: Unit): StatusRecord {
+  const { spec, daemon, handle, cpuBefore } = unit;
+  return statusRecord({
+    node: spec.node,
+    status: daemon.status(),
+    usage: handle.usage(),
+    cpuBefore,
+    address: spec.address,
+    changed: isAlive(unit) ? (app.changes?.of(unit.name, spec.fingerprint) ?? []) : [],
+    supervisor: SUPERVISOR,
+  });
+}

@@ -1,0 +1,68 @@
+import { EXIT, MetactlError } from '../../util/error.ts';
+import { untilOver, untilUp } from '../control/outcome.ts';
+import { isAlive } from './app-state.ts';
+import type { Unit } from './unit.ts';
+
+/** What a verb is about: an app, or one daemon of it. */
+export interface Target {
+  readonly app: string;
+  readonly daemon: string | undefined;
+}
+
+/** What became of the daemons that a verb was about. */
+export interface Outcome {
+  readonly daemons: readonly { readonly app: string; readonly daemon: string; readonly done: string }[];
+}
+
+/** What a verb has begun, and how it is to end. Plain data: another process may wait for it. */
+export interface Begun {
+  readonly app: string;
+  readonly until: 'up' | 'over';
+  /** `now`: what can be said of it at once; `done`: what when it has come to an end. */
+  readonly daemons: readonly { readonly daemon: string; readonly now: string; readonly done: string }[];
+}
+
+/** Pure. */
+export function outcomeOf({ app, daemons }: Begun, when: 'now' | 'done'): Outcome {
+  return { daemons: daemons.map((one) => ({ app, daemon: one.daemon, done: one[when] })) };
+}
+
+/** Waits until these are up, or over and everything they held given back. @throws MetactlError why one is not up; METACTL_GONE. */
+export async function untilDone(units: readonly Unit[], until: Begun['until'], gone?: AbortSignal): Promise<void> {
+  if (until === 'up') await allOf(units.map((unit) => untilUp(unit.daemon, gone)));
+  else {
+    await Promise.all(units.map((unit) => untilOver(unit.daemon, gone)));
+    // One that was started again meanwhile is none of ours.
+    await Promise.all(units.map((unit) => (isAlive(unit) ? undefined : unit.settle())));
+  }
+}
+
+/** Waits for all; then throws what the first that failed was refused for, with the others in its message. */
+async function allOf(waits: readonly Promise<void>[]): Promise<void> {
+  const failures = (await Promise.allSettled(waits)).flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+  if (failures.length === 0) return;
+  if (failures.length === 1) throw failures[0];
+  const errors = failures.filter((one) => one instanceof MetactlError);
+  const status = errors.find(({ exitStatus }) => exitStatus !== EXIT.error)?.exitStatus ?? EXIT.error;
+  throw new MetactlError(failures.map((one) => (one as Error).message).join('\n'), {
+    code: errors[0]?.code ?? 'METACTL_START_FAILED',
+    exitStatus: status,
+    ...(errors[0]?.hint === undefined ? {} : { hint: errors[0].hint }),
+  });
+}
+
+export function notRunning({ app, daemon }: Target): MetactlError {
+  const what = daemon === undefined ? app : `${app}/${daemon}`;
+  return new MetactlError(`${what} is not running`, {
+    code: 'METACTL_NOT_RUNNING',
+    hint: `start it with \`metactl start ${app}${daemon === undefined ? '' : ` ${daemon}`}\``,
+    exitStatus: EXIT.notRunning,
+  });
+}
+
+export function isEnding(): MetactlError {
+  return new MetactlError('the supervisor is ending', {
+    code: 'METACTL_ENDING',
+    hint: 'try again when it has ended: metactl start starts another',
+  });
+}
