@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
@@ -62,18 +63,24 @@ iovec part(Slice slice) { return {const_cast<uint8_t*>(slice.data), slice.size};
 Fd connect_datagram(const std::string& path) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) fail("connect to the log socket", "connect", path, ENAMETOOLONG);
+  if (path.size() >= sizeof address.sun_path) fail("connect to the socket", "connect", path, ENAMETOOLONG);
   std::memcpy(address.sun_path, path.data(), path.size());
+  socklen_t length = sizeof address;
+  // An abstract name is as long as it is told to be (unix(7)).
+  if (!path.empty() && path.front() == '@') {
+    address.sun_path[0] = '\0';
+    length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  }
   Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!fd) fail("connect to the log socket", "socket", path);
+  if (!fd) fail("connect to the socket", "socket", path);
   timeval timeout = {0, kSendTimeout};
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) != 0) {
-    fail("connect to the log socket", "setsockopt", path);
+    fail("connect to the socket", "setsockopt", path);
   }
   // Less will do: what is too large then goes another way.
   (void)::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    fail("connect to the log socket", "connect", path);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0) {
+    fail("connect to the socket", "connect", path);
   }
   return fd;
 }

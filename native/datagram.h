@@ -9,7 +9,7 @@
 
 namespace metactl {
 
-/// A datagram socket that is connected to the one at `path`. Its sends wait, but not longer than 200 ms.
+/// A datagram socket that is connected to the one at `path`, or with the abstract name `@…`. Its sends wait, but not longer than 200 ms.
 Fd connect_datagram(const std::string& path);
 
 struct Slice {

@@ -21,6 +21,13 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     load: () => import('./reexec.ts'),
   },
   status: { summary: 'show how the daemons of all apps, or of one, are', load: () => import('./status.ts') },
+  install: {
+    summary: 'hand an app over to the service manager, which starts it at boot',
+    load: () => import('./install.ts'),
+  },
+  uninstall: { summary: 'take an app away from the service manager', load: () => import('./uninstall.ts') },
+  enable: { summary: 'have an installed app started at boot', load: () => import('./enable.ts') },
+  disable: { summary: 'have an installed app no longer started at boot', load: () => import('./disable.ts') },
   events: { summary: 'show what happened to daemons, and what happens', load: () => import('./events.ts') },
   exec: { summary: "run a command in an app's sandbox", load: () => import('./exec.ts') },
   shell: { summary: "open a shell in an app's sandbox", load: () => import('./shell.ts') },

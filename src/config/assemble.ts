@@ -9,6 +9,7 @@ import { type Merged, type MergedKey, merge } from './merge.ts';
 import * as messages from './messages.ts';
 import { ProblemList } from './problem-list.ts';
 import { readSecretFile } from './read-file.ts';
+import { sectionSpec } from './schema/index.ts';
 import {
   checkEffective,
   checkFirewall,
@@ -145,7 +146,9 @@ class Assembly {
         inSomeDaemon: (name) =>
           [...this.#sections].some(([section, keys]) => section.startsWith('env.') && keys.has(name)),
         known: () => [...(this.#sections.get('env')?.keys() ?? []), ...builtins.keys(), 'daemon'].slice(0, 1000),
-        keepsQuotes: (section, key) => keepsQuotes(this.#specOf(section, key)?.type ?? 'text'),
+        // What is passed on as it is has quotes that are somebody else's.
+        keepsQuotes: (section, key) =>
+          sectionSpec(section)?.repeats === true || keepsQuotes(this.#specOf(section, key)?.type ?? 'text'),
         forbidden: (user, name) => this.#noAddress(name) ?? this.#forbidden(user, name),
         readFile: readSecretFile,
       },

@@ -16,7 +16,7 @@ import { basename, dirname, join } from 'node:path';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 
-/** Writing of the administrators' files. All directories here are root's own. */
+/** Writing of root's files: the administrators', and service managers'. All directories here are root's own. */
 
 /**
  * Makes `/etc/metactl` 0755 with `site` and `nodes` 0700 (DESIGN §4); what is there stays as it is.
@@ -80,17 +80,19 @@ export function createFile(file: string, text: string): void {
 /**
  * Replaces a file's text in one step: written beside it, synced, renamed over it. Mode and owner stay; a new file gets
  * 0600. A crash leaves the old text or the new one.
+ * @param mode then it gets this one, and root's ownership, whatever it had.
  * @throws MetactlError METACTL_NEEDS_ROOT (77), or what the system says.
  */
-export function replaceFile(file: string, text: string): void {
+export function replaceFile(file: string, text: string, mode?: number): void {
   const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}`);
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   try {
     const before = lstatSync(file, { throwIfNoEntry: false });
     withDescriptor(temporary, flags, 0o600, (fd) => {
       writeAll(fd, text);
-      if (before !== undefined && before.uid !== process.geteuid?.()) fchownSync(fd, before.uid, before.gid);
-      fchmodSync(fd, before === undefined ? 0o600 : before.mode & 0o755);
+      if (mode === undefined && before !== undefined && before.uid !== process.geteuid?.())
+        fchownSync(fd, before.uid, before.gid);
+      fchmodSync(fd, mode ?? (before === undefined ? 0o600 : before.mode & 0o755));
       fsyncSync(fd);
     });
     renameSync(temporary, file);

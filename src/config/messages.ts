@@ -5,7 +5,7 @@
 import { EXIT, MetactlError } from '../util/error.ts';
 import { escapeText, quoted } from '../util/escape.ts';
 import { nearest } from '../util/suggest.ts';
-import type { ChainLink, Origin, Problem } from './types.ts';
+import type { ChainLink, Instead, Origin, Problem } from './types.ts';
 
 export interface Text {
   readonly message: string;
@@ -118,6 +118,10 @@ export const otherPlatformsKey = (key: string, owners: readonly string[], platfo
 });
 export const badFreeKey = (section: string, key: string, expected: string): Text => ({
   message: `found the key ${quoted(key)} in [${section}], expected ${expected}`,
+});
+export const setInstead = (section: string, key: string, instead: Instead): Text => ({
+  message: `found the directive ${quoted(key)} in [${section}], expected ${instead.key}`,
+  hint: instead.why,
 });
 export const tooMany = (what: string, most: number): Text => ({
   message: `found more than ${most} ${what}, expected a smaller file`,

@@ -45,6 +45,14 @@ export interface SectionSpec {
   /** For sections whose keys are free: what a key must look like. */
   readonly keyPattern?: RegExp;
   readonly keyExpected?: string;
+  /** Keys that may not be set here, and what to set instead. */
+  readonly instead?: ReadonlyMap<string, Instead>;
+}
+
+/** Why a key may not be set, and the one to set in its place. */
+export interface Instead {
+  readonly key: string;
+  readonly why: string;
 }
 
 /** One row of the schema table. */

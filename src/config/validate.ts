@@ -114,6 +114,11 @@ function checkEntry(
     problems.add({ ...messages.badFreeKey(section, written, sectionIs.keyExpected ?? ''), ...at });
     return false;
   }
+  const instead = sectionIs.instead?.get(key);
+  if (instead !== undefined) {
+    problems.add({ ...messages.setInstead(section, key, instead), ...at });
+    return false;
+  }
   if (section === 'env' && BUILTINS.has(key)) warnings.add({ ...messages.builtinShadowed(key), ...at });
   if (key.startsWith('depends-on.') && section.startsWith('daemon.')) {
     const others = daemons.filter((daemon) => `daemon.${daemon}` !== section);

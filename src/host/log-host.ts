@@ -22,7 +22,7 @@ export interface LogHost {
     longest: number,
     last: number,
   ): { readonly consumed: number; readonly written: number };
-  /** @throws MetactlError with the errno where nobody listens at `path`. */
+  /** `path` may be `@name`, an abstract one. @throws MetactlError with the errno where nobody listens there. */
   socket(path: string): LogSocket;
   /** Where the system's log daemons listen. */
   readonly sockets: { readonly journal: string; readonly syslog: string };

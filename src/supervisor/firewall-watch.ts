@@ -26,17 +26,17 @@ export class FirewallWatch {
     this.#plan = plan;
     this.#log = log;
     this.#lookup = lookup === undefined ? {} : { lookup };
-    this.#timers.push(setInterval(() => this.#queue(() => this.#keep()), LOOK));
+    this.#timers.push(setInterval(() => void this.#queue(() => this.#keep()), LOOK));
     // Names only: addresses stay what they are.
     if (namesOf(plan).length > 0) {
-      this.#timers.push(setInterval(() => this.renew(), plan.resolveInterval));
+      this.#timers.push(setInterval(() => void this.renew(), plan.resolveInterval));
     }
     for (const timer of this.#timers) timer.unref();
   }
 
-  /** Resolves the names now. */
-  renew(): void {
-    this.#queue(() => this.#renew());
+  /** Resolves the names now; the promise resolves when that has been done, or could not be. */
+  renew(): Promise<void> {
+    return this.#queue(() => this.#renew());
   }
 
   /** Ends it; waits for what is under way. */
@@ -47,7 +47,7 @@ export class FirewallWatch {
   }
 
   /** One after the other. What fails is told and tried again at the next turn; it must not end the daemons. */
-  #queue(work: () => Promise<void>): void {
+  #queue(work: () => Promise<void>): Promise<void> {
     this.#work = this.#work.then(async () => {
       if (this.#closed) return;
       try {
@@ -56,6 +56,7 @@ export class FirewallWatch {
         this.#log(`warning: ${(error as Error).message}`);
       }
     });
+    return this.#work;
   }
 
   async #keep(): Promise<void> {

@@ -19,12 +19,26 @@ import { DaemonGroup, isAtRest } from './state/group.ts';
 import { dependenciesOf, leftOut } from './state/order.ts';
 import { daemonSettings } from './state/settings.ts';
 import { SupervisedDaemon } from './state/supervised.ts';
+import type { Daemon } from './state/types.ts';
 
 export interface ForegroundIo {
   readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
   /** One line about what the supervisor does. */
   readonly log: (line: string) => void;
+  /** Only what the daemons write, and that goes to the journal unless `log.to` says otherwise: nothing is passed on. */
+  readonly journal?: boolean;
+  readonly watcher?: RunWatcher;
+}
+
+/** Somebody to whom the run must be told. */
+export interface RunWatcher {
+  /** The daemons are about to be started. @param stop ends the run. */
+  begin(daemons: readonly Daemon[], stop: () => void): void;
+  /** It was asked to stop. */
+  stopping(): void;
+  /** SIGHUP came. @param done resolves when what follows from it has been done. */
+  reloading(done: Promise<void>): void;
 }
 
 /**
@@ -42,12 +56,15 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
   let group: DaemonGroup | undefined;
   let control: Promise<RunControl> | undefined;
   const release = onSignals((signal, stops) => {
-    if (signal === constants.signals.SIGHUP && !stops) firewall?.renew();
+    const renewed =
+      signal === constants.signals.SIGHUP && !stops ? (firewall?.renew() ?? Promise.resolve()) : undefined;
     if (stops && asked !== undefined) group?.kill();
     else if (stops) {
       asked = signal;
+      io.watcher?.stopping();
       group?.stop(undefined, signal);
     } else passOn(group, prepared.config, signal);
+    if (renewed !== undefined) io.watcher?.reloading(renewed);
   });
   try {
     logs = await openForegroundLogs(prepared, { ...io, prefix: (daemon) => copies.prefix(daemon) });
@@ -60,6 +77,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     firewall = watchFirewall(prepared, handles, io);
     group = makeGroup(prepared, handles, io, (daemon) => logs?.of(daemon)?.startOutput() ?? copies.startOutput(daemon));
     control = openControl(prepared, group, handles, io);
+    io.watcher?.begin([...group.daemons.values()], () => group?.stop());
     const status = await runToEnd(group, orderly(io, copies), () => asked !== undefined);
     await copies.done();
     return status;

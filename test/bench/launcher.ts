@@ -63,6 +63,12 @@ export function spawnLauncher(name: string, command: () => readonly string[], cl
 
 /** A B A B, each round beginning with another one, so that no launcher always follows the same neighbour. */
 export async function interleave(launchers: readonly Launcher[], rounds: number, mode: Mode): Promise<Result[]> {
+  const samples = await sample(launchers, rounds, mode);
+  return launchers.map(({ name }, index) => resultOf(name, mode, samples[index]!));
+}
+
+/** `interleave`, without a summary: samples by launcher. */
+export async function sample(launchers: readonly Launcher[], rounds: number, mode: Mode): Promise<Sample[][]> {
   const samples = launchers.map((): Sample[] => []);
   // Unmeasured: page cache, lazy bindings.
   for (const launcher of launchers) for (let i = 0; i < 3; i++) await launcher.launch();
@@ -73,10 +79,14 @@ export async function interleave(launchers: readonly Launcher[], rounds: number,
       samples[index]!.push(await launchers[index]!.launch());
     }
   }
-  return launchers.map(({ name }, index) => ({
+  return samples;
+}
+
+export function resultOf(name: string, mode: Mode, samples: readonly Sample[]): Result {
+  return {
     name,
     mode,
-    first: summarize(samples[index]!.map((sample) => sample.first)),
-    exit: summarize(samples[index]!.map((sample) => sample.exit)),
-  }));
+    first: summarize(samples.map(({ first }) => first)),
+    exit: summarize(samples.map(({ exit }) => exit)),
+  };
 }

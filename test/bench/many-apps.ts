@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppHandle, Sandbox } from '../../src/host/host.ts';
-import { interleave, type Launcher, type Result } from './launcher.ts';
+import { type Launcher, type Result, resultOf, type Sample, sample } from './launcher.ts';
 import { coldLauncher, warmLauncher } from './metactl.ts';
 import { type BenchSite, openDaemon, startFirst } from './site.ts';
 
@@ -11,35 +12,64 @@ export interface ManyApps {
   readonly warmLast: Result;
 }
 
+/** Until the kernel has done what making or removing hundreds of apps left for later: stages, RCU. ms */
+const SETTLE = 3000;
+
 /**
  * What starts of the first app cost, and of the last one beside so many that run. One more app stays throughout: what
- * the node as a whole has once (its nft table) is there in both cases.
+ * the node as a whole has once (its nft table) is there in both cases. The first app is measured before and after, because
+ * it takes a while to start the others: a machine that becomes slower meanwhile would be taken for the others' doing.
  */
 export async function measureManyApps(site: BenchSite, count: number, runs: number): Promise<ManyApps> {
-  const others: { handle: AppHandle; sandbox: Sandbox }[] = [];
-  const keepOne = async (app: string): Promise<void> => {
-    const prepared = await site.app(app, 1, true);
-    const plan = prepared.plans[0]!;
-    const handle = await openDaemon(prepared, plan);
-    const { sandbox, printed } = await startFirst(handle, plan);
-    others.push({ handle, sandbox });
-    await printed;
-  };
+  const always = await keepOne(site, 'always');
+  const others: Kept[] = [];
   try {
-    await keepOne('always');
-    const alone = await measureApp(site, 'first-app', runs);
-    for (let i = 1; i < count; i++) await keepOne(`app${i}`);
-    const beside = await measureApp(site, 'last-app', runs);
-    return { count, coldFirst: alone.cold, warmFirst: alone.warm, coldLast: beside.cold, warmLast: beside.warm };
+    const before = await measureApp(site, 'first-app', runs);
+    for (let i = 1; i < count; i++) others.push(await keepOne(site, `app${i}`));
+    const last = await measureApp(site, 'last-app', runs);
+    await end(others.splice(0));
+    const after = await measureApp(site, 'first-app', runs);
+    const first = { cold: [...before.cold, ...after.cold], warm: [...before.warm, ...after.warm] };
+    return {
+      count,
+      coldFirst: resultOf('first-app, cold', 'idle', first.cold),
+      warmFirst: resultOf('first-app, warm', 'idle', first.warm),
+      coldLast: resultOf('last-app, cold', 'idle', last.cold),
+      warmLast: resultOf('last-app, warm', 'idle', last.warm),
+    };
   } finally {
-    for (const { sandbox } of others) sandbox.kill();
-    for (const { handle } of others) await handle.close();
+    await end([...others, always]);
   }
 }
 
-async function measureApp(site: BenchSite, app: string, runs: number): Promise<{ cold: Result; warm: Result }> {
+interface Kept {
+  readonly handle: AppHandle;
+  readonly sandbox: Sandbox;
+}
+
+async function keepOne(site: BenchSite, app: string): Promise<Kept> {
+  const prepared = await site.app(app, 1, true);
+  const plan = prepared.plans[0]!;
+  const handle = await openDaemon(prepared, plan);
+  const { sandbox, printed } = await startFirst(handle, plan);
+  await printed;
+  return { handle, sandbox };
+}
+
+async function end(kept: readonly Kept[]): Promise<void> {
+  for (const { sandbox } of kept) sandbox.kill();
+  for (const { handle } of kept) await handle.close();
+}
+
+interface Samples {
+  readonly cold: readonly Sample[];
+  readonly warm: readonly Sample[];
+}
+
+async function measureApp(site: BenchSite, app: string, runs: number): Promise<Samples> {
   const prepared = await site.app(app, 1, false);
-  const cold = await one(coldLauncher(`${app}, cold`, prepared), Math.ceil(runs / 4));
+  await sleep(SETTLE);
+  const cold = await one(coldLauncher(`${app}, cold`, prepared), Math.ceil(runs / 2));
   const launcher = await warmLauncher(`${app}, warm`, prepared);
   try {
     return { cold, warm: await one(launcher, runs) };
@@ -48,6 +78,6 @@ async function measureApp(site: BenchSite, app: string, runs: number): Promise<{
   }
 }
 
-async function one(launcher: Launcher, runs: number): Promise<Result> {
-  return (await interleave([launcher], runs, 'idle'))[0]!;
+async function one(launcher: Launcher, runs: number): Promise<Sample[]> {
+  return (await sample([launcher], runs, 'idle'))[0]!;
 }

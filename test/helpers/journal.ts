@@ -70,10 +70,10 @@ export async function startJournal(): Promise<Journal> {
       );
     });
   await begin();
-  const wrapped = { via: ['nsenter', ...enter] };
+  const wrapped = (options: RunOptions) => ({ ...options, via: ['nsenter', ...enter, ...(options.via ?? [])] });
   return {
-    run: (args, options) => runMetactl(args, { ...options, ...wrapped }),
-    start: (args, options) => startMetactl(args, { ...options, ...wrapped }),
+    run: (args, options) => runMetactl(args, wrapped(options)),
+    start: (args, options) => startMetactl(args, wrapped(options)),
     program,
     pause: () => void journald.kill('SIGSTOP'),
     resume: () => void journald.kill('SIGCONT'),

@@ -33,8 +33,9 @@ function importsOf(path: string, text: string): string[] {
 
 /** What the files of a room may import, beside their own room and types. Arrows go down only. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  cli: ['supervisor', 'sandbox', 'platform', 'config', 'host', 'util'],
+  cli: ['supervisor', 'service', 'sandbox', 'platform', 'config', 'host', 'util'],
   supervisor: ['sandbox', 'platform', 'config', 'host', 'util'],
+  service: ['platform', 'config', 'host', 'util'],
   sandbox: ['platform', 'config', 'host', 'util'],
   platform: ['config', 'util'],
   config: ['util'],

@@ -2,6 +2,7 @@ import { CRONTAB_EXPECTED, parseCrontabLine } from '../crontab.ts';
 import type { KeySpec, SectionSpec } from '../types.ts';
 import { ADMINISTRATORS } from './layers.ts';
 import { LONGEST_TIMER } from './lifecycle.ts';
+import { SYSTEMD } from './systemd.ts';
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const VARIABLE_EXPECTED = 'a name of letters, digits and _';
@@ -129,8 +130,7 @@ export const APP: readonly SectionSpec[] = [
         type: 'enum',
         values: ['daemon', 'app'],
         default: 'daemon',
-        unbuilt: 'harmless',
-        doc: 'One unit per daemon, or one for the app.',
+        doc: 'What `metactl install` makes: one unit for each daemon, or one that supervises all daemons of the app.',
       },
     ],
   },
@@ -145,15 +145,5 @@ export const APP: readonly SectionSpec[] = [
       { key: 'on-stop', type: 'command', unbuilt: 'harmless', doc: 'A daemon stopped.' },
     ],
   },
-  ...['Unit', 'Service', 'Install'].map(
-    (name): SectionSpec => ({
-      name: `systemd.${name}`,
-      doc: `Goes into [${name}] of the systemd unit as it is. Keys may be repeated.`,
-      layers: ADMINISTRATORS,
-      repeats: true,
-      keyPattern: /^[A-Za-z][A-Za-z0-9-]*$/,
-      keyExpected: 'the name of a directive',
-      keys: [{ key: '*', type: 'text', unbuilt: 'harmless', doc: 'The value of the directive.' }],
-    }),
-  ),
+  ...SYSTEMD,
 ];

@@ -78,7 +78,8 @@ export const LOG_KEYS: readonly KeySpec[] = [
     layers: ADMINISTRATORS,
     doc:
       'Where output goes: `file` is `/var/log/metactl/APP/DAEMON.log`, `journal` and `syslog` the log daemons of the system, ' +
-      '`stdout` the output of the supervisor. `run` passes output through in any case, and writes it nowhere else unless this is set.',
+      '`stdout` the output of the supervisor. `run` passes output through in any case, and writes it nowhere else unless this is set; ' +
+      '`run --unit` in a unit of systemd writes to the journal unless this is set, and passes nothing through.',
   },
   {
     key: 'log.max-size',

@@ -74,7 +74,7 @@ export interface Addon {
     last: number,
     result: Float64Array,
   ): void;
-  /** A datagram socket that is connected to the one at `path`. */
+  /** A datagram socket that is connected to the one at `path`, or with the abstract name `@…`. */
   connectDatagram(path: string): number;
   /** LogSocket's `send`, in a thread; the callback gets bytes and an errno or 0. */
   sendLines(fd: number, envelope: Envelope, lines: Uint8Array, callback: (done: number, errno: number) => void): void;

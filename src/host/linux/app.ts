@@ -202,6 +202,7 @@ class LinuxApp implements AppHandle {
     this.#used = cgroup;
     const sandbox = launch(plan, {
       tasks: cgroup.tasks,
+      v1: cgroup.v1,
       stdio: io,
       stages: this.#stages,
       // Also without a limit of its own: a whole machine out of memory counts here too.

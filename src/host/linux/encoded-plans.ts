@@ -1,6 +1,7 @@
 import { closeSync, readFileSync } from 'node:fs';
 import type { SandboxPlan, UserNamespacePlan } from '../../sandbox/plan.ts';
 import { addon } from './addon.ts';
+import { bindCgroups } from './cgroup-binds.ts';
 import { type EncodeOptions, encodePlan, encodeStage, encodeStaged, type RootPart, type StagedPlan } from './encode.ts';
 import type { TreeSource } from './encode-steps.ts';
 import { parseMountinfo } from './facts.ts';
@@ -80,9 +81,14 @@ function sharedRoot(root: RootPart, namespace?: UserNamespacePlan): SharedRoot {
   return { key, root, staged, sources: watchedPaths(root) };
 }
 
-export function encodedPlan(plan: SandboxPlan, kind: StartKind, options: EncodeOptions): EncodedPlan {
+/** What varies between launches of one plan, and its daemon's v1 cgroups, see `bindCgroups`. */
+export interface LaunchOptions extends EncodeOptions {
+  readonly v1: ReadonlyMap<string, string>;
+}
+
+export function encodedPlan(plan: SandboxPlan, kind: StartKind, options: LaunchOptions): EncodedPlan {
   const { split, variants } = cached(plan);
-  const key = `${kind} ${options.terminal} ${options.loopback}`;
+  const key = `${kind} ${options.terminal} ${options.loopback} ${[...options.v1.values()].join(':')}`;
   let found = variants.get(key);
   if (found === undefined) {
     const { bytes, trees } = encodeFor(plan, kind, split, options);
@@ -92,11 +98,14 @@ export function encodedPlan(plan: SandboxPlan, kind: StartKind, options: EncodeO
   return found;
 }
 
-function encodeFor(plan: SandboxPlan, kind: StartKind, split: SplitRoot, options: EncodeOptions) {
-  if (kind === 'empty') return encodeStaged(plan, plan.root, true, options);
-  if (kind === 'node') return encodeStaged(plan, joinParts(split.shared, split.own), false, options);
-  if (kind === 'app') return encodeStaged(plan, split.own, false, options);
-  return { bytes: encodePlan(addon().hasMountApi() ? plan : expanded(plan), options), trees: [] };
+function encodeFor(plan: SandboxPlan, kind: StartKind, split: SplitRoot, options: LaunchOptions) {
+  const own = { ...split.own, steps: bindCgroups(split.own.steps, options.v1) };
+  if (kind === 'app') return encodeStaged(plan, own, false, options);
+  if (kind === 'node') return encodeStaged(plan, joinParts(split.shared, own), false, options);
+  const root = { ...plan.root, steps: bindCgroups(plan.root.steps, options.v1) };
+  if (kind === 'empty') return encodeStaged(plan, root, true, options);
+  const whole = { ...plan, root };
+  return { bytes: encodePlan(addon().hasMountApi() ? whole : expanded(whole), options), trees: [] };
 }
 
 function expanded(plan: SandboxPlan): SandboxPlan {

@@ -22,6 +22,8 @@ export interface LaunchHandles {
   readonly idmap?: number;
   /** `tasks` files of the daemon's cgroup v1 directories, opened for writing. */
   readonly tasks: readonly number[];
+  /** The daemon's v1 directories by what their hierarchy is mounted with, to be shown inside. */
+  readonly v1?: ReadonlyMap<string, string>;
   /** The daemon's cgroup v2 directory. */
   readonly cgroup?: number;
   readonly stdio: StdioPlan;
@@ -62,18 +64,20 @@ interface Start {
 }
 
 const FROM_HOST: Start = { kind: 'host', stage: undefined };
+const NO_V1: ReadonlyMap<string, string> = new Map();
 /** native/protocol.h: kMostTrees. */
 const MOST_TREES = 64;
 
-function chooseStart(plan: SandboxPlan, { netns, stages }: LaunchHandles): Start {
+function chooseStart(plan: SandboxPlan, { netns, stages, v1 = NO_V1 }: LaunchHandles): Start {
   if (!plan.sandboxed) return FROM_HOST;
   // Without a lasting network namespace there is no stage: its /sys shows that namespace's devices.
   const app = netns === undefined ? undefined : stages?.stages.ready(plan, netns);
   if (app !== undefined) return { kind: 'app', stage: app };
   const common = readyNodeStage(plan);
-  if (common !== undefined && hostSources(plan.root.steps).length <= MOST_TREES) return { kind: 'node', stage: common };
+  const fits = () => hostSources(plan.root.steps).length + v1.size <= MOST_TREES;
+  if (common !== undefined && fits()) return { kind: 'node', stage: common };
   const empty = emptyStage();
-  if (empty !== undefined && hostSources(plan.root.steps).length <= MOST_TREES) return { kind: 'empty', stage: empty };
+  if (empty !== undefined && fits()) return { kind: 'empty', stage: empty };
   return FROM_HOST;
 }
 
@@ -87,7 +91,11 @@ function readyNodeStage(plan: SandboxPlan): number | undefined {
 function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: Start): LaunchedSandbox {
   const { stdin } = handles.stdio;
   const loopback = plan.sandboxed && handles.netns === undefined;
-  const { memfd, trees } = encodedPlan(plan, kind, { terminal: typeof stdin === 'number' && isatty(stdin), loopback });
+  const { memfd, trees } = encodedPlan(plan, kind, {
+    terminal: typeof stdin === 'number' && isatty(stdin),
+    loopback,
+    v1: handles.v1 ?? NO_V1,
+  });
   const sandbox = spawnInit({
     native: {
       plan: memfd,

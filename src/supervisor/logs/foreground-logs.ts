@@ -21,6 +21,8 @@ export interface ForegroundLogIo {
   readonly stdout: Target & { readonly isTTY?: boolean };
   readonly stderr: Target & { readonly isTTY?: boolean };
   readonly log: (line: string) => void;
+  /** Lines go to the journal unless `log.to` says otherwise, and are not passed on: they would be there twice. */
+  readonly journal?: boolean;
   /** Before each line of a daemon; undefined where there is one only. */
   readonly prefix: (daemon: string) => string | undefined;
 }
@@ -42,8 +44,8 @@ export async function openForegroundLogs(prepared: Prepared, io: ForegroundLogIo
       };
       const log = openLog({
         ...{ host: host.logs, paths, app, daemon, compressor },
-        settings: logSettings(config, daemon, 'stdout'),
-        taps: { out: tap(io.stdout), err: tap(io.stderr) },
+        settings: logSettings(config, daemon, io.journal === true ? 'journal' : 'stdout'),
+        taps: io.journal === true ? {} : { out: tap(io.stdout), err: tap(io.stderr) },
         onProblem: (text) => io.log(`warning: ${app}/${daemon}: ${text}`),
       });
       if (log !== undefined) logs.set(daemon, log);

@@ -23,7 +23,7 @@ export interface RotationSettings {
 export function logSettings(config: AppConfig, daemon: string, unset: LogTarget): LogSettings {
   const section = `daemon.${daemon}`;
   return {
-    to: (config.text(section, 'log.to') as LogTarget | undefined) ?? unset,
+    to: logTarget(config, daemon) ?? unset,
     rotation: {
       maxSize: config.number(section, 'log.max-size') ?? 50 << 20,
       daily: config.text(section, 'log.rotate') !== 'size',
@@ -31,6 +31,11 @@ export function logSettings(config: AppConfig, daemon: string, unset: LogTarget)
       maxAge: config.number(section, 'log.max-age') ?? Number.POSITIVE_INFINITY,
     },
   };
+}
+
+/** What `log.to` says; undefined where nobody says. Pure. */
+export function logTarget(config: AppConfig, daemon: string): LogTarget | undefined {
+  return config.text(`daemon.${daemon}`, 'log.to') as LogTarget | undefined;
 }
 
 /** What `plan` says of it. @param file where a file would be. Pure. */

@@ -150,6 +150,20 @@ describe('a daemon in a sandbox', () => {
     expect(files['/proc/self/cgroup']).toMatch(/^(\d+:[^:\n]*:\/\n)+$/);
   });
 
+  // Whether bound or mounted: a JVM looks for its limits only where mountinfo shows such a root.
+  it('sees its own v1 cgroups as the roots of their hierarchies', async () => {
+    const app = makeProbeApp(scratch, 'shop');
+    app.configure({ daemons: { main: 'hold' }, daemon: 'memory-max = 64m' });
+    await app.start();
+    const { mounts } = await app.report(['files']);
+    const cgroups = mounts.filter(({ fsType }) => fsType === 'cgroup');
+    const memory = cgroups.find(({ path }) => path.endsWith('/memory'));
+    expect(memory).toBeDefined();
+    expect(new Set(cgroups.map(({ root }) => root))).toEqual(new Set(['/']));
+    const limit = await app.enter(['cat', `${memory?.path}/memory.limit_in_bytes`]);
+    expect(limit).toMatchObject({ stdout: `${64 << 20}\n`, stderr: '' });
+  });
+
   it('has a session keyring of its own, and may not use it', async () => {
     const app = makeProbeApp(scratch, 'shop');
     await app.start();

@@ -136,6 +136,14 @@ describe('problems, each by its exact text', () => {
       '/etc/metactl/nodes/myapp.conf:1:2: found the section `[network]`, expected it in /etc/metactl/metactl.conf',
     ],
     [
+      '[systemd.Service]\nPrivateTmp = yes',
+      '/etc/metactl/nodes/myapp.conf:2:1: found the directive `PrivateTmp` in [systemd.Service], expected `[sandbox] tmp-size`; it would change what the supervisor itself sees, and every sandbox with it',
+    ],
+    [
+      '[systemd.Service]\nKillMode = process',
+      '/etc/metactl/nodes/myapp.conf:2:1: found the directive `KillMode` in [systemd.Service], expected `[daemon.NAME] command`; metactl sets it itself',
+    ],
+    [
       '[systemd.Service]\nExec Start = x',
       '/etc/metactl/nodes/myapp.conf:2:1: found the key `Exec Start` in [systemd.Service], expected the name of a directive',
     ],

@@ -15,6 +15,8 @@ export interface DaemonCgroup {
   readonly leaves: readonly Leaf[];
   /** Absolute directories, one per hierarchy. */
   readonly paths: readonly string[];
+  /** Its v1 directories by what their hierarchy is mounted with (`cpu,cpuacct`). */
+  readonly v1: ReadonlyMap<string, string>;
   /** Limits that are not enforced (only with best effort). */
   readonly warnings: readonly string[];
   /** SIGKILL to everything inside; returns before it has ended. */
@@ -50,6 +52,7 @@ export class OpenCgroup implements DaemonCgroup {
   readonly tasks: readonly number[];
   readonly directory: number | undefined;
   readonly paths: readonly string[];
+  readonly v1: ReadonlyMap<string, string>;
   readonly warnings: readonly string[];
   /** Its directories with their hierarchies: by these it can be opened again. */
   readonly leaves: readonly Leaf[];
@@ -64,8 +67,10 @@ export class OpenCgroup implements DaemonCgroup {
     this.#backends = backends;
     this.warnings = warnings;
     this.paths = leaves.map(({ path }) => path);
+    const old = leaves.filter(({ hierarchy }) => hierarchy.version === 1);
+    this.v1 = new Map(old.map(({ hierarchy, path }) => [hierarchy.mountedWith, path]));
     try {
-      this.tasks = leaves.filter(({ hierarchy }) => hierarchy.version === 1).map(({ path }) => this.#openTasks(path));
+      this.tasks = old.map(({ path }) => this.#openTasks(path));
       const unified = leaves.find(({ hierarchy }) => hierarchy.version === 2);
       this.directory = unified === undefined ? undefined : this.#keep(backends.kernel.openDirectory(unified.path));
     } catch (error) {

@@ -10,6 +10,8 @@ export interface Hierarchy {
   readonly base: string;
   /** Those of metactl's controllers that it carries; none for hybrid's `unified` tree. */
   readonly controllers: readonly string[];
+  /** v1: as its mount options name it, `cpu,cpuacct`; empty for v2. */
+  readonly mountedWith: string;
 }
 
 /**
@@ -22,18 +24,19 @@ const ALWAYS = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids'] as const;
 export function hierarchiesOf(facts: CgroupFacts, io: boolean): Hierarchy[] {
   if (facts.permitted === false) return [];
   const wanted = [...ALWAYS, ...(io ? (['blkio', 'io'] as const) : [])];
-  const v1 = new Map<string, string[]>();
+  const v1 = new Map<string, { mountedWith: string; controllers: string[] }>();
   const v2: string[] = [];
   for (const name of wanted) {
     const controller = facts.controllers[name];
     if (controller === undefined) continue;
-    if (controller.version === 1) v1.set(controller.mount, [...(v1.get(controller.mount) ?? []), name]);
+    const { version, mount, mountedWith } = controller;
+    if (version === 1) v1.set(mount, { mountedWith, controllers: [...(v1.get(mount)?.controllers ?? []), name] });
     // v2 accounts CPU time everywhere, and nobody looks for a cpuset there.
     else if (name !== 'cpuacct' && name !== 'cpuset') v2.push(name);
   }
-  const hierarchies: Hierarchy[] = [...v1].map(([base, controllers]) => ({ version: 1, base, controllers }));
+  const hierarchies: Hierarchy[] = [...v1].map(([base, found]) => ({ version: 1, base, ...found }));
   if (facts.unified !== undefined) {
-    hierarchies.push({ version: 2, base: below(facts.unified, facts.own ?? '/'), controllers: v2 });
+    hierarchies.push({ version: 2, base: below(facts.unified, facts.own ?? '/'), controllers: v2, mountedWith: '' });
   }
   return hierarchies;
 }

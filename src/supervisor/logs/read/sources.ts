@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { inspectApp } from '../../../config/load.ts';
 import { nameProblem, requireAppName } from '../../../config/names.ts';
 import type { LogHost } from '../../../host/log-host.ts';
@@ -6,7 +7,7 @@ import { EXIT, MetactlError } from '../../../util/error.ts';
 import type { Paths } from '../../../util/paths.ts';
 import { identifierOf } from '../messages.ts';
 import { currentName, rotatedFiles } from '../rotation.ts';
-import { type LogTarget, logSettings } from '../settings.ts';
+import { type LogTarget, logTarget } from '../settings.ts';
 import { FileReader } from './file-reader.ts';
 import { JournalReader } from './journal-reader.ts';
 import type { LogReader } from './reader.ts';
@@ -44,7 +45,9 @@ export function findLogs(host: LogHost, paths: Paths, app: string, query: LogQue
     if (daemon !== undefined && !known.includes(daemon)) throw noDaemon(app, daemon, known);
     const asked = daemon === undefined ? known : [daemon];
     const inFiles = asked.filter((name) => withFiles.includes(name) || (query.follow && isFile(configured.get(name))));
-    const inJournal = asked.filter((name) => configured.get(name) === 'journal' || configured.get(name) === 'syslog');
+    // Where nobody says, a unit's lines are in the journal and a background supervisor's in files; it may have had both.
+    const hasJournal = existsSync(host.sockets.journal);
+    const inJournal = asked.filter((name) => isLogDaemon(configured.get(name), hasJournal));
     return {
       daemons: [...new Set([...inFiles, ...inJournal])],
       open: () => [
@@ -64,19 +67,24 @@ export function findLogs(host: LogHost, paths: Paths, app: string, query: LogQue
   }
 }
 
-const isFile = (target: LogTarget | undefined) => target === 'file';
+type Configured = LogTarget | 'unset';
 
-function matchesOf(app: string, daemon: string, target: LogTarget): string[] {
-  return target === 'journal'
-    ? [`METACTL_APP=${app}`, `METACTL_DAEMON=${daemon}`]
-    : [`SYSLOG_IDENTIFIER=${identifierOf(app, daemon)}`];
+const isFile = (target: Configured | undefined) => target === 'file' || target === 'unset';
+
+const isLogDaemon = (target: Configured | undefined, hasJournal: boolean) =>
+  target === 'journal' || target === 'syslog' || (target === 'unset' && hasJournal);
+
+function matchesOf(app: string, daemon: string, target: Configured): string[] {
+  return target === 'syslog'
+    ? [`SYSLOG_IDENTIFIER=${identifierOf(app, daemon)}`]
+    : [`METACTL_APP=${app}`, `METACTL_DAEMON=${daemon}`];
 }
 
 /** Members of the group adm may read logs, but not the configuration; logs may outlive it. */
-function configuredTargets(paths: Paths, app: string, hasLogs: boolean): Map<string, LogTarget> {
+function configuredTargets(paths: Paths, app: string, hasLogs: boolean): Map<string, Configured> {
   try {
     const { config } = inspectApp(paths, app, platforms);
-    return new Map(config.daemons.map((daemon) => [daemon, logSettings(config, daemon, 'file').to]));
+    return new Map(config.daemons.map((daemon) => [daemon, logTarget(config, daemon) ?? 'unset']));
   } catch (error) {
     const { code } = error as MetactlError;
     if (hasLogs && (code === 'METACTL_NEEDS_ROOT' || code === 'METACTL_NO_SUCH_APP')) return new Map();

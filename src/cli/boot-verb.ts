@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { requireAppName } from '../config/names.ts';
+import { requireManager } from '../service/index.ts';
+import { installedApp } from '../service/install.ts';
+import { type InstalledApp, unitsFor } from '../service/manager.ts';
+import { runSteps } from '../service/run-steps.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+import { contextOf } from './context.ts';
+import { configuredManager, requireRoot } from './service.ts';
+import { notInstalled } from './uninstall.ts';
+
+/** What `enable` and `disable` share. */
+export function bootVerb(program: Command, verb: 'enable' | 'disable', description: string): void {
+  program
+    .command(verb)
+    .description(description)
+    .argument('<app>', 'the app')
+    .argument('[daemon]', 'one daemon of it')
+    .addHelpText(
+      'after',
+      '\nThe app must be installed (`metactl install`). Nothing is started or stopped now.' +
+        '\nExit status: 0 done, 1 the service manager refused, 2 no such daemon, 3 not installed, 77 needs root.',
+    )
+    .action(async (app: string, daemon: string | undefined, _options: object, command: Command) => {
+      const { paths, json } = contextOf(command);
+      requireAppName(app);
+      const manager = await requireManager(configuredManager(paths));
+      requireRoot(`${verb} apps`);
+      const installed = installedApp(manager, app, paths.nodeId);
+      if (installed.units.length === 0) throw notInstalled(app, manager.directory);
+      requireUnit(installed, daemon);
+      await runSteps(manager.control[verb](installed, daemon));
+      const units = unitsFor(installed, daemon);
+      if (json) process.stdout.write(`${JSON.stringify({ app, units, enabled: verb === 'enable' })}\n`);
+      else process.stdout.write(`${daemon === undefined ? app : `${app}/${daemon}`} ${verb}d\n`);
+    });
+}
+
+/** @throws MetactlError METACTL_NO_DAEMON (2) where no unit is that daemon's alone. */
+export function requireUnit({ app, units }: InstalledApp, daemon: string | undefined): void {
+  if (daemon === undefined || units.some((one) => one.daemon === daemon)) return;
+  const single = units.some((one) => one.daemon === undefined);
+  throw new MetactlError(
+    single ? `${app} has one unit for all its daemons` : `${app} has no unit for a daemon \`${daemon}\``,
+    {
+      code: 'METACTL_NO_DAEMON',
+      hint: single
+        ? 'leave the daemon out, or remove `[service] unit = app` and install it again'
+        : `it has ${units.map((one) => one.daemon).join(' ')}; metactl install makes those of the configuration`,
+      exitStatus: EXIT.usage,
+    },
+  );
+}

@@ -1,0 +1,42 @@
+import { fstatSync } from 'node:fs';
+import { host as hostOfThisMachine } from '../host/index.ts';
+import type { Prepared } from '../supervisor/prepare.ts';
+import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
+import { unitErrorStatus } from '../supervisor/service/exit-status.ts';
+import { runUnit } from '../supervisor/service/run-unit.ts';
+import { errorText } from './report.ts';
+
+/** Severities of syslog(3), which journald takes from the beginning of a line (sd-daemon(3)). */
+const SEVERITY = { error: 3, warning: 4, info: 6 } as const;
+
+/** `metactl run --unit`: ends the process, with the status that a service manager is to see. */
+export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean): Promise<void> {
+  const outputs = [1, 2].map((descriptor) => fstatSync(descriptor, { bigint: true }));
+  const environment = takeServiceEnvironment(process.env, process.pid, outputs);
+  const write = (text: string, severity: keyof typeof SEVERITY) =>
+    void process.stderr.write(environment.journal ? withSeverity(text, SEVERITY[severity]) : text);
+  const host = await hostOfThisMachine();
+  let status: number;
+  try {
+    status = await runUnit({
+      host,
+      environment,
+      prepare,
+      io: {
+        stdout: process.stdout,
+        stderr: process.stderr,
+        log: (line) => write(`metactl: ${line}\n`, line.startsWith('warning: ') ? 'warning' : 'info'),
+      },
+    });
+  } catch (error) {
+    write(errorText(error, debug), 'error');
+    status = unitErrorStatus(error);
+  }
+  // Whatever a library still waits for: all daemons have ended.
+  process.exit(status);
+}
+
+/** Pure. */
+export function withSeverity(text: string, severity: number): string {
+  return text.replace(/^(?=[^\n])/gm, `<${severity}>`);
+}

@@ -1,0 +1,102 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadApp, loadNode, requireBuilt } from '../config/load.ts';
+import { platforms } from '../platform/index.ts';
+import type { Change } from '../service/changes.ts';
+import type { Installation } from '../service/install.ts';
+import type { Step } from '../service/manager.ts';
+import { type ServiceModel, serviceModel } from '../service/model.ts';
+import { programOf, SERVICE_PATH } from '../service/program.ts';
+import { chooseDaemons } from '../supervisor/prepare.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+import { escapeLines } from '../util/escape.ts';
+import type { Paths } from '../util/paths.ts';
+import { joinWords } from '../util/words.ts';
+import type { Context } from './context.ts';
+
+/** What the verbs about service managers share. */
+
+/** This very metactl, as a service manager calls it. */
+export function ownProgram(): readonly string[] {
+  const find = (command: string) => {
+    const path = SERVICE_PATH.map((directory) => join(directory, command)).find((one) => existsSync(one));
+    return path === undefined ? undefined : { path, real: realpathSync(path) };
+  };
+  return programOf({ node: realpathSync(process.execPath), script: realpathSync(process.argv[1]!), find });
+}
+
+/** @throws MetactlError 4 no such app, 78 configuration. */
+export function modelOf(paths: Paths, app: string): ServiceModel {
+  const config = loadApp(paths, app, platforms);
+  chooseDaemons(config, undefined);
+  requireBuilt(config);
+  return serviceModel(config, paths, ownProgram());
+}
+
+/** `[node] service-manager`. @throws MetactlError 78 */
+export function configuredManager(paths: Paths): string {
+  return loadNode(paths).serviceManager;
+}
+
+/** @throws MetactlError METACTL_NEEDS_ROOT (77) */
+export function requireRoot(what: string): void {
+  if (process.geteuid?.() === 0) return;
+  throw new MetactlError(`only root may ${what}`, {
+    code: 'METACTL_NEEDS_ROOT',
+    hint: 'run it as root',
+    exitStatus: EXIT.needsRoot,
+  });
+}
+
+const DONE: Readonly<Record<Change['kind'], string>> = {
+  add: 'wrote',
+  change: 'wrote',
+  remove: 'removed',
+  same: 'unchanged:',
+};
+
+/** One line per file. Pure. */
+export function changesText({ directory, changes }: Installation): string {
+  return changes.map(({ kind, name }) => `${DONE[kind]} ${join(directory, name)}\n`).join('');
+}
+
+/** What would be done: the differences of files, as `diff -u` has them, and the commands. */
+export async function dryRunText({ directory, changes, before, after }: Installation): Promise<string> {
+  const { unifiedDiff } = await import('../util/diff.ts');
+  const blocked = changes.flatMap(({ name, blocked: why }) =>
+    why === undefined ? [] : [`${join(directory, name)}: ${why}: needs --force\n`],
+  );
+  const differences = changes.map((one) => unifiedDiff(join(directory, one.name), one.before, one.after?.text));
+  const commands = [...before, ...after].map(commandText);
+  const parts = [escapeLines(differences.join('')), ...blocked, ...commands.map((line) => `would run: ${line}\n`)];
+  return parts.join('') || 'nothing would change\n';
+}
+
+function commandText({ argv }: Step): string {
+  return joinWords(argv);
+}
+
+/** The shape of `--json`: stable. Pure. */
+export function changesJson({ directory, changes, before, after }: Installation, dryRun: boolean): string {
+  const files = changes.map(({ name, kind, blocked }) => ({
+    file: join(directory, name),
+    change: kind,
+    blocked: blocked ?? null,
+  }));
+  return `${JSON.stringify({ dryRun, files, commands: [...before, ...after].map(({ argv }) => argv) }, null, 2)}\n`;
+}
+
+/** Prints what an installation would do, or carries it out and prints what it did. */
+export async function printOrDo(
+  context: Context,
+  plan: Installation,
+  options: { readonly dryRun?: boolean; readonly force?: boolean },
+): Promise<void> {
+  const dryRun = options.dryRun === true;
+  if (!dryRun) {
+    const { carryOutInstallation } = await import('../service/install.ts');
+    await carryOutInstallation(plan, options.force === true);
+  }
+  if (context.json) process.stdout.write(changesJson(plan, dryRun));
+  else process.stdout.write(dryRun ? await dryRunText(plan) : changesText(plan));
+}

@@ -1,0 +1,87 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { replaceFile } from '../config/install.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+import type { Change, FoundFile } from './changes.ts';
+
+/** Bytes of a service file; a longer one was not made by us. */
+const LARGEST = 1 << 20;
+
+/**
+ * Names of the files in a manager's directory, sorted, and what is below directories of metactl's (`metactl.shop.web/run`);
+ * none where the directory isn't there. @throws MetactlError METACTL_NEEDS_ROOT (77) where it may not be read.
+ */
+export function listNames(directory: string, below = ''): string[] {
+  try {
+    const entries = readdirSync(join(directory, below), { withFileTypes: true });
+    const names = entries.flatMap((entry) => {
+      const name = join(below, entry.name);
+      if (!entry.isDirectory()) return [name];
+      return below !== '' || entry.name.startsWith('metactl') ? listNames(directory, name) : [];
+    });
+    return names.sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw fileError('list', directory, error);
+  }
+}
+
+/** Reads the files of an app, never through a link. @throws MetactlError */
+export function readFiles(directory: string, names: readonly string[]): readonly FoundFile[] {
+  return names.map((name) => {
+    const path = join(directory, name);
+    try {
+      if (!lstatSync(path).isFile()) return { name, text: undefined, mode: 0 };
+      const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      try {
+        const { size, mode } = fstatSync(fd);
+        return { name, text: size > LARGEST ? undefined : readFileSync(fd, 'utf8'), mode: mode & 0o7777 };
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      throw fileError('read', path, error);
+    }
+  });
+}
+
+/** Writes and removes what changes say; each file is the old one or the new one at any moment. @throws MetactlError */
+export function carryOut(directory: string, changes: readonly Change[]): void {
+  for (const { name, kind, after } of changes) {
+    const path = join(directory, name);
+    if (kind === 'same') continue;
+    try {
+      if (after === undefined) rmSync(path);
+      else {
+        mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+        replaceFile(path, after.text, after.mode);
+      }
+    } catch (error) {
+      throw fileError(after === undefined ? 'remove' : 'write', path, error);
+    }
+  }
+}
+
+function fileError(what: string, path: string, error: unknown): MetactlError {
+  if (error instanceof MetactlError) return error;
+  const { code = 'EIO' } = error as NodeJS.ErrnoException;
+  const forbidden = (code === 'EACCES' || code === 'EPERM') && process.geteuid?.() !== 0;
+  return new MetactlError(`can't ${what} ${path}: ${code}`, {
+    code: forbidden ? 'METACTL_NEEDS_ROOT' : code,
+    step: 'install service files',
+    path,
+    hint: forbidden ? 'run metactl as root' : 'look at the file system',
+    cause: error,
+    exitStatus: forbidden ? EXIT.needsRoot : EXIT.error,
+  });
+}

@@ -1,0 +1,42 @@
+import { EXIT, MetactlError } from '../util/error.ts';
+import { type Detected, detectManager, managerFacts } from './detect.ts';
+import type { Control, ServiceManager } from './manager.ts';
+import { systemd } from './systemd.ts';
+
+/** What `--export KIND` can be. */
+export const KINDS = ['systemd'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** The manager of a kind; a version where its files depend on it. */
+export function managerOf(_kind: Kind): ServiceManager {
+  return systemd;
+}
+
+/** The manager that runs here, if metactl can drive it; undefined: none does. */
+export async function managerHere(configured: string): Promise<(ServiceManager & { control: Control }) | undefined> {
+  const manager = fromDetected(detectManager(await managerFacts(configured)));
+  return manager?.control === undefined ? undefined : { ...manager, control: manager.control };
+}
+
+/** @throws MetactlError METACTL_NO_SERVICE_MANAGER (1), with what can be done instead. */
+export async function requireManager(configured: string): Promise<ServiceManager & { control: Control }> {
+  const manager = await managerHere(configured);
+  if (manager !== undefined) return manager;
+  const { manager: name } = detectManager(await managerFacts(configured));
+  throw new MetactlError(
+    name === 'none' ? 'no service manager that metactl knows runs here' : `metactl does not drive ${name} itself`,
+    {
+      code: 'METACTL_NO_SERVICE_MANAGER',
+      step: 'find the service manager',
+      hint:
+        name === 'none'
+          ? 'write files for one with --export KIND --to DIR, or name it in [node] service-manager of metactl.conf'
+          : `write its files with --export ${name} --to DIR`,
+      exitStatus: EXIT.error,
+    },
+  );
+}
+
+function fromDetected({ manager }: Detected): ServiceManager | undefined {
+  return manager === 'systemd' ? systemd : undefined;
+}

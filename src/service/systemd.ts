@@ -1,0 +1,187 @@
+import { MetactlError } from '../util/error.ts';
+import type { Control, InstalledApp, ServiceManager, Step, UnitState } from './manager.ts';
+import { unitsFor } from './manager.ts';
+import { type Directive, FINAL_STATUSES, RESTART_PAUSE, type Service, type ServiceModel } from './model.ts';
+import { hashComment, type ServiceFile, seal } from './service-file.ts';
+import { escapeName, execLine, pathList, timeSpan } from './systemd-quote.ts';
+
+/**
+ * systemd: one unit of `Type=notify` per supervisor, which passes on what it knows of the app; per app a target, which boot
+ * starts, and a slice.
+ */
+export const systemd: ServiceManager = {
+  name: 'systemd',
+  directory: '/etc/systemd/system',
+  files(model) {
+    const names = namesOf(model.app, model.nodeId);
+    const origin = `metactl install ${model.app}`;
+    const file = (name: string, text: string): ServiceFile => ({
+      name,
+      text: seal(text, origin, hashComment),
+      mode: 0o644,
+    });
+    return [
+      ...model.services.map((service) => file(names.service(service.daemon), serviceText(model, service))),
+      file(names.slice, section('Unit', [['Description', `metactl: what runs of ${model.app}`]])),
+      file(names.target, targetText(model.app)),
+    ];
+  },
+  find(names, app, nodeId) {
+    const { prefix, slice, target } = namesOf(app, nodeId);
+    const units = names.flatMap((unit): InstalledApp['units'] => {
+      if (!unit.startsWith(prefix) || !unit.endsWith('.service')) return [];
+      const daemon = unit.slice(prefix.length, -'.service'.length);
+      if (unit === `${prefix}service`) return [{ daemon: undefined, unit }];
+      return /^[a-z][a-z0-9-]*$/.test(daemon) ? [{ daemon, unit }] : [];
+    });
+    const others = [slice, target].filter((name) => names.includes(name));
+    return { app, nodeId, units, files: [...units.map(({ unit }) => unit), ...others].sort() };
+  },
+  control: systemctl(),
+};
+
+/** Unit names of an app; a slice's dashes name its parents, so an app's own are escaped (DESIGN §2). Pure. */
+export function namesOf(app: string, nodeId: string) {
+  const node = nodeId === '' ? 'metactl' : `metactl-${nodeId}`;
+  const prefix = `${node}.${app}.`;
+  return {
+    prefix,
+    target: `${prefix}target`,
+    slice: `${escapeName(node)}-${escapeName(app)}.slice`,
+    service: (daemon: string | undefined) => (daemon === undefined ? `${prefix}service` : `${prefix}${daemon}.service`),
+  };
+}
+
+function serviceText(model: ServiceModel, service: Service): string {
+  const names = namesOf(model.app, model.nodeId);
+  const before = service.dependsOn.map(names.service);
+  const unit: Entry[] = [
+    ['Description', `metactl: ${service.label}`],
+    ['Wants', 'network-online.target'],
+    ['After', ['network-online.target', 'remote-fs.target', ...before].join(' ')],
+    ...(before.length === 0 ? [] : [['Requires', before.join(' ')] as const]),
+    ['PartOf', names.target],
+    ['RequiresMountsFor', pathList(model.directories)],
+    // A supervisor that dies is started again for ever: why it dies may pass.
+    ['StartLimitIntervalSec', '0'],
+  ];
+  const main: Entry[] = [
+    ['Type', 'notify'],
+    ['NotifyAccess', 'main'],
+    ['ExecStart', execLine(service.command)],
+    ['ExecReload', execLine(service.reload)],
+    ['Slice', names.slice],
+    ['Delegate', 'yes'],
+    ['KillMode', 'mixed'],
+    // metactl restarts the daemon; this is for metactl's own death.
+    ['Restart', 'on-failure'],
+    ['RestartSec', timeSpan(RESTART_PAUSE)],
+    ['RestartPreventExitStatus', FINAL_STATUSES.join(' ')],
+    ['TimeoutStartSec', timeSpan(service.startTimeout)],
+    ['TimeoutStopSec', timeSpan(service.stopTimeout)],
+    ...(service.watchdog === undefined ? [] : [['WatchdogSec', timeSpan(service.watchdog)] as const]),
+  ];
+  const { Unit, Service: own, Install } = model.passThrough;
+  return [
+    section('Unit', [...unit, ...Unit.map(entry)]),
+    section('Service', [...main, ...own.map(entry)]),
+    section('Install', [['WantedBy', names.target], ...Install.map(entry)]),
+  ].join('\n');
+}
+
+function targetText(app: string): string {
+  return [
+    section('Unit', [['Description', `metactl: all daemons of ${app}`]]),
+    section('Install', [['WantedBy', 'multi-user.target']]),
+  ].join('\n');
+}
+
+type Entry = readonly [name: string, value: string];
+const entry = ({ name, value }: Directive): Entry => [name, value];
+
+function section(name: string, entries: readonly Entry[]): string {
+  return `[${name}]\n${entries.map(([key, value]) => `${key}=${value}\n`).join('')}`;
+}
+
+const SHOWN = 'Id,ActiveState,SubState,UnitFileState,MainPID,Result,ExecMainStatus,StatusText';
+
+function systemctl(): Control {
+  const step = (...words: readonly string[]): Step => ({ argv: ['systemctl', ...words] });
+  const targetOf = ({ app, nodeId, files }: InstalledApp) => {
+    const { target } = namesOf(app, nodeId);
+    return files.includes(target) ? [target] : [];
+  };
+  /** With the target, where all daemons are meant. */
+  const meant = (app: InstalledApp, daemon: string | undefined) =>
+    daemon === undefined ? [...targetOf(app), ...unitsFor(app, undefined)] : unitsFor(app, daemon);
+  const blocking = (wait: boolean) => (wait ? [] : ['--no-block']);
+  return {
+    installed(apps, fresh) {
+      const enabled = apps.flatMap((app) => meant(app, undefined)).filter((unit) => fresh.has(unit));
+      return [...(enabled.length === 0 ? [] : [step('--no-reload', 'enable', ...enabled)]), step('daemon-reload')];
+    },
+    removing(app, units) {
+      const gone = meant(app, undefined).filter((unit) => units?.has(unit) ?? true);
+      return gone.length === 0 ? [] : [step('stop', ...gone), step('--no-reload', 'disable', ...gone)];
+    },
+    removed: () => [step('daemon-reload')],
+    enable: (app, daemon) => [step('enable', ...targetOf(app), ...unitsFor(app, daemon))],
+    disable: (app, daemon) => [step('disable', ...meant(app, daemon))],
+    start: (app, daemon, wait) => [step(...blocking(wait), 'start', ...meant(app, daemon))],
+    stop: (app, daemon, wait) => [step(...blocking(wait), 'stop', ...meant(app, daemon))],
+    restart: (app, daemon, wait) => [step(...blocking(wait), 'restart', ...unitsFor(app, daemon))],
+    query: (app) => step('show', `--property=${SHOWN}`, '--', ...unitsFor(app, undefined)),
+    states,
+  };
+}
+
+const STATES: Readonly<Record<string, UnitState['state']>> = {
+  active: 'running',
+  reloading: 'reloading',
+  activating: 'starting',
+  deactivating: 'stopping',
+  inactive: 'stopped',
+  failed: 'failed',
+};
+
+/** Reads `systemctl show`: a block of `Name=value` lines per unit, an empty line between them. */
+function states(output: string): readonly UnitState[] {
+  const blocks = output.split('\n\n').filter((block) => block.trim() !== '');
+  return blocks.map((block) => {
+    const facts = new Map(
+      block.split('\n').map((line) => {
+        const at = line.indexOf('=');
+        return [line.slice(0, at), line.slice(at + 1)];
+      }),
+    );
+    const unit = facts.get('Id');
+    const state = STATES[facts.get('ActiveState') ?? ''];
+    if (unit === undefined || state === undefined) throw unexpected(block);
+    const pid = Number(facts.get('MainPID'));
+    const file = facts.get('UnitFileState');
+    const reason = state === 'failed' ? reasonOf(facts) : undefined;
+    return {
+      ...{ unit, state },
+      ...(file === 'enabled' || file === 'disabled' ? { enabled: file === 'enabled' } : {}),
+      ...(pid > 0 ? { pid } : {}),
+      ...(reason === undefined ? {} : { reason }),
+    };
+  });
+}
+
+/** The supervisor's own words, else systemd's. */
+function reasonOf(facts: ReadonlyMap<string, string>): string | undefined {
+  const text = facts.get('StatusText');
+  if (text !== undefined && text !== '') return text;
+  const result = facts.get('Result');
+  if (result === undefined || result === 'success') return undefined;
+  return result === 'exit-code' ? `exit status ${facts.get('ExecMainStatus')}` : result;
+}
+
+function unexpected(block: string): MetactlError {
+  return new MetactlError(`systemctl show gave no answer that helps: ${block.slice(0, 200)}`, {
+    code: 'METACTL_SYSTEMD',
+    step: 'ask systemd',
+    hint: 'see what `systemctl show` prints',
+  });
+}

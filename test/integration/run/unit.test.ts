@@ -1,0 +1,247 @@
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { leakCheck } from '../../helpers/leak-check.ts';
+import { REPOSITORY, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
+import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import { type ServiceManager, startServiceManager } from '../../helpers/service-manager.ts';
+
+leakCheck();
+
+let scratch: Scratch;
+let socket: string;
+let manager: ServiceManager;
+const running: Running[] = [];
+
+beforeEach(async () => {
+  scratch = makeScratch();
+  socket = join(scratch.root, 'notify');
+  manager = await startServiceManager(socket);
+});
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.stop('SIGKILL');
+  manager.close();
+  await runMetactl(['gc'], { root: scratch.root });
+  scratch.remove();
+});
+
+/** Daemon names to the words of `notify.py` and further lines of the section. @returns the app's directory. */
+function shop(daemons: Readonly<Record<string, readonly [string, string]>>, more = ''): string {
+  const directory = scratch.appDirectory('shop', {});
+  copyFileSync(join(REPOSITORY, 'test/fixtures/programs/notify.py'), join(directory, 'notify.py'));
+  const sections = Object.entries(daemons).map(
+    ([name, [words, keys]]) =>
+      `[daemon.${name}]\ncommand = /usr/bin/python3 ${directory}/notify.py ${words}\n${keys}\n`,
+  );
+  scratch.node('shop', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n${more}${sections.join('')}`);
+  return directory;
+}
+
+function start(env: Record<string, string> = {}): Running {
+  const one = startMetactl(['run', '--unit', 'shop'], { root: scratch.root, env: { NOTIFY_SOCKET: socket, ...env } });
+  running.push(one);
+  return one;
+}
+
+const toEnd = (env: Record<string, string> = {}) =>
+  runMetactl(['run', '--unit', 'shop'], { root: scratch.root, env: { NOTIFY_SOCKET: socket, ...env } });
+
+describe('the service manager hears', () => {
+  it('READY=1 when the probe has passed, and STOPPING=1; all from the supervisor itself', async () => {
+    shop({ main: ['print up sleep 0.5 listen 8080 sleep 60', 'ready = tcp:8080'] });
+    const one = start();
+    await one.waitFor(/up/);
+    expect(manager.lines()).not.toContain('READY=1');
+    await manager.until(/^READY=1$/);
+    const { status, stderr } = await one.stop('SIGTERM');
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^metactl: shop\/main: ready after 0\.\d s\n$/);
+    const lines = manager.lines();
+    expect(lines.filter((line) => !line.startsWith('STATUS='))).toEqual(['READY=1', 'STOPPING=1']);
+    expect(lines).toEqual(expect.arrayContaining(['STATUS=starting', 'STATUS=ready', 'STATUS=stopping']));
+    expect(new Set(manager.messages.map(({ pid }) => pid))).toEqual(new Set([one.child.pid]));
+    expect(manager.messages[0]!.lines).toEqual(['EXTEND_TIMEOUT_USEC=15000000']);
+  });
+
+  it('it by an abstract socket too', async () => {
+    manager.close();
+    socket = `@metactl-test-${process.pid}`;
+    manager = await startServiceManager(socket);
+    shop({ main: ['sleep 60', ''] });
+    const one = start();
+    await manager.until(/^READY=1$/);
+    expect((await one.stop('SIGTERM')).status).toBe(0);
+    await manager.until(/^STOPPING=1$/);
+  });
+
+  it('nothing of what the daemon says, which sees nothing of the manager', async () => {
+    const env = '/bin/sh -c "env; exec sleep 60"';
+    const directory = scratch.appDirectory('shop', {});
+    scratch.node(
+      'shop',
+      `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = ${env}\n`,
+    );
+    const watchdog = { WATCHDOG_USEC: '60000000', JOURNAL_STREAM: '1:2', LISTEN_FDS: '0' };
+    const one = start(watchdog);
+    await one.waitFor(/PATH=/);
+    await manager.until(/^READY=1$/);
+    const { stdout } = await one.stop('SIGTERM');
+    expect(stdout).not.toMatch(/NOTIFY_SOCKET|WATCHDOG|JOURNAL_STREAM|LISTEN/);
+  });
+
+  it('of every state, with what the daemon says of itself, but no flood', async () => {
+    const words = Array.from({ length: 30 }, (_, i) => `say STATUS=step-${i} sleep 0.01`).join(' ');
+    shop({ main: [`say READY=1 ${words} sleep 60`, 'ready = notify'] });
+    start();
+    await manager.until(/^STATUS=ready: step-29$/);
+    expect(manager.lines().filter((line) => line.includes('step-')).length).toBeLessThan(6);
+  });
+
+  it('of a restart as STATUS=, while the unit stays up', async () => {
+    shop({ main: ['sleep 0.3 exit 3', 'restart-sec = 400ms'] });
+    const one = start();
+    await manager.until(/^STATUS=waits to be started again: ended with status 3$/);
+    await manager.until(/^STATUS=running$/);
+    await one.stop('SIGTERM');
+    expect(manager.lines().filter((line) => !line.startsWith('STATUS='))).toEqual(['READY=1', 'STOPPING=1']);
+  });
+
+  it('of a reload: SIGHUP goes to a daemon with reload-signal, and READY=1 follows', async () => {
+    shop({ main: ['sleep 60', 'reload-signal = SIGUSR1\nsuccess-exit-status = SIGUSR1'] });
+    const one = start();
+    await manager.until(/^READY=1$/);
+    one.child.kill('SIGHUP');
+    // The fixture does not handle it.
+    expect((await one.ended).status).toBe(0);
+    const lines = manager.lines().filter((line) => !line.startsWith('STATUS='));
+    expect(lines[1]).toBe('RELOADING=1');
+    expect(lines[2]).toMatch(/^MONOTONIC_USEC=\d+$/);
+    const uptime = process.hrtime.bigint() / 1000n - BigInt(lines[2]!.slice('MONOTONIC_USEC='.length));
+    expect(uptime > 0n && uptime < 20_000_000n).toBe(true);
+    expect(lines.slice(3)).toEqual(['READY=1', 'STOPPING=1']);
+  });
+
+  it("of a daemon's own reload", async () => {
+    shop({ main: ['say READY=1 sleep 0.3 say RELOADING=1 sleep 0.3 say READY=1 sleep 60', 'ready = notify'] });
+    start();
+    await manager.until(/^STATUS=reloading$/);
+    for (let i = 0; manager.lines().filter((line) => line === 'READY=1').length < 2 && i < 50; i++) await sleep(100);
+    expect(manager.lines().filter((line) => !/^STATUS|^MONOTONIC/.test(line))).toEqual([
+      'READY=1',
+      'RELOADING=1',
+      'READY=1',
+    ]);
+  });
+});
+
+describe('the watchdog', () => {
+  const pings = () => manager.lines().filter((line) => line === 'WATCHDOG=1').length;
+
+  it('gets a sign of life as long as the daemon is well', async () => {
+    const directory = shop({}, '');
+    const file = join(directory, 'status');
+    writeFileSync(file, '200');
+    const keys = 'health = http:8080/\nhealth.interval = 100ms\nhealth.threshold = 1\nhealth.action = alert';
+    shop({ main: [`http 8080 ${file} sleep 60`, keys] });
+    start({ WATCHDOG_USEC: '200000' });
+    await manager.until(/^READY=1$/);
+    const before = pings();
+    await sleep(1000);
+    expect(pings() - before).toBeGreaterThan(5);
+    writeFileSync(file, '500');
+    await manager.until(/^STATUS=not well/);
+    const unwell = pings();
+    await sleep(600);
+    expect(pings() - unwell).toBeLessThan(2);
+    writeFileSync(file, '200');
+    await manager.until(/^STATUS=running$/);
+    await sleep(600);
+    expect(pings() - unwell).toBeGreaterThan(2);
+  });
+
+  it('of somebody else is not answered', async () => {
+    shop({ main: ['sleep 60', ''] });
+    start({ WATCHDOG_USEC: '200000', WATCHDOG_PID: '1' });
+    await manager.until(/^READY=1$/);
+    await sleep(500);
+    expect(pings()).toBe(0);
+  });
+});
+
+const lastStatus = () => manager.lines().findLast((line) => line.startsWith('STATUS='));
+
+describe('it ends', () => {
+  it('with 0 where its daemon ended well, which has been up', async () => {
+    shop({ main: ['exit 0', ''] });
+    expect(await toEnd()).toMatchObject({ status: 0, stderr: '' });
+    expect(manager.lines().filter((line) => !line.startsWith('STATUS='))).toEqual(['READY=1', 'STOPPING=1']);
+  });
+
+  it('with 69 where the daemon failed and is not to be started again; its status is told', async () => {
+    shop({ main: ['exit 3', 'restart = no'] });
+    expect((await toEnd()).status).toBe(69);
+    expect(lastStatus()).toBe('STATUS=failed: ended with status 3');
+  });
+
+  it('with 69 where the policy gave up', async () => {
+    shop({ main: ['exit 3', 'restart-sec = 10ms\nstart-limit-burst = 2'] });
+    const { status, stderr } = await toEnd();
+    expect(status).toBe(69);
+    expect(stderr).toContain('metactl: shop/main: gave up: started again 2 times within 10min, and ended each time\n');
+    expect(lastStatus()).toBe(
+      'STATUS=gave up: started again 2 times within 10min, and ended each time; it ended with status 3',
+    );
+  });
+
+  it('with 69 where one daemon gave up before all were ready: the others are stopped', async () => {
+    shop({ a: ['sleep 60', ''], b: ['sleep 0.3 exit 3', 'ready = notify\nrestart = no'] });
+    expect((await toEnd()).status).toBe(69);
+    expect(manager.lines()).not.toContain('READY=1');
+    expect(lastStatus()).toBe('STATUS=a: stopped; b: failed: ended with status 3');
+  });
+
+  it('with 0 where it is stopped, also while it starts', async () => {
+    shop({ main: ['print up sleep 60', 'ready = notify\ntimeout-stop-sec = 5s'] });
+    const one = start();
+    await one.waitFor(/up/);
+    expect((await one.stop('SIGTERM')).status).toBe(0);
+    expect(manager.lines()).not.toContain('READY=1');
+  });
+
+  it('with 78 where the configuration is wrong or not there, and says so', async () => {
+    shop({ main: ['sleep 60', 'nonsense = 1'] });
+    const { status, stderr } = await toEnd();
+    expect(status).toBe(78);
+    expect(manager.lines()).toEqual(expect.arrayContaining(['STOPPING=1']));
+    expect(lastStatus()).toMatch(/^STATUS=.*nonsense/);
+    expect(stderr).toContain('nonsense');
+    expect((await runMetactl(['run', '--unit', 'none'], { root: scratch.root })).status).toBe(78);
+  });
+
+  it('with 69 where the command can not be run', async () => {
+    const directory = scratch.appDirectory('shop', { 'main.sh': '#!/nowhere/sh\n' });
+    const app = `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n`;
+    scratch.node('shop', `${app}[daemon.main]\ncommand = ./main.sh\n`);
+    expect((await toEnd()).status).toBe(69);
+    expect(lastStatus()).toMatch(/main\.sh/);
+    expect(manager.lines()).not.toContain('READY=1');
+  });
+
+  it('with 77 without root', async () => {
+    shop({ main: ['sleep 60', ''] });
+    const outcome = await runMetactl(['run', '--unit', 'shop'], { root: scratch.root, uid: 65534, gid: 65534 });
+    expect(outcome.status).toBe(77);
+  });
+
+  it('no otherwise where nobody listens', async () => {
+    manager.close();
+    shop({ main: ['print up sleep 60', ''] });
+    const one = start({ NOTIFY_SOCKET: join(scratch.root, 'gone') });
+    await one.waitFor(/up/);
+    const { status, stderr } = await one.stop('SIGTERM');
+    expect(status).toBe(0);
+    expect(stderr).toBe(`metactl: warning: can't tell the service manager by ${scratch.root}/gone: ENOENT\n`);
+    expect(existsSync(join(scratch.root, 'gone'))).toBe(false);
+  });
+});
