@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import type { Command } from 'commander';
+import type { Driving } from '../service/drive.ts';
 import type { EventRecord } from '../supervisor/control/event-hub.ts';
 import type { Outcome } from '../supervisor/standalone/outcome.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
@@ -20,6 +21,11 @@ export function lifecycleVerb(program: Command, name: string, description: strin
     .argument('[daemon]', 'one daemon of it');
 }
 
+/** What the service manager did; a unit of all daemons has no daemon. */
+export interface UnitOutcome {
+  readonly daemons: readonly Driving[];
+}
+
 /** Shows on a terminal what happens while we wait. */
 export function progressOf({ json, color }: Context): (event: unknown) => void {
   if (json || !isatty(2)) return () => {};
@@ -28,11 +34,11 @@ export function progressOf({ json, color }: Context): (event: unknown) => void {
 
 /** Prints what became of the daemons. */
 export function printOutcome({ json }: Context, outcomes: readonly unknown[]): void {
-  const daemons = (outcomes as readonly Outcome[]).flatMap((outcome) => outcome.daemons);
+  const daemons = (outcomes as readonly (Outcome | UnitOutcome)[]).flatMap((outcome) => [...outcome.daemons]);
   process.stdout.write(
     json
-      ? `${JSON.stringify({ daemons }, null, 2)}\n`
-      : daemons.map(({ app, daemon, done }) => `${app}/${daemon} ${done}\n`).join(''),
+      ? `${JSON.stringify({ daemons: daemons.map((one) => ({ ...one, daemon: one.daemon ?? null })) }, null, 2)}\n`
+      : daemons.map(({ app, daemon, done }) => `${daemon === undefined ? app : `${app}/${daemon}`} ${done}\n`).join(''),
   );
 }
 

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { listApps } from '../config/app-names.ts';
 import { askRunning } from '../supervisor/control/ask-all.ts';
-import { ask } from '../supervisor/control/client.ts';
+import { ask, isAbsent } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
+import type { Paths } from '../util/paths.ts';
 import {
   appsOf,
   contextOf,
@@ -11,6 +13,7 @@ import {
   notRunningOrUnknown,
   progressOf,
 } from './lifecycle.ts';
+import { driver, driveUnits, isAnyUp } from './units.ts';
 
 /** `metactl restart APP [DAEMON]`: with the configuration as it is now. */
 export function register(program: Command): void {
@@ -29,16 +32,34 @@ export function register(program: Command): void {
       const context = contextOf(command);
       const { paths } = context;
       const onEvent = progressOf(context);
-      const { apps: known = [] } =
-        app === 'all' ? ((await ask(controlSocket(paths), 'hello')) as { apps?: string[] }) : {};
+      const known = app === 'all' ? await runningApps(paths) : [];
       await forEachApp(
         context,
         appsOf(app, daemon, () => known),
         async (one) => {
+          const driven = await driver(paths, one);
+          const units = driven === undefined ? undefined : await driveUnits(paths, 'restart', driven, { daemon, wait });
+          if (units !== undefined) return [units];
           const answers = await askRunning(paths, 'restart', { app: one, daemon, wait }, { onEvent });
           if (answers.length === 0) throw await notRunningOrUnknown(paths, one, daemon);
           return answers;
         },
       );
     });
+}
+
+/** Those in the background: of the supervisor of this node, and of the service manager. @throws MetactlError 3 without any. */
+async function runningApps(paths: Paths): Promise<readonly string[]> {
+  const installed = [];
+  for (const app of listApps(paths)) {
+    const driven = await driver(paths, app);
+    if (driven !== undefined && (await isAnyUp(driven))) installed.push(app);
+  }
+  try {
+    const { apps = [] } = (await ask(controlSocket(paths), 'hello')) as { apps?: string[] };
+    return [...new Set([...apps, ...installed])];
+  } catch (error) {
+    if (installed.length === 0 || !isAbsent(error)) throw error;
+    return installed;
+  }
 }

@@ -2,11 +2,13 @@ import { realpathSync } from 'node:fs';
 import type { Command } from 'commander';
 import { listApps, loadApp } from '../config/load.ts';
 import { platforms } from '../platform/index.ts';
+import type { Driven } from '../service/drive.ts';
 import { ask, isAbsent } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
 import { ensureSupervisor } from '../supervisor/standalone/launch.ts';
 import type { Paths } from '../util/paths.ts';
 import { appsOf, contextOf, forEachApp, type LifecycleOptions, lifecycleVerb, progressOf } from './lifecycle.ts';
+import { driver, driveUnits } from './units.ts';
 
 /** `metactl start APP [DAEMON]`: in the background, kept by the supervisor of this node. */
 export function register(program: Command): void {
@@ -14,22 +16,31 @@ export function register(program: Command): void {
     .option('--no-wait', "don't wait until it is up")
     .addHelpText(
       'after',
-      '\nThe supervisor of this node keeps it running; it is started if it is not there.' +
+      '\nThe service manager keeps running what `metactl install` gave it (on systemd this is `systemctl start`), the' +
+        '\nsupervisor of this node all else; it is started if it is not there.' +
         '\nExit status: 0 it is up, 1 it could not be started, 4 no such app, 5 not ready in time, 77 needs root, 78 configuration.',
     )
     .action(async (app: string, daemon: string | undefined, options: LifecycleOptions, command: Command) => {
       const context = contextOf(command);
       const { paths } = context;
       const apps = appsOf(app, daemon, () => listApps(paths));
+      const driven = new Map<string, Driven>();
+      for (const one of apps) {
+        const found = await driver(paths, one);
+        if (found !== undefined) driven.set(one, found);
+      }
+      const own = apps.filter((one) => !driven.has(one));
       // What is wrong is told before anything is started.
-      if (!(await isThere(paths))) {
-        for (const one of apps) loadApp(paths, one, platforms);
+      if (own.length > 0 && !(await isThere(paths))) {
+        for (const one of own) loadApp(paths, one, platforms);
         await ensureSupervisor(paths, superviseCommand(paths));
       }
       const request = { wait: options.wait, ...(daemon === undefined ? {} : { daemon }) };
-      await forEachApp(context, apps, async (one) => [
-        await ask(controlSocket(paths), 'start', { app: one, ...request }, { onEvent: progressOf(context) }),
-      ]);
+      await forEachApp(context, apps, async (one) => {
+        const units = driven.get(one);
+        if (units !== undefined) return [await driveUnits(paths, 'start', units, { daemon, wait: options.wait })];
+        return [await ask(controlSocket(paths), 'start', { app: one, ...request }, { onEvent: progressOf(context) })];
+      });
     });
 }
 

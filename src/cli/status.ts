@@ -64,6 +64,11 @@ async function statusOf(paths: Paths, app?: string, daemon?: string): Promise<re
   const idle = app === undefined ? listApps(paths).filter((name) => !names.has(name)) : [app];
   if (idle.length === 0) return known;
   // Reading configurations takes longer than all the rest.
-  const { idleRecords } = await import('./status-idle.ts');
-  return [...known, ...idleRecords(paths, idle, app === undefined ? undefined : { daemon })];
+  const [{ idleRecords, withUnits }, { driver }] = await Promise.all([
+    import('./status-idle.ts'),
+    import('./units.ts'),
+  ]);
+  const records = idleRecords(paths, idle, app === undefined ? undefined : { daemon });
+  const driven = (await Promise.all(idle.map((one) => driver(paths, one)))).filter((one) => one !== undefined);
+  return [...known, ...(await withUnits(records, driven))];
 }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { listApps } from '../config/app-names.ts';
 import { askRunning } from '../supervisor/control/ask-all.ts';
-import { ask } from '../supervisor/control/client.ts';
+import { ask, isAbsent } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
+import type { Context } from './context.ts';
 import {
   appsOf,
   contextOf,
@@ -11,6 +13,7 @@ import {
   notRunningOrUnknown,
   progressOf,
 } from './lifecycle.ts';
+import { driver, driveUnits } from './units.ts';
 
 /** `metactl stop APP [DAEMON]`: wherever it runs, in the background or in the foreground of a `run`. */
 export function register(program: Command): void {
@@ -18,22 +21,45 @@ export function register(program: Command): void {
     .option('--no-wait', "don't wait until it has ended")
     .addHelpText(
       'after',
-      '\n`metactl stop all` stops all apps in the background, the last one started first, and then the supervisor itself.' +
+      '\nWhat the service manager keeps is stopped by it (on systemd this is `systemctl stop`).' +
+        '\n`metactl stop all` stops all apps in the background, the last one started first, and then the supervisor itself.' +
         '\nExit status: 0 it is stopped, 3 it was not running, 4 no such app.',
     )
     .action(async (app: string, daemon: string | undefined, { wait }: LifecycleOptions, command: Command) => {
       const context = contextOf(command);
       const { paths } = context;
       const onEvent = progressOf(context);
-      const [one] = appsOf(app, daemon, () => []);
-      if (one === undefined) {
-        await ask(controlSocket(paths), 'shutdown', {}, { onEvent });
+      const apps = appsOf(app, daemon, () => listApps(paths));
+      if (app === 'all') {
+        await stopAll(context, apps, wait);
         return;
       }
-      await forEachApp(context, [one], async () => {
+      await forEachApp(context, apps, async (one) => {
+        const driven = await driver(paths, one);
+        const units = driven === undefined ? undefined : await driveUnits(paths, 'stop', driven, { daemon, wait });
         const answers = await askRunning(paths, 'stop', { app: one, daemon, wait }, { onEvent });
-        if (answers.length === 0) throw await notRunningOrUnknown(paths, one, daemon);
-        return answers;
+        if (units === undefined && answers.length === 0) throw await notRunningOrUnknown(paths, one, daemon);
+        return units === undefined ? answers : [units, ...answers];
       });
     });
+}
+
+/** What the service manager runs, then the supervisor of this node with all that it runs. */
+async function stopAll(context: Context, apps: readonly string[], wait: boolean): Promise<void> {
+  const { paths } = context;
+  const driven = (await Promise.all(apps.map((one) => driver(paths, one)))).filter((one) => one !== undefined);
+  let stopped = false;
+  if (driven.length > 0) {
+    const byName = new Map(driven.map((one) => [one.installed.app, one]));
+    await forEachApp(context, [...byName.keys()], async (one) => {
+      const units = await driveUnits(paths, 'stop', byName.get(one)!, { daemon: undefined, wait });
+      stopped ||= units !== undefined;
+      return units === undefined ? [] : [units];
+    });
+  }
+  try {
+    await ask(controlSocket(paths), 'shutdown', {}, { onEvent: progressOf(context) });
+  } catch (error) {
+    if (!stopped || !isAbsent(error)) throw error;
+  }
 }

@@ -29,6 +29,8 @@ export interface UnitState {
   readonly pid?: number;
   /** What the manager says about it: `exit-code 69`. */
   readonly reason?: string;
+  /** The last start took too long. */
+  readonly timedOut?: true;
 }
 
 /** A manager that starts at boot what is in its directory. All of it is pure: texts, and commands as data. */

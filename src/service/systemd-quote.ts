@@ -1,10 +1,13 @@
 import { quoteWord } from '../util/words.ts';
+import { requireCharacters } from './characters.ts';
 
 /**
  * One argument of `ExecStart=`: by the quoting rules of systemd.syntax(7), with `%` and `$` doubled, since specifiers and
  * variables would be replaced inside quotes too. Pure.
+ * @throws MetactlError METACTL_BAD_PATH (78) for characters that systemd takes for no valid UTF-8.
  */
 export function execWord(word: string): string {
+  requireCharacters(word, /[\0\p{Noncharacter_Code_Point}\p{Surrogate}]/u, 'systemd');
   // A `;` that stands alone begins another command.
   const text = word === ';' ? '";"' : quoteWord(word);
   return text.replaceAll('%', '%%').replaceAll('$', '$$$$');

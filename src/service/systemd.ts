@@ -159,12 +159,13 @@ function states(output: string): readonly UnitState[] {
     if (unit === undefined || state === undefined) throw unexpected(block);
     const pid = Number(facts.get('MainPID'));
     const file = facts.get('UnitFileState');
-    const reason = state === 'failed' ? reasonOf(facts) : undefined;
+    const reason = state === 'failed' || state === 'starting' ? reasonOf(facts) : undefined;
     return {
       ...{ unit, state },
       ...(file === 'enabled' || file === 'disabled' ? { enabled: file === 'enabled' } : {}),
       ...(pid > 0 ? { pid } : {}),
       ...(reason === undefined ? {} : { reason }),
+      ...(state !== 'running' && facts.get('Result') === 'timeout' ? { timedOut: true as const } : {}),
     };
   });
 }

@@ -1,0 +1,56 @@
+import { loadApp } from '../config/load.ts';
+import { inspectNode } from '../config/node-config.ts';
+import { platforms } from '../platform/index.ts';
+import type { Driven, DrivenVerb } from '../service/drive.ts';
+import type { managerHere } from '../service/index.ts';
+import type { Paths } from '../util/paths.ts';
+import { requireUnit } from './boot-verb.ts';
+import type { UnitOutcome } from './lifecycle.ts';
+import { requireRoot } from './service.ts';
+
+/** Apps whose units the service manager has: `start`, `stop` and `restart` leave them to it. */
+
+let manager: ReturnType<typeof managerHere> | undefined;
+
+/**
+ * The service manager, where it has units of the app; undefined: metactl's own supervisor keeps it.
+ * @throws MetactlError METACTL_NEEDS_ROOT (77)
+ */
+export async function driver(paths: Paths, app: string): Promise<Driven | undefined> {
+  const [{ managerHere }, { drivenBy }] = await Promise.all([
+    import('../service/index.ts'),
+    import('../service/drive.ts'),
+  ]);
+  // One look is enough, also for `all`.
+  manager ??= managerHere(inspectNode(paths).node.serviceManager);
+  return drivenBy(await manager, app, paths.nodeId);
+}
+
+/**
+ * Has the service manager do it. @returns undefined where nothing of it runs by its hands.
+ * @throws MetactlError 2 no unit for this daemon, 77 needs root, 78 a configuration that nothing could be started with.
+ */
+export async function driveUnits(
+  paths: Paths,
+  verb: DrivenVerb,
+  driven: Driven,
+  { daemon, wait }: { readonly daemon: string | undefined; readonly wait: boolean },
+): Promise<UnitOutcome | undefined> {
+  const { app } = driven.installed;
+  requireRoot(`${verb} ${app}`);
+  // A configuration with errors must not stop what runs.
+  if (verb !== 'stop') loadApp(paths, app, platforms);
+  const { units } = driven.installed;
+  // One daemon of several in one unit is its supervisor's business.
+  if (verb !== 'start' && daemon !== undefined && units.every((one) => one.daemon === undefined)) return undefined;
+  requireUnit(driven.installed, daemon);
+  const { drive } = await import('../service/drive.ts');
+  const daemons = await drive(verb, driven, daemon, wait);
+  return daemons === undefined ? undefined : { daemons };
+}
+
+/** Whether the service manager runs anything of it. */
+export async function isAnyUp({ manager, installed }: Driven): Promise<boolean> {
+  const { statesOf } = await import('../service/drive.ts');
+  return (await statesOf(manager, [installed])).some(({ state }) => state !== 'stopped' && state !== 'failed');
+}

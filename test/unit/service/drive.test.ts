@@ -1,0 +1,121 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type Driven, decide, drive, drivenBy } from '../../../src/service/drive.ts';
+import type { Control, UnitState } from '../../../src/service/manager.ts';
+import { systemd } from '../../../src/service/systemd.ts';
+import type { MetactlError } from '../../../src/util/error.ts';
+import { scratch } from './models.ts';
+
+const control = systemd.control!;
+const [DB, WEB, TARGET] = ['metactl.shop.db.service', 'metactl.shop.web.service', 'metactl.shop.target'];
+const driven = (more: Partial<Control> = {}): Driven => ({
+  manager: { ...systemd, control: { ...control, ...more } },
+  installed: systemd.find([DB, WEB, TARGET], 'shop', ''),
+});
+const states = (db: UnitState['state'], web: UnitState['state']): UnitState[] => [
+  { unit: DB, state: db },
+  { unit: WEB, state: web },
+];
+
+describe('what a verb is for units as they are', () => {
+  const told = (verb: 'start' | 'stop' | 'restart', now: UnitState[], daemon?: string, wait = true) => {
+    const decision = decide(verb, driven(), daemon, wait, now);
+    return (
+      decision && {
+        steps: decision.steps.map(({ argv }) => argv.join(' ')),
+        done: decision.outcome.map((one) => `${one.daemon} ${one.done}`),
+      }
+    );
+  };
+  it('starts those that are not up', () => {
+    expect(told('start', states('running', 'failed'))).toEqual({
+      steps: [`systemctl start ${TARGET} ${WEB}`],
+      done: ['db was running', 'web is up'],
+    });
+    expect(told('start', states('running', 'running'))).toEqual({
+      steps: [],
+      done: ['db was running', 'web was running'],
+    });
+    expect(told('start', states('stopped', 'stopped'), 'db', false)).toEqual({
+      steps: [`systemctl --no-block start ${DB}`],
+      done: ['db is being started'],
+    });
+  });
+  it('stops and restarts those that run, or are about to', () => {
+    expect(told('stop', states('starting', 'failed'))).toEqual({
+      steps: [`systemctl stop ${TARGET} ${DB}`],
+      done: ['db is stopped'],
+    });
+    expect(told('restart', states('running', 'running'))).toEqual({
+      steps: [`systemctl restart ${DB} ${WEB}`],
+      done: ['db is up again', 'web is up again'],
+    });
+    expect(told('stop', states('stopped', 'failed'))).toBeUndefined();
+    expect(told('restart', states('stopped', 'running'), 'db')).toBeUndefined();
+  });
+});
+
+/** systemctl as it would answer: its own words, by a real program. */
+function answering(after: string, status: number): Driven {
+  const told = join(scratch(), 'told');
+  const show = (web: string) => `Id=${DB}\nActiveState=active\n\nId=${WEB}\n${web}\n`;
+  writeFileSync(told, show('ActiveState=inactive'));
+  return driven({
+    query: () => ({ argv: ['cat', told] }),
+    start: () => [
+      {
+        argv: [
+          'sh',
+          '-c',
+          'printf %s "$1" > "$2"; echo Job failed. >&2; exit "$3"',
+          'sh',
+          show(after),
+          told,
+          `${status}`,
+        ],
+      },
+    ],
+  });
+}
+
+describe('drive', () => {
+  it('tells which units are not up, and why', async () => {
+    const failed = 'ActiveState=failed\nResult=exit-code\nExecMainStatus=69\nStatusText=web: gave up after 5 restarts';
+    const error = (await drive('start', answering(failed, 1), undefined, true).catch(
+      (e: unknown) => e,
+    )) as MetactlError;
+    expect([error.message, error.code, error.exitStatus]).toEqual([
+      'shop/web is not up, but failed: web: gave up after 5 restarts',
+      'METACTL_START_FAILED',
+      1,
+    ]);
+    expect(error.hint).toContain('metactl why shop');
+  });
+  it('tells a start that took too long by its own status', async () => {
+    const late = 'ActiveState=activating\nSubState=auto-restart\nResult=timeout\nStatusText=';
+    const error = (await drive('start', answering(late, 1), undefined, true).catch((e: unknown) => e)) as MetactlError;
+    expect([error.message, error.code, error.exitStatus]).toEqual([
+      'shop/web is not up, but starting: timeout',
+      'METACTL_NOT_READY',
+      5,
+    ]);
+  });
+  it('passes on what the manager itself says', async () => {
+    const up = 'ActiveState=active';
+    expect(await drive('start', answering(up, 0), undefined, true)).toEqual([
+      { app: 'shop', daemon: 'db', done: 'was running' },
+      { app: 'shop', daemon: 'web', done: 'is up' },
+    ]);
+    await expect(drive('start', answering(up, 1), undefined, true)).rejects.toThrow(/: Job failed\.$/);
+  });
+});
+
+it('only what is installed is driven', () => {
+  const directory = scratch();
+  const manager = { ...systemd, directory, control };
+  expect(drivenBy(manager, 'shop', '')).toBeUndefined();
+  expect(drivenBy(undefined, 'shop', '')).toBeUndefined();
+  writeFileSync(join(directory, WEB), '');
+  expect(drivenBy(manager, 'shop', '')?.installed.units).toEqual([{ daemon: 'web', unit: WEB }]);
+});
