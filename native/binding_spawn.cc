@@ -108,8 +108,8 @@ Napi::Value file_ids(const Napi::CallbackInfo& info) {
   return {info.Env(), bytes};
 }
 
-/// reserveDescriptors(): early, while low numbers are free
-void reserve_descriptors(const Napi::CallbackInfo&) { fd_window(); }
+/// reserveDescriptors(): early, while low numbers are free; goes on beside
+void reserve_descriptors(const Napi::CallbackInfo&) { begin_fd_window(); }
 
 /// hasMountApi() → whether this kernel has open_tree, move_mount and mount_setattr
 Napi::Value mount_api(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), has_mount_api()); }

@@ -11,13 +11,21 @@ import type { LogHost } from './log-host.ts';
 import type { NotifySocket } from './notify.ts';
 import type { ProcessInfo } from './process-info.ts';
 
+/** The part of a host that tells where apps are. */
+export interface Addresses {
+  /** Where the app is reached, as it was started last; takes no lease. */
+  addressOf(paths: Paths, app: string): AppAddress;
+}
+
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
-export interface Host {
+export interface Host extends Addresses {
   readonly name: 'linux' | 'solaris';
   /** @throws MetactlError METACTL_NEEDS_ROOT (exit 77) unless the process runs as root. */
   requireRoot(): void;
   /** What `sandbox/build` must know about this machine. Read once per command. */
   facts(): HostFacts;
+  /** Begins, beside the caller, what the first start of this process would wait for. */
+  expectStart(): void;
   /**
    * Looks whether this machine can enforce a plan, before anything is made for it.
    * @returns warnings, where `[sandbox] best-effort` allows less. @throws MetactlError (78) for a limit that can't be enforced.
@@ -29,8 +37,6 @@ export interface Host {
   linkName(paths: Paths, app: string): string;
   /** Takes (or finds) the app's leases; `take: false` only tells what it would get. */
   lease(paths: Paths, node: NodeConfig, request: LeaseRequest): Promise<Lease>;
-  /** Where the app is reached, as it was started last; takes no lease. */
-  addressOf(paths: Paths, app: string): AppAddress;
   /** The leased user, and the first id of the app's user namespace, as it was started last; takes no lease. */
   leasedIds(paths: Paths, app: string): Pick<Lease, 'ids'> & { readonly uid?: number };
   /** The sysctls of the host that a start would change for this network, in order; those of the app's own link are not among them. */
@@ -262,11 +268,9 @@ export interface StdioPlan {
 export interface OutputReceiver {
   /**
    * The bytes are there only during the call. @returns false to be given no more until `resume` of the sandbox's stream,
-   * whose `close` event follows the end.
+   * whose `close` event tells the end.
    */
   receive(bytes: Buffer): boolean;
-  /** All has been received, before the stream's `close`. */
-  end(): void;
 }
 
 /** A daemon's output. Where a receiver takes it, an event `bytes` in the place of `data` is for those who only look on. */

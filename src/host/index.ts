@@ -1,5 +1,5 @@
 import { MetactlError } from '../util/error.ts';
-import type { Host } from './host.ts';
+import type { Addresses, Host } from './host.ts';
 
 /**
  * The backend of this operating system: the one switch.
@@ -7,7 +7,17 @@ import type { Host } from './host.ts';
  */
 export async function host(): Promise<Host> {
   if (process.platform === 'linux') return (await import('./linux/linux.ts')).linux;
-  throw new MetactlError(`metactl can't run apps on ${process.platform} yet`, {
+  throw unsupported();
+}
+
+/** A part of `host`, without loading the rest: it would take longer than the whole of `metactl ip`. @throws as `host`. */
+export async function addresses(): Promise<Addresses> {
+  if (process.platform === 'linux') return (await import('./linux/addresses.ts')).addresses;
+  throw unsupported();
+}
+
+function unsupported(): MetactlError {
+  return new MetactlError(`metactl can't run apps on ${process.platform} yet`, {
     code: 'METACTL_UNSUPPORTED_HOST',
     hint: 'this version runs apps on Linux',
   });

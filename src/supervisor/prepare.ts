@@ -54,10 +54,11 @@ export interface Prepared {
  * @throws MetactlError: 4 no such app, 2 no such daemon, 77 needs root, 78 configuration (all of it before anything is made).
  */
 export async function prepare(paths: Paths, app: string, options: PrepareOptions): Promise<Prepared> {
+  const host = await hostOfThisMachine();
+  if (options.start) host.expectStart();
   const loaded = loadApp(paths, app, platforms, options.sandbox ? {} : { sandbox: false });
   const daemons = chooseDaemons(loaded, options.daemon);
   requireBuilt(loaded);
-  const host = await hostOfThisMachine();
   const sandboxed = isSandboxed(loaded);
   if (options.start && sandboxed) host.requireRoot();
   const node = loadNode(paths);

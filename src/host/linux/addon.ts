@@ -1,17 +1,11 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { MetactlError } from '../../util/error.ts';
 import type { Envelope } from '../log-host.ts';
 import type { TreeSource } from './encode-steps.ts';
 
 /** The native part as it is: raw descriptors and numbers. Every function throws a MetactlError. */
 export interface Addon {
-  /**
-   * All of a small file of the kernel's (no symlink is followed at its end); null where it, or what it told of, is gone. A
-   * third of what Node's own takes, which counts where a restart waits for it.
-   */
-  readText(path: string): string | null;
   /** flock(2), never blocking. @returns false where another holder has it. `lockFile` waits, with a bound. */
   flock(fd: number, operation: 'shared' | 'exclusive' | 'unlock'): boolean;
   /** Mounts a tmpfs (nosuid, nodev) on a directory, opened without following any symlink. Sizes in bytes. */
@@ -164,14 +158,14 @@ export function addon(): Addon {
  * here runs as root.
  */
 export function nativeDirectories(): readonly string[] {
-  const here = dirname(fileURLToPath(import.meta.url));
+  const here = import.meta.dirname;
   const source = join('src', 'host', 'linux');
   const root = here.endsWith(source) ? here.slice(0, -source.length) : dirname(here);
   return [join(root, 'build', 'Release')];
 }
 
 function load(): Addon {
-  const require = createRequire(import.meta.url);
+  const require = createRequire(import.meta.filename);
   const tried: string[] = [];
   for (const directory of nativeDirectories()) {
     const path = join(directory, 'metactl.node');

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import type { AppAddress } from '../host.ts';
-import type { AppLease } from './lease-file.ts';
-import { defaultDevice } from './uplink.ts';
+import { defaultDevice } from './default-device.ts';
+import type { AppLease } from './read-leases.ts';
 
 /** Where an app with these leases is reached. An app in the host's network is where the host is. */
 export function appAddress({ address, address6, network }: AppLease): AppAddress {

@@ -5,8 +5,9 @@ import type { Paths } from '../../util/paths.ts';
 import type { Lease, LeaseRequest } from '../host.ts';
 import { type AddressPool, readPools } from './address-pool.ts';
 import { firstFreeBlock } from './id-blocks.ts';
-import { type AppLease, changeLeases, type Leases, readLeases } from './lease-file.ts';
+import { changeLeases } from './lease-file.ts';
 import { hostLinkName } from './network-name.ts';
+import { type AppLease, type Leases, readLeases } from './read-leases.ts';
 import { firstFreeUid, type UidRanges, uidSlices } from './uids.ts';
 
 /**
@@ -32,12 +33,6 @@ export async function lease(paths: Paths, node: NodeConfig, request: LeaseReques
     return { version: 1, apps: { ...leases.apps, [request.app]: taken } };
   });
   return result(request, taken);
-}
-
-/** The app's leases as they are written down, without taking any. @throws MetactlError as `readLeases`. */
-export function readLease(paths: Paths, app: string): AppLease {
-  const { apps } = readLeases(paths);
-  return (Object.hasOwn(apps, app) ? apps[app] : undefined) ?? {};
 }
 
 function idsOf(wanted: boolean, { ids }: AppLease): { ids?: number } {

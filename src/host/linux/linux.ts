@@ -2,17 +2,19 @@ import { EXIT, MetactlError } from '../../util/error.ts';
 import { objectName } from '../../util/paths.ts';
 import type { Host } from '../host.ts';
 import { addon } from './addon.ts';
-import { appAddress } from './app-address.ts';
+import { addresses } from './addresses.ts';
 import { checkLimits, keptCgroupFacts } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
 import { handover } from './handover.ts';
 import { closeInherited } from './inherited.ts';
-import { lease, readLease } from './leases.ts';
+import { lease } from './leases.ts';
 import { logs } from './logs.ts';
+import { expectLaunch } from './native-files.ts';
 import { needOf } from './network.ts';
 import { hostLinkName } from './network-name.ts';
 import { sysctlChanges } from './network-node.ts';
 import { listProcesses } from './processes.ts';
+import { readLease } from './read-leases.ts';
 import { holdBehind, holdSupervisor } from './supervisor-lock.ts';
 
 /**
@@ -29,6 +31,7 @@ export const linux: Host = {
       exitStatus: EXIT.needsRoot,
     });
   },
+  expectStart: expectLaunch,
   facts: readFacts,
   check(plan, facts) {
     if (facts.self.uid !== 0 && Object.keys(plan.limits).length > 0 && !plan.bestEffort) {
@@ -43,7 +46,7 @@ export const linux: Host = {
   logs,
   linkName: hostLinkName,
   lease,
-  addressOf: (paths, app) => appAddress(readLease(paths, app)),
+  ...addresses,
   leasedIds: (paths, app) => {
     const { uid, ids } = readLease(paths, app);
     return { ...(uid === undefined ? {} : { uid }), ...(ids === undefined ? {} : { ids }) };

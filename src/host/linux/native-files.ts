@@ -37,8 +37,13 @@ export function adoptLiveness(read: number, write: number): void {
   adopted = { read, write };
 }
 
+/** Begins what a first launch would wait for, the growth of this process's descriptor table. Returns at once. */
+export function expectLaunch(): void {
+  if (files === undefined) addon().reserveDescriptors();
+}
+
 function open(): NativeFiles {
-  addon().reserveDescriptors();
+  expectLaunch();
   const { read, write } = adopted ?? addon().pipe(false);
   return { init: openInit(), liveness: read, livenessEnd: write, nothing: openSync('/dev/null', 'r+') };
 }

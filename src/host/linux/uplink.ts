@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { NodeConfig } from '../../config/types.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
+import { defaultDevice } from './default-device.ts';
 import { networkAddon } from './network-native.ts';
 import { madeOf } from './record.ts';
 
@@ -15,8 +16,6 @@ export interface Uplink {
 
 /** What a device may be called to be an uplink: its name goes into the nft rules and into paths below /proc/sys. */
 const DEVICE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/;
-/** Flag of /proc/net/route (linux/route.h). */
-const RTF_UP = 1;
 
 /**
  * `[network] uplink`, or the device of the default route. The latter is looked up once: the node's running apps keep one
@@ -67,15 +66,4 @@ function lookUp(name: string, configured: boolean): Uplink | undefined {
   if (!DEVICE.test(name)) return undefined;
   const link = networkAddon().readLink(name);
   return link === undefined ? undefined : { name, index: link.index, forwarding: link.forwarding, configured };
-}
-
-/** Device of the default route with the lowest metric in the text of /proc/net/route. Pure. */
-export function defaultDevice(text: string): string | undefined {
-  return text
-    .split('\n')
-    .slice(1)
-    .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields.length >= 8 && fields[1] === '00000000' && fields[7] === '00000000')
-    .filter((fields) => (Number.parseInt(fields[3]!, 16) & RTF_UP) !== 0)
-    .sort((a, b) => Number(a[6]) - Number(b[6]))[0]?.[0];
 }

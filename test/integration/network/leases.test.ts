@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readLeases } from '../../../src/host/linux/lease-file.ts';
+import { readLeases } from '../../../src/host/linux/read-leases.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { makeInstallation } from '../../fixtures/native/compile.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';

@@ -2,8 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readLeases } from '../../../src/host/linux/lease-file.ts';
-import { readLease } from '../../../src/host/linux/leases.ts';
+import { readLease, readLeases } from '../../../src/host/linux/read-leases.ts';
 import { type Paths, pathsFor } from '../../../src/util/paths.ts';
 
 let paths: Paths;

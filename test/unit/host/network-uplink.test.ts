@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defaultDevice } from '../../../src/host/linux/uplink.ts';
+import { defaultDevice } from '../../../src/host/linux/default-device.ts';
 
 const HEAD = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT';
 const route = (device: string, destination: string, flags: string, metric: number, mask: string) =>

@@ -65,7 +65,7 @@ export interface CgroupSources {
   /** /proc/self/cgroup */
   readonly procCgroup: string;
   /** /sys/block/<device>/queue/scheduler of every block device: the one in brackets is in use. */
-  readonly schedulers: readonly string[];
+  readonly schedulers: () => readonly string[];
   readonly root: boolean;
   /** The v2 cgroup whose controllers count; the one of this process unless told. */
   readonly from?: string;
@@ -140,16 +140,17 @@ function hasSwapAccounting(
 function findIoWeight(
   controllers: CgroupFacts['controllers'],
   unified: string | undefined,
-  schedulers: readonly string[],
+  schedulers: () => readonly string[],
   kernel: CgroupSources['kernel'],
 ): CgroupFacts['ioWeightFile'] {
-  const bfq = schedulers.some((text) => text.includes('[bfq]'));
+  // One file per block device: only where it matters.
+  const bfq = () => schedulers().some((text) => text.includes('[bfq]'));
   if (controllers.blkio?.version === 1) {
     const known = kernel.exists(join(controllers.blkio.mount, 'blkio.bfq.io_service_bytes'));
-    return bfq && known ? 'blkio.bfq.weight' : undefined;
+    return known && bfq() ? 'blkio.bfq.weight' : undefined;
   }
   if (controllers.io === undefined || unified === undefined) return undefined;
-  if (bfq) return 'io.bfq.weight';
+  if (bfq()) return 'io.bfq.weight';
   return (kernel.read(join(unified, 'io.cost.qos')) ?? '').includes('enable=1') ? 'io.weight' : undefined;
 }
 
@@ -162,7 +163,7 @@ export function detectCgroups({ soon = false }: { readonly soon?: boolean } = {}
     ...(soon && linuxKernel.exists(PRIVATE_SOCKET) ? { from: '/' } : {}),
     mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'),
     procCgroup: linuxKernel.read('/proc/self/cgroup') ?? '',
-    schedulers: schedulersInUse(),
+    schedulers: schedulersInUse,
     root: process.geteuid?.() === 0,
     kernel: linuxKernel,
   });

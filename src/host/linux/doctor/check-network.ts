@@ -1,7 +1,7 @@
 import { isLoopbackAddress } from '../../../util/loopback.ts';
 import type { Finding } from '../../finding.ts';
+import { defaultDevice } from '../default-device.ts';
 import { explain } from '../firewall/explain.ts';
-import { defaultDevice } from '../uplink.ts';
 import { type MachineFacts, sysctlOf } from './machine-facts.ts';
 import { failed, ok, unknown, warning } from './make-finding.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { NodeConfig } from '../../../config/types.ts';
 import type { OwnNetwork } from '../../../sandbox/plan.ts';
-import { defaultDevice } from '../uplink.ts';
+import { defaultDevice } from '../default-device.ts';
 import { explain } from './explain.ts';
 import type { ForwardJudgement } from './judge.ts';
 import { readForeignFirewalls } from './read-foreign.ts';

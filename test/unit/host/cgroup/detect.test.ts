@@ -35,7 +35,7 @@ function detect({ mountinfo, procCgroup = '0::/\n', files = {}, schedulers = [],
   return cgroupFacts({
     mountinfo,
     procCgroup,
-    schedulers,
+    schedulers: () => schedulers,
     root: true,
     kernel: {
       read: (path) => files[path],
