@@ -23,6 +23,18 @@ const EXTERNAL = ['netlink'];
 
 const SOURCES = ['src', 'package.json', 'scripts/bundle.mjs', 'scripts/loader.cjs', 'scripts/code-cache.mjs'];
 
+/**
+ * Verbs that must start quickly, with the pieces they load late but always: each gets a pack, see packsOf. The others would
+ * cost a megabyte of disk each.
+ */
+const PACKED = {
+  'src/cli/main.ts': [],
+  'src/cli/ip.ts': ['src/host/linux/addresses.ts'],
+  'src/cli/config.ts': [],
+  'src/cli/status.ts': [],
+  'src/cli/run.ts': ['src/host/linux/linux.ts', 'src/host/linux/app.ts'],
+};
+
 /** Newest modification time below a directory or of a file, in ms; 0 where it is absent. */
 function newest(path) {
   const stat = statSync(path, { throwIfNoEntry: false });
@@ -69,10 +81,43 @@ async function splitAsEsm(build) {
     chunkNames: '[name]-[hash]',
     define: { METACTL_VERSION: JSON.stringify(version) },
     legalComments: 'linked',
+    metafile: true,
     write: false,
     logLevel: 'warning',
   });
-  return result.outputFiles;
+  return { files: result.outputFiles, outputs: result.metafile.outputs };
+}
+
+/**
+ * Names of the pieces of each pack, by the piece that it is loaded for; `main`'s are not in the others. A pack holds all
+ * that a verb loads as one script: of the 60 files that `run` consists of, opening, compiling and running each for itself
+ * takes longer than what they do. Pure.
+ */
+function packsOf(outputs) {
+  const pieceOf = new Map(Object.entries(outputs).map(([path, { entryPoint }]) => [entryPoint, path]));
+  const needed = (path, found) => {
+    if (found.has(path)) return found;
+    found.add(path);
+    for (const { path: next, kind } of outputs[path].imports) {
+      if (kind === 'import-statement' && outputs[next] !== undefined) needed(next, found);
+    }
+    return found;
+  };
+  const always = needed(pieceOf.get('src/cli/main.ts'), new Set());
+  const packs = new Map();
+  for (const [entry, late] of Object.entries(PACKED)) {
+    const head = pieceOf.get(entry);
+    const all = [head, ...late.map((source) => pieceOf.get(source))];
+    if (all.includes(undefined)) throw new Error(`${entry} or one of ${late} is no piece of the bundle`);
+    const pieces = all.reduce((found, path) => needed(path, found), new Set());
+    const own =
+      head === pieceOf.get('src/cli/main.ts') ? always : new Set([...pieces].filter((path) => !always.has(path)));
+    packs.set(
+      basename(head),
+      [...own].map((path) => basename(path)),
+    );
+  }
+  return packs;
 }
 
 /** Node has these loaded when it starts. */
@@ -111,6 +156,22 @@ async function toCommonJs(transform, code) {
   return `'use strict';\n${usesUrl ? url : ''}${loadBuiltinsLate(result.code)}`;
 }
 
+/** esbuild writes ASCII but for comments. What the loader reads need not be decoded then. Pure. */
+function asciiOf(code) {
+  return code.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** A script whose value is a list of names and functions. Pure. */
+function packText(pieces) {
+  const head = 'function (exports, require, module, __filename, __dirname)';
+  return `[\n${pieces.map(([name, code]) => `[${JSON.stringify(name)}, ${head} { ${code}\n}]`).join(',\n')}]\n`;
+}
+
+function loaderText(entry, packs) {
+  const text = readFileSync(join(root, 'scripts/loader.cjs'), 'utf8');
+  return text.replace("'%ENTRY%'", JSON.stringify(entry)).replace("'%PACKS%'", JSON.stringify(packs));
+}
+
 /** By rename, so that a metactl that starts meanwhile never reads half a file. */
 function install(path, text) {
   const temporary = `${path}.${process.pid}.tmp`;
@@ -120,18 +181,28 @@ function install(path, text) {
 
 if (!process.argv.includes('--if-stale') || isStale()) {
   const { build, transform } = await import('esbuild');
-  const files = await splitAsEsm(build);
+  const { files, outputs } = await splitAsEsm(build);
   mkdirSync(out, { recursive: true });
   // Caches first: V8 compares no more than the length of the code that a cache was made from.
   for (const name of readdirSync(out)) if (name.endsWith('.cache')) rmSync(join(out, name));
   const kept = new Set(['main.cjs']);
+  const code = new Map();
   for (const file of files) {
-    kept.add(basename(file.path));
-    install(file.path, file.path.endsWith('.cjs') ? await toCommonJs(transform, file.text) : file.text);
+    const name = basename(file.path);
+    kept.add(name);
+    const text = name.endsWith('.cjs') ? asciiOf(await toCommonJs(transform, file.text)) : file.text;
+    code.set(name, text);
+    install(file.path, text);
+  }
+  const packs = {};
+  for (const [head, pieces] of packsOf(outputs)) {
+    packs[head] = head.replace(/cjs$/, 'pack');
+    kept.add(packs[head]);
+    install(join(out, packs[head]), packText(pieces.map((name) => [name, code.get(name)])));
   }
   // Last: what it loads is there by then, and its time says that all of it is new.
   const entry = [...kept].find((name) => /^main-\w+\.cjs$/.test(name));
-  install(join(out, 'main.cjs'), readFileSync(join(root, 'scripts/loader.cjs'), 'utf8').replace('%ENTRY%', entry));
+  install(join(out, 'main.cjs'), loaderText(entry, packs));
   for (const name of readdirSync(out)) {
     if (!kept.has(name) && !name.endsWith('.tmp')) rmSync(join(out, name), { recursive: true, force: true });
   }

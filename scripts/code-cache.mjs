@@ -5,14 +5,14 @@
  *
  * Usage: code-cache.mjs DIST
  */
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 
 const dist = resolve(process.argv[2] ?? 'dist');
-const { wrap } = createRequire(import.meta.url)(join(dist, 'main.cjs'));
+const { sourceOf } = createRequire(import.meta.url)(join(dist, 'main.cjs'));
 
 /** A cache tells with which flags it was made, and V8 refuses it under others: they are changed for the compilation only. */
 function compileAll(source, filename) {
@@ -25,9 +25,10 @@ function compileAll(source, filename) {
 }
 
 for (const name of readdirSync(dist)) {
-  if (!name.endsWith('.cjs') || name === 'main.cjs') continue;
+  if (!/\.(?:cjs|pack)$/.test(name) || name === 'main.cjs') continue;
   const file = join(dist, name);
-  const source = wrap(readFileSync(file, 'utf8'));
+  const source = sourceOf(name);
+  if (/[^\0-\x7f]/.test(source)) throw new Error(`${name} is not ASCII`);
   const cache = compileAll(source, file).createCachedData();
   if (new Script(source, { filename: file, cachedData: cache }).cachedDataRejected) {
     throw new Error(`V8 refuses the code cache of ${name} that it has just made`);

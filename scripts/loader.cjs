@@ -9,22 +9,42 @@ const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
 
-/** Put in by bundle.mjs. */
+/** Put in by bundle.mjs: the first piece, and packs (several pieces as one script) by the piece that they are loaded for. */
 const ENTRY = '%ENTRY%';
+const PACKS = '%PACKS%';
 
 const modules = new Map();
-/** By piece, for whoever wants to know whether V8 took its cache. */
+/** Functions of pieces that a pack has brought. */
+const packed = new Map();
+/** By file, for whoever wants to know whether V8 took its cache. */
 const scripts = new Map();
 
 /** What V8 compiles; a cache fits exactly this text, so `code-cache.mjs` takes it from here. */
-const wrap = (code) => `(function (exports, require, module, __filename, __dirname) { ${code}\n})`;
+const sourceOf = (name) => {
+  // bundle.mjs writes ASCII only, which needs no decoding.
+  const code = readFileSync(join(__dirname, name), 'latin1');
+  return name.endsWith('.pack') ? code : `(function (exports, require, module, __filename, __dirname) { ${code}\n})`;
+};
 
-function cacheOf(file) {
+function cacheOf(name) {
   try {
-    return readFileSync(`${file}.cache`);
+    return readFileSync(join(__dirname, `${name}.cache`));
   } catch {
     return undefined;
   }
+}
+
+function evaluate(name) {
+  const script = new Script(sourceOf(name), { filename: join(__dirname, name), cachedData: cacheOf(name) });
+  scripts.set(name, script);
+  return script.runInThisContext();
+}
+
+function bodyOf(name) {
+  if (PACKS[name] !== undefined && !packed.has(name)) {
+    for (const [piece, body] of evaluate(PACKS[name])) packed.set(piece, body);
+  }
+  return packed.get(name) ?? evaluate(name);
 }
 
 function requirePiece(id) {
@@ -34,13 +54,12 @@ function requirePiece(id) {
 function load(name) {
   const known = modules.get(name);
   if (known !== undefined) return known.exports;
-  const file = join(__dirname, name);
-  const script = new Script(wrap(readFileSync(file, 'utf8')), { filename: file, cachedData: cacheOf(file) });
-  scripts.set(name, script);
+  const body = bodyOf(name);
   const module = { exports: {} };
   modules.set(name, module);
-  script.runInThisContext().call(module.exports, module.exports, requirePiece, module, file, __dirname);
+  body.call(module.exports, module.exports, requirePiece, module, join(__dirname, name), __dirname);
   return module.exports;
 }
 
-module.exports = { main: (argv) => load(ENTRY).main(argv), load, scripts, wrap };
+/** `loaded`: names of the pieces that run. */
+module.exports = { main: (argv) => load(ENTRY).main(argv), load, loaded: () => [...modules.keys()], scripts, sourceOf };

@@ -7,6 +7,7 @@ import { type Paths, pathsFor } from '../util/paths.ts';
 import { complete, type Sources } from './complete.ts';
 import { SCRIPTS } from './completion-scripts.ts';
 import { contextOf } from './context.ts';
+import { print } from './print.ts';
 
 /** `metactl completion SHELL`: what a shell needs to complete command lines. */
 export function register(program: Command): void {
@@ -23,12 +24,12 @@ export function register(program: Command): void {
     )
     .action(async (shell: string | undefined, _words: string[], options: { words?: boolean }, command: Command) => {
       if (options.words !== true) {
-        process.stdout.write(scriptFor(shell));
+        print(scriptFor(shell));
         return;
       }
       const words = process.argv.slice(process.argv.indexOf('--') + 1);
       const found = await complete(words, sourcesOf(pathsOf(words) ?? contextOf(command).paths));
-      process.stdout.write(found.map((word) => `${word}\n`).join(''));
+      print(found.map((word) => `${word}\n`).join(''));
     });
 }
 

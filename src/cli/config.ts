@@ -7,6 +7,7 @@ import { escapeText } from '../util/escape.ts';
 import { nearest } from '../util/suggest.ts';
 import { configJson, configText, shownText } from './config-text.ts';
 import { contextOf } from './context.ts';
+import { print } from './print.ts';
 
 interface Options {
   readonly origin?: boolean;
@@ -31,14 +32,14 @@ export function register(program: Command): void {
     .action(async (app: string | undefined, keys: readonly string[], options: Options, command: Command) => {
       const context = contextOf(command);
       if (options.helpKeys === true) {
-        process.stdout.write((await import('../config/docs.ts')).helpKeys(platforms));
+        print((await import('../config/docs.ts')).helpKeys(platforms));
         return;
       }
       if (app === undefined) command.error("error: missing required argument 'app'");
       const config = loadApp(context.paths, app!, platforms);
       const settings = choose(config, keys);
       const reveal = options.reveal === true;
-      process.stdout.write(
+      print(
         context.json
           ? `${JSON.stringify(configJson(config, settings, reveal), null, 2)}\n`
           : keys.length === 1 && settings.length === 1 && options.origin !== true

@@ -1,5 +1,5 @@
-import { isatty } from 'node:tty';
 import type { Command } from 'commander';
+import { isTerminal } from '../supervisor/is-terminal.ts';
 import { type Paths, pathsFor } from '../util/paths.ts';
 
 /** What every verb knows before it looks at its own options. */
@@ -21,7 +21,6 @@ export function contextOf(command: Command): Context {
     paths: pathsFor(options.root ?? process.env.METACTL_ROOT ?? '/'),
     json: options.json === true,
     debug: options.debug === true,
-    // Not process.stdout: its making sets O_NONBLOCK on a pipe that `exec` is about to hand over.
-    color: isatty(1) && !process.env.NO_COLOR,
+    color: isTerminal(1) && !process.env.NO_COLOR,
   };
 }

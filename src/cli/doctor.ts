@@ -6,6 +6,7 @@ import { EXIT } from '../util/error.ts';
 import { contextOf } from './context.ts';
 import { type AppFindings, examineApps, isAnyPublished } from './doctor-apps.ts';
 import { doctorJson, doctorText } from './doctor-text.ts';
+import { print } from './print.ts';
 
 /** `metactl doctor`: what this machine can do, what that means, how to mend it, and which apps can run. */
 export function register(program: Command): void {
@@ -25,7 +26,7 @@ export function register(program: Command): void {
         published: isAnyPublished(context.paths),
       });
       const apps = await examineApps(context.paths, findings);
-      process.stdout.write(
+      print(
         context.json
           ? `${JSON.stringify(doctorJson(findings, apps), null, 2)}\n`
           : doctorText(findings, apps, { color: context.color }),

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { GcItem } from '../host/gc-item.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import { contextOf } from './context.ts';
+import { print } from './print.ts';
 
 /** `metactl gc`: removes what killed supervisors left behind. */
 export function register(program: Command): void {
@@ -18,7 +19,7 @@ export function register(program: Command): void {
       host.requireRoot();
       const dryRun = options.dryRun === true;
       const items = await host.collectGarbage(context.paths, { dryRun });
-      process.stdout.write(context.json ? gcJson(items, dryRun) : gcText(items, dryRun));
+      print(context.json ? gcJson(items, dryRun) : gcText(items, dryRun));
     });
 }
 

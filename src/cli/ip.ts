@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { AppAddress } from '../host/host.ts';
-import { host } from '../host/index.ts';
+import { addresses } from '../host/index.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
+import { print, printError } from './print.ts';
 
 /** `metactl ip APP`: its addresses, which stay the same as long as the app is on this node. */
 export function register(program: Command): void {
@@ -17,18 +18,17 @@ export function register(program: Command): void {
     )
     .action(async (app: string, _options: object, command: Command) => {
       const context = contextOf(command);
-      const found = (await host()).addressOf(context.paths, app);
+      const found = (await addresses()).addressOf(context.paths, app);
       const { address, address6, network } = found;
       if (address === undefined) throw await noAddress(context.paths, app, found);
       // Set: not the app's own.
       const shared = network === undefined ? {} : { network };
       if (context.json) {
-        process.stdout.write(`${JSON.stringify({ app, address, address6: address6 ?? null, ...shared })}\n`);
+        print(`${JSON.stringify({ app, address, address6: address6 ?? null, ...shared })}\n`);
         return;
       }
-      process.stdout.write(address6 === undefined ? `${address}\n` : `${address}\n${address6}\n`);
-      if (network === 'host')
-        process.stderr.write(`metactl: ${app} is not isolated: it is in the network of this host\n`);
+      print(address6 === undefined ? `${address}\n` : `${address}\n${address6}\n`);
+      if (network === 'host') printError(`metactl: ${app} is not isolated: it is in the network of this host\n`);
     });
 }
 

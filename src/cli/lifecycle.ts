@@ -7,6 +7,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { type Context, contextOf } from './context.ts';
 import { eventText } from './event-text.ts';
+import { print, printError } from './print.ts';
 
 export interface LifecycleOptions {
   readonly wait: boolean;
@@ -29,13 +30,13 @@ export interface UnitOutcome {
 /** Shows on a terminal what happens while we wait. */
 export function progressOf({ json, color }: Context): (event: unknown) => void {
   if (json || !isatty(2)) return () => {};
-  return (event) => process.stderr.write(`${eventText(event as EventRecord, color)}\n`);
+  return (event) => printError(`${eventText(event as EventRecord, color)}\n`);
 }
 
 /** Prints what became of the daemons. */
 export function printOutcome({ json }: Context, outcomes: readonly unknown[]): void {
   const daemons = (outcomes as readonly (Outcome | UnitOutcome)[]).flatMap((outcome) => [...outcome.daemons]);
-  process.stdout.write(
+  print(
     json
       ? `${JSON.stringify({ daemons: daemons.map((one) => ({ ...one, daemon: one.daemon ?? null })) }, null, 2)}\n`
       : daemons.map(({ app, daemon, done }) => `${daemon === undefined ? app : `${app}/${daemon}`} ${done}\n`).join(''),

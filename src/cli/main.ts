@@ -1,8 +1,7 @@
-import { Command, CommanderError } from 'commander';
-import { EXIT } from '../util/error.ts';
+import { outputFailed } from './print.ts';
+import { NotQuick, readQuickly } from './quick-command.ts';
 import { report } from './report.ts';
-import { HIDDEN_VERBS, VERBS } from './verbs.ts';
-import { VERSION } from './version.ts';
+import { VERBS } from './verbs.ts';
 
 const GLOBALS_WITH_VALUE = new Set(['--root']);
 
@@ -17,70 +16,51 @@ export function verbOf(argv: readonly string[]): string | undefined {
   return undefined;
 }
 
-function newProgram(): Command {
-  return new Command('metactl')
-    .description('Runs applications as isolated, discoverable services on this server.')
-    .version(VERSION, '-V, --version')
-    .option('--root <dir>', 'move every file of metactl below DIR (also METACTL_ROOT)')
-    .option('--json', 'print JSON')
-    .option('--debug', 'print stack traces and causes')
-    .showHelpAfterError('(see metactl --help)')
-    .exitOverride();
-}
-
-/** Registers the one verb that was asked for, or all verbs by name where none was. */
-async function registerVerbs(program: Command, verb: string | undefined): Promise<void> {
-  const table = verb !== undefined && Object.hasOwn(HIDDEN_VERBS, verb) ? HIDDEN_VERBS : VERBS;
-  const wanted = verb !== undefined && Object.hasOwn(table, verb) ? table[verb] : undefined;
-  if (wanted !== undefined) {
-    (await wanted.load()).register(program);
-    for (const command of program.commands) command.copyInheritedSettings(program);
-    return;
-  }
-  for (const [name, { summary }] of Object.entries(VERBS)) program.command(name).description(summary);
-}
+/**
+ * Verbs that write as long as they live, by Node's streams. The others print their answer (`print`), have streams of their own
+ * (`run`), or hand our own descriptors over: there, merely looking at process.stdout would make a pipe non-blocking for
+ * everybody.
+ */
+const STREAMING = new Set(['supervise', 'events', 'logs', 'edit']);
 
 /**
  * A reader of our output that goes away (`| head`), or a full disk. What runs daemons goes on without their output; other
- * verbs have nothing left to do and end quietly, or say what is wrong where somebody still listens.
+ * verbs have nothing left to do.
  */
 function survivePipes(verb: string | undefined): void {
-  // These hand our own descriptors over: merely looking at process.stdout would make a pipe non-blocking for everybody.
-  if (verb === 'exec' || verb === 'shell' || verb === 'tcpdump') return;
-  const runs = verb === 'run' || verb === 'supervise';
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (runs) return;
-      if (stream === process.stdout && error.code !== 'EPIPE') {
-        process.stderr.write(`metactl: can't write the output: ${error.code}\n`);
-      }
-      process.exit(EXIT.error);
-    });
-  }
+  if (verb === undefined || !STREAMING.has(verb)) return;
+  process.stdout.on('error', (error) => {
+    if (verb !== 'supervise') outputFailed(error);
+  });
+  process.stderr.on('error', () => {
+    if (verb !== 'supervise') outputFailed({ code: 'EPIPE' });
+  });
 }
 
 /** Runs one command line. Sets `process.exitCode`; verbs set it too where they pass on a status. */
 export async function main(argv: readonly string[]): Promise<void> {
   const verb = verbOf(argv);
   survivePipes(verb);
-  const program = newProgram();
   try {
-    if (verb === 'help') {
-      await registerVerbs(program, argv[argv.indexOf('help') + 1]);
-      const topic = argv[argv.indexOf('help') + 1];
-      (topic === undefined ? program : (program.commands.find((c) => c.name() === topic) ?? program)).outputHelp();
-      return;
-    }
-    await registerVerbs(program, verb);
-    await program.parseAsync(argv, { from: 'user' });
+    if (!(await runQuickly(verb, argv))) await (await import('./full-command.ts')).runFully(verb, argv);
   } catch (error) {
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-      return;
-    }
     // What follows -- belongs to the command that exec runs.
     const dashes = argv.indexOf('--');
     const ours = dashes < 0 ? argv : argv.slice(0, dashes);
     process.exitCode = report(error, { verb, json: ours.includes('--json'), debug: ours.includes('--debug') });
+  }
+}
+
+/** @returns whether the command line was an ordinary one. */
+async function runQuickly(verb: string | undefined, argv: readonly string[]): Promise<boolean> {
+  if (verb === undefined || !Object.hasOwn(VERBS, verb)) return false;
+  const run = readQuickly((await VERBS[verb]!.load()).register, verb, argv);
+  if (run === undefined) return false;
+  try {
+    await run();
+    return true;
+  } catch (error) {
+    if (error instanceof NotQuick) return false;
+    throw error;
   }
 }

@@ -7,6 +7,7 @@ import { nodeFileText } from '../config/template.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
+import { print } from './print.ts';
 
 /** `metactl new APP`: a commented node file to start from. */
 export function register(program: Command): void {
@@ -18,7 +19,7 @@ export function register(program: Command): void {
     .action((app: string, options: { appDir?: string }, command: Command) => {
       const context = contextOf(command);
       const file = createApp(context.paths, app, options.appDir);
-      process.stdout.write(
+      print(
         context.json
           ? `${JSON.stringify({ app, file })}\n`
           : `wrote ${file}\nnext: metactl edit ${app}, then metactl run ${app}\n`,

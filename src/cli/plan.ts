@@ -4,6 +4,7 @@ import { describeLog, logSettings } from '../supervisor/logs/settings.ts';
 import { type Prepared, prepare } from '../supervisor/prepare.ts';
 import { contextOf } from './context.ts';
 import { planJson, planText } from './plan-text.ts';
+import { print, printError } from './print.ts';
 
 /** `metactl plan APP [DAEMON]`: every effect of a start, before it happens. Takes no lease and makes nothing. */
 export function register(program: Command): void {
@@ -31,8 +32,8 @@ export function register(program: Command): void {
       const text = context.json
         ? `${JSON.stringify({ app, warnings, sysctls: changes, daemons: daemons(), ...firewall }, null, 2)}\n`
         : plans.map((plan) => planText(plan, config, reveal, { rules, changes, log: log(plan.daemon) })).join('\n');
-      process.stdout.write(text);
-      if (!context.json) for (const warning of warnings) process.stderr.write(`metactl: warning: ${warning}\n`);
+      print(text);
+      if (!context.json) for (const warning of warnings) printError(`metactl: warning: ${warning}\n`);
     });
 }
 

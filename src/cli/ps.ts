@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import type { ProcessInfo } from '../host/process-info.ts';
+import { isTerminal } from '../supervisor/is-terminal.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
+import { print } from './print.ts';
 import { psText } from './ps-text.ts';
 
 /** `metactl ps [APP] [DAEMON]`: processes as the host and as the sandbox sees them. */
@@ -27,13 +29,13 @@ export function register(program: Command): void {
         const found = host.listProcesses(context.paths, app, daemon);
         const processes = options.reveal === true ? found.map(revealed) : found;
         if (processes.length === 0 && app !== undefined) throw await notRunning(context.paths, app, daemon);
-        process.stdout.write(
+        print(
           context.json
             ? `${JSON.stringify(processes.map(psJson), null, 2)}\n`
             : psText(processes, {
                 app: app === undefined,
                 daemon: daemon === undefined,
-                width: process.stdout.isTTY ? process.stdout.columns : undefined,
+                width: isTerminal(1) ? process.stdout.columns : undefined,
                 color: context.color,
               }),
         );

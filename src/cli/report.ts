@@ -1,4 +1,5 @@
 import { EXIT, MetactlError } from '../util/error.ts';
+import { printError } from './print.ts';
 
 /** Verbs that pass on the status of what they ran: there, metactl's own failures are 125 (DESIGN §7). */
 const PASSING_VERBS = new Set(['run', 'exec', 'shell']);
@@ -75,6 +76,6 @@ export function errorJson(error: unknown): string {
 
 /** Prints an error on standard error and returns the exit status it asks for. */
 export function report(error: unknown, options: ReportOptions): number {
-  process.stderr.write(options.json ? errorJson(error) : errorText(error, options.debug));
+  printError(options.json ? errorJson(error) : errorText(error, options.debug));
   return exitStatusOf(error, options.verb);
 }

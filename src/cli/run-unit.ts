@@ -5,6 +5,7 @@ import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
 import { unitErrorStatus } from '../supervisor/service/exit-status.ts';
 import { runUnit } from '../supervisor/service/run-unit.ts';
 import { errorText } from './report.ts';
+import { survivingStream } from './surviving-stream.ts';
 
 /** Severities of syslog(3), which journald takes from the beginning of a line (sd-daemon(3)). */
 const SEVERITY = { error: 3, warning: 4, info: 6 } as const;
@@ -14,7 +15,7 @@ export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean
   const outputs = [1, 2].map((descriptor) => fstatSync(descriptor, { bigint: true }));
   const environment = takeServiceEnvironment(process.env, process.pid, outputs);
   const write = (text: string, severity: keyof typeof SEVERITY) =>
-    void process.stderr.write(environment.journal ? withSeverity(text, SEVERITY[severity]) : text);
+    void survivingStream('stderr').write(environment.journal ? withSeverity(text, SEVERITY[severity]) : text);
   const host = await hostOfThisMachine();
   let status: number;
   try {
@@ -23,8 +24,8 @@ export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean
       environment,
       prepare,
       io: {
-        stdout: process.stdout,
-        stderr: process.stderr,
+        stdout: () => survivingStream('stdout'),
+        stderr: () => survivingStream('stderr'),
         log: (line) => write(`metactl: ${line}\n`, line.startsWith('warning: ') ? 'warning' : 'info'),
       },
     });

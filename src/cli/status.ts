@@ -3,9 +3,11 @@ import type { Command } from 'commander';
 import { listApps } from '../config/app-names.ts';
 import { askStatus } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
+import { isTerminal } from '../supervisor/is-terminal.ts';
 import { EXIT } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
+import { print } from './print.ts';
 import { statusText } from './status-text.ts';
 
 interface StatusOptions {
@@ -31,11 +33,11 @@ export function register(program: Command): void {
       const { paths, json, color } = contextOf(command);
       const show = async (before: readonly StatusRecord[] | undefined) => {
         const records = await statusOf(paths, app, daemon);
-        const width = process.stdout.isTTY ? process.stdout.columns : undefined;
+        const width = isTerminal(1) ? process.stdout.columns : undefined;
         const text = json
           ? `${JSON.stringify(records, null, options.watch === undefined ? 2 : undefined)}\n`
           : statusText(records, { color, width, before });
-        process.stdout.write(options.watch !== undefined && color && !json ? `\x1b[H\x1b[2J${text}` : text);
+        print(options.watch !== undefined && color && !json ? `\x1b[H\x1b[2J${text}` : text);
         return records;
       };
       let records = await show(undefined);

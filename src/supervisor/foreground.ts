@@ -21,9 +21,12 @@ import { daemonSettings } from './state/settings.ts';
 import { SupervisedDaemon } from './state/supervised.ts';
 import type { Daemon } from './state/types.ts';
 
+export type OutputTarget = Writable & { readonly isTTY?: boolean };
+
 export interface ForegroundIo {
-  readonly stdout: Writable & { readonly isTTY?: boolean };
-  readonly stderr: Writable & { readonly isTTY?: boolean };
+  /** Asked for when there is something to write: making a stream takes as long as a start. */
+  readonly stdout: () => OutputTarget;
+  readonly stderr: () => OutputTarget;
   /** One line about what the supervisor does. */
   readonly log: (line: string) => void;
   /** Only what the daemons write, and that goes to the journal unless `log.to` says otherwise: nothing is passed on. */
@@ -255,17 +258,16 @@ class Copies {
   }
 
   startOutput(daemon: string): StartOutput {
-    const { stdout: out, stderr: errors } = this.#io;
     return {
       io: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
       attach: ({ stdout, stderr }) => {
-        this.#copy(daemon, stdout, out);
-        this.#copy(daemon, stderr, errors);
+        this.#copy(daemon, stdout, this.#io.stdout());
+        this.#copy(daemon, stderr, this.#io.stderr());
       },
     };
   }
 
-  #copy(daemon: string, from: Readable | undefined, to: ForegroundIo['stdout']): void {
+  #copy(daemon: string, from: Readable | undefined, to: OutputTarget): void {
     if (from === undefined) return;
     const copy = copyOutput(from, to, { prefix: this.prefix(daemon), escape: to.isTTY === true });
     this.#open.set(copy, daemon);

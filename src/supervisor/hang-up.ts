@@ -1,13 +1,13 @@
 import { constants } from 'node:os';
-import { isatty } from 'node:tty';
 import type { AppConfig } from '../config/types.ts';
+import { isTerminal as isTerminalNow } from './is-terminal.ts';
 
 /**
  * Tells a terminal that hung up from a SIGHUP that somebody sent. The kernel takes the terminal away before it signals:
  * a descriptor of it is none of a terminal any more (EIO).
  * @returns asks whether a standard stream that was a terminal at the time of this call has lost it.
  */
-export function watchTerminal(isTerminal: (descriptor: number) => boolean = isatty): () => boolean {
+export function watchTerminal(isTerminal: (descriptor: number) => boolean = isTerminalNow): () => boolean {
   const terminals = [0, 1, 2].filter((descriptor) => isTerminal(descriptor));
   return () => terminals.some((descriptor) => !isTerminal(descriptor));
 }

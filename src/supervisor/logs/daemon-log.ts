@@ -143,10 +143,6 @@ class LogStream implements OutputReceiver {
     this.#readable?.resume();
   }
 
-  end(): void {
-    this.finish();
-  }
-
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;

@@ -18,8 +18,8 @@ export interface ForegroundLogs {
 }
 
 export interface ForegroundLogIo {
-  readonly stdout: Target & { readonly isTTY?: boolean };
-  readonly stderr: Target & { readonly isTTY?: boolean };
+  readonly stdout: () => Target & { readonly isTTY?: boolean };
+  readonly stderr: () => Target & { readonly isTTY?: boolean };
   readonly log: (line: string) => void;
   /** Lines go to the journal unless `log.to` says otherwise, and are not passed on: they would be there twice. */
   readonly journal?: boolean;
@@ -38,14 +38,16 @@ export async function openForegroundLogs(prepared: Prepared, io: ForegroundLogIo
   };
   try {
     for (const { app, daemon } of plans) {
-      const tap = (to: ForegroundLogIo['stdout']): Tap => {
+      const settings = logSettings(config, daemon, io.journal === true ? 'journal' : 'stdout');
+      if (settings.to === 'stdout') continue;
+      const tap = (to: ReturnType<ForegroundLogIo['stdout']>): Tap => {
         const copy = new OutputCopy(to, { prefix: io.prefix(daemon), escape: to.isTTY === true });
         return { push: (bytes) => copy.push(Buffer.from(bytes)), end: () => copy.end() };
       };
       const log = openLog({
         ...{ host: host.logs, paths, app, daemon, compressor },
-        settings: logSettings(config, daemon, io.journal === true ? 'journal' : 'stdout'),
-        taps: io.journal === true ? {} : { out: tap(io.stdout), err: tap(io.stderr) },
+        settings,
+        taps: io.journal === true ? {} : { out: tap(io.stdout()), err: tap(io.stderr()) },
         onProblem: (text) => io.log(`warning: ${app}/${daemon}: ${text}`),
       });
       if (log !== undefined) logs.set(daemon, log);

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { Command } from 'commander';
 import { vi } from 'vitest';
 
@@ -20,6 +21,14 @@ export async function runVerb(
     stderr += String(text);
     return true;
   });
+  // `print` writes past the streams.
+  const { writeSync } = fs;
+  const direct = vi.spyOn(fs, 'writeSync').mockImplementation(((fd: number, data: Buffer, ...more: []) => {
+    if (fd === 1) stdout += data.toString();
+    else if (fd === 2) stderr += data.toString();
+    else return writeSync(fd, data, ...more);
+    return data.length;
+  }) as typeof writeSync);
   const before = process.exitCode;
   process.exitCode = 0;
   try {
@@ -29,5 +38,6 @@ export async function runVerb(
     process.exitCode = before;
     out.mockRestore();
     err.mockRestore();
+    direct.mockRestore();
   }
 }
