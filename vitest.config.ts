@@ -14,7 +14,8 @@ export default defineConfig({
           name: 'unit',
           setupFiles: ['test/helpers/property-seed.ts'],
           include: ['test/unit/**/*.test.ts'],
-          testTimeout: 20_000,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
         },
       },
       {
