@@ -11,11 +11,11 @@ packages_for() {
     build) echo g++ make python3 libc6-dev ;;
     lint) echo cppcheck clang-tidy g++ libc6-dev ;;
     # jetty9 and the JDK: the Java platforms run with the real ones. libasan comes with g++.
-    # libxml2-utils: SMF manifests are checked against their DTD. patch: applies the differences that we print.
+    # runit, s6: exported services run under the real ones. libxml2-utils: SMF manifests are checked against their DTD. patch: applies the differences that we print.
     # debootstrap, qemu and e2fsprogs: the system tests boot a Debian of their own.
     test) echo iproute2 nftables bubblewrap cppcheck jetty9 default-jdk-headless curl util-linux bsdutils procps python3 \
       stress-ng systemd less debootstrap debian-archive-keyring wget qemu-system-x86 seabios e2fsprogs iptables tcpdump \
-      ruby nginx-light postgresql-client openssl patch libxml2-utils ;;
+      ruby nginx-light postgresql-client openssl patch libxml2-utils runit s6 ;;
     demo) echo iproute2 nftables curl util-linux bsdutils procps ;;
     bench) echo iproute2 nftables bubblewrap crun runc util-linux iperf3 s6 runit ;;
     *)

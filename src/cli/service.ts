@@ -68,12 +68,13 @@ export async function dryRunText({ directory, changes, before, after }: Installa
   );
   const differences = changes.map((one) => unifiedDiff(join(directory, one.name), one.before, one.after?.text));
   const commands = [...before, ...after].map(commandText);
-  const parts = [escapeLines(differences.join('')), ...blocked, ...commands.map((line) => `would run: ${line}\n`)];
+  const parts = [escapeLines(differences.join('')), ...blocked, ...commands];
   return parts.join('') || 'nothing would change\n';
 }
 
-function commandText({ argv }: Step): string {
-  return joinWords(argv);
+function commandText(step: Step): string {
+  if ('argv' in step) return `would run: ${joinWords(step.argv)}\n`;
+  return `would ${step.text === undefined ? 'remove' : 'write'} ${step.file}\n`;
 }
 
 /** The shape of `--json`: stable. Pure. */
@@ -83,7 +84,7 @@ export function changesJson({ directory, changes, before, after }: Installation,
     change: kind,
     blocked: blocked ?? null,
   }));
-  return `${JSON.stringify({ dryRun, files, commands: [...before, ...after].map(({ argv }) => argv) }, null, 2)}\n`;
+  return `${JSON.stringify({ dryRun, files, commands: [...before, ...after].flatMap((step) => ('argv' in step ? [step.argv] : [])) }, null, 2)}\n`;
 }
 
 /** Prints what an installation would do, or carries it out and prints what it did. */

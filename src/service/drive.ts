@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { installedApp } from './install.ts';
 import type { Control, InstalledApp, ServiceManager, Step, UnitState } from './manager.ts';
@@ -107,14 +108,28 @@ export async function drive(
   } catch (error) {
     failure = error;
   }
-  const down = decision.up.length === 0 ? [] : await statesOf(driven.manager, [driven.installed]);
-  const failed = down.filter(({ unit, state }) => decision.up.includes(unit) && !UP.includes(state));
+  const failed = await notYetUp(driven, decision.up);
   if (failed.length > 0) throw notUp(driven, failed);
   if (failure !== undefined) throw failure;
   return decision.outcome;
 }
 
 const UP: readonly UnitState['state'][] = ['running', 'reloading'];
+/** Milliseconds between two looks. */
+const PAUSE = 200;
+
+/** Those that are not up, as soon as that is certain. */
+async function notYetUp({ manager, installed }: Driven, units: readonly string[]): Promise<readonly UnitState[]> {
+  if (units.length === 0) return [];
+  const end = performance.now() + (manager.control.patience ?? 0);
+  for (;;) {
+    const states = await statesOf(manager, [installed]);
+    const down = states.filter(({ unit, state }) => units.includes(unit) && !UP.includes(state));
+    const settled = down.every(({ state }) => state === 'failed' || state === 'stopped');
+    if (down.length === 0 || settled || performance.now() >= end) return down;
+    await sleep(PAUSE);
+  }
+}
 
 function notUp({ installed }: Driven, failed: readonly UnitState[]): MetactlError {
   const lines = failed.map(({ unit, state, reason }) => {

@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -61,13 +62,27 @@ export function carryOut(directory: string, changes: readonly Change[]): void {
     const path = join(directory, name);
     if (kind === 'same') continue;
     try {
-      if (after === undefined) rmSync(path);
-      else {
+      if (after === undefined) {
+        rmSync(path);
+        removeEmpty(directory, dirname(name));
+      } else {
         mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
         replaceFile(path, after.text, after.mode);
       }
     } catch (error) {
       throw fileError(after === undefined ? 'remove' : 'write', path, error);
+    }
+  }
+}
+
+/** Directories that held nothing else (`metactl.shop.web/log`); what somebody put there stays, with its directory. */
+function removeEmpty(directory: string, below: string): void {
+  for (let name = below; name !== '.'; name = dirname(name)) {
+    try {
+      rmdirSync(join(directory, name));
+    } catch (error) {
+      if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) return;
+      throw error;
     }
   }
 }

@@ -1,15 +1,26 @@
 import { EXIT, MetactlError } from '../util/error.ts';
 import { type Detected, detectManager, managerFacts } from './detect.ts';
 import type { Control, ServiceManager } from './manager.ts';
+import { openrc } from './openrc.ts';
+import { runit, s6 } from './runit.ts';
+import { smf } from './smf.ts';
 import { systemd } from './systemd.ts';
+import { upstart } from './upstart.ts';
 
 /** What `--export KIND` can be. */
-export const KINDS = ['systemd'] as const;
+export const KINDS = ['systemd', 'upstart', 'upstart-0.6', 'smf', 'openrc', 'runit', 's6'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** The manager of a kind; a version where its files depend on it. */
-export function managerOf(_kind: Kind): ServiceManager {
-  return systemd;
+const MANAGERS: Readonly<Record<Kind, ServiceManager>> = {
+  ...{ systemd, smf, openrc, runit, s6 },
+  // Where 14.04 and later ended; those from 1.4 on read the same.
+  upstart: upstart('1.13'),
+  'upstart-0.6': upstart('0.6.5'),
+};
+
+/** The manager of a kind, for which files are written. */
+export function managerOf(kind: Kind): ServiceManager {
+  return MANAGERS[kind];
 }
 
 /** The manager that runs here, if metactl can drive it; undefined: none does. */
@@ -37,6 +48,7 @@ export async function requireManager(configured: string): Promise<ServiceManager
   );
 }
 
-function fromDetected({ manager }: Detected): ServiceManager | undefined {
-  return manager === 'systemd' ? systemd : undefined;
+function fromDetected({ manager, version }: Detected): ServiceManager | undefined {
+  if (manager === 'none') return undefined;
+  return manager === 'upstart' && version !== undefined ? upstart(version) : MANAGERS[manager];
 }

@@ -31,7 +31,7 @@ export function planInstall(
   const directory = to ?? manager.directory;
   const names = listNames(directory);
   const parts = models.map((model) => {
-    const there = manager.find(names, model.app, model.nodeId);
+    const there = manager.find(names, model.app, model.nodeId, textIn(directory));
     const changes = changesOf(manager.files(model), readFiles(directory, there.files));
     return { model, there, changes };
   });
@@ -40,24 +40,25 @@ export function planInstall(
   const changed = changes.some(({ kind }) => kind !== 'same');
   if (control === undefined || !changed) return { manager, directory, changes, before: [], after: [] };
   const named = (kind: Change['kind']) => new Set(changes.filter((one) => one.kind === kind).map(({ name }) => name));
-  const apps = parts.map(({ model }) =>
-    manager.find(
-      manager.files(model).map(({ name }) => name),
-      model.app,
-      model.nodeId,
-    ),
-  );
+  const apps = parts.map(({ model }) => {
+    const texts = new Map(manager.files(model).map(({ name, text }) => [name, text]));
+    return manager.find([...texts.keys()], model.app, model.nodeId, (name) => texts.get(name));
+  });
   return {
     ...{ manager, directory, changes },
-    before: parts.flatMap(({ there }) => control.removing(there, named('remove'))),
-    after: control.installed(apps, enable ? named('add') : new Set()),
+    before: parts.flatMap(({ there }, at) => {
+      const kept = new Set(apps[at]!.units.map(({ unit }) => unit));
+      const gone = there.units.map(({ unit }) => unit).filter((unit) => !kept.has(unit));
+      return gone.length === 0 ? [] : control.removing(there, gone);
+    }),
+    after: control.installed(apps, { added: named('add'), enable }),
   };
 }
 
 /** The same for taking away all that is there of an app. @throws MetactlError */
 export function planUninstall(manager: ServiceManager, app: string, nodeId: string): Installation {
   const { directory, control } = manager;
-  const there = manager.find(listNames(directory), app, nodeId);
+  const there = manager.find(listNames(directory), app, nodeId, textIn(directory));
   const changes = changesOf([], readFiles(directory, there.files));
   const drives = control !== undefined && changes.length > 0;
   return {
@@ -79,5 +80,10 @@ export async function carryOutInstallation(plan: Installation, force: boolean): 
 
 /** What a manager has of an app. @throws MetactlError METACTL_NEEDS_ROOT (77) */
 export function installedApp(manager: ServiceManager, app: string, nodeId: string): InstalledApp {
-  return manager.find(listNames(manager.directory), app, nodeId);
+  const { directory } = manager;
+  return manager.find(listNames(directory), app, nodeId, textIn(directory));
+}
+
+function textIn(directory: string): (name: string) => string | undefined {
+  return (name) => readFiles(directory, [name])[0]?.text;
 }

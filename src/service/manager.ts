@@ -3,11 +3,20 @@ import type { ServiceFile } from './service-file.ts';
 
 export type ManagerName = 'systemd' | 'upstart' | 'smf' | 'openrc' | 'runit' | 's6';
 
+/** Something to be done, as data. */
+export type Step = RunStep | FileStep;
+
 /** A program to run: never through a shell. */
-export interface Step {
+export interface RunStep {
   readonly argv: readonly string[];
   /** Exit statuses, beside 0, that are as good: there was nothing to do. */
   readonly accept?: readonly number[];
+}
+
+/** A file of root's, as it is to be; undefined: not there. */
+export interface FileStep {
+  readonly file: string;
+  readonly text: string | undefined;
 }
 
 /** What of an app a manager has, found by the names of its files. */
@@ -40,8 +49,15 @@ export interface ServiceManager {
   readonly directory: string;
   /** The files of an app, sealed. @throws MetactlError for a value that the format can't hold. */
   files(model: ServiceModel): readonly ServiceFile[];
-  /** Which of the names in its directory are an app's. */
-  find(names: readonly string[], app: string, nodeId: string): InstalledApp;
+  /**
+   * Which of the names in its directory are an app's. @param textOf the text of one: not all managers tell units by names.
+   */
+  find(
+    names: readonly string[],
+    app: string,
+    nodeId: string,
+    textOf?: (name: string) => string | undefined,
+  ): InstalledApp;
   /** Undefined: metactl writes its files, but does not drive it. */
   readonly control?: Control;
 }
@@ -49,12 +65,15 @@ export interface ServiceManager {
 /** What to run, in order. */
 export interface Control {
   /**
-   * After files were written. `fresh`: units that were not there before, which are started at boot from now on.
+   * After files were written. `added`: those that were not there before; `enable`: they are started at boot from now on.
    * Says `reload` to the manager once, however many apps and units.
    */
-  installed(apps: readonly InstalledApp[], fresh: ReadonlySet<string>): readonly Step[];
-  /** Before files are removed: ends what runs and forgets it. `units`: only these. */
-  removing(app: InstalledApp, units?: ReadonlySet<string>): readonly Step[];
+  installed(
+    apps: readonly InstalledApp[],
+    files: { readonly added: ReadonlySet<string>; readonly enable: boolean },
+  ): readonly Step[];
+  /** Before files are removed: ends what runs and forgets it. `only`: these units go, the rest of the app stays. */
+  removing(app: InstalledApp, only?: readonly string[]): readonly Step[];
   /** After files were removed. */
   removed(): readonly Step[];
   enable(app: InstalledApp, daemon: string | undefined): readonly Step[];
@@ -63,8 +82,10 @@ export interface Control {
   stop(app: InstalledApp, daemon: string | undefined, wait: boolean): readonly Step[];
   restart(app: InstalledApp, daemon: string | undefined, wait: boolean): readonly Step[];
   /** Asks how they are; `states` reads what that prints. */
-  query(app: InstalledApp): Step;
+  query(app: InstalledApp): RunStep;
   states(output: string): readonly UnitState[];
+  /** Milliseconds that units may go on changing after a command that should have waited for them has ended. */
+  readonly patience?: number;
 }
 
 /** The units that a command line means. Pure. */

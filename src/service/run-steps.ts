@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { replaceFile } from '../config/install.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
-import type { Step } from './manager.ts';
+import type { RunStep, Step } from './manager.ts';
 
 /** Milliseconds: a stop of many units waits for all of them, and each has a limit of its own. */
 const PATIENCE = 60 * 60_000;
@@ -8,16 +10,20 @@ const PATIENCE = 60 * 60_000;
 const LARGEST = 16 << 20;
 
 /**
- * Runs commands one after the other, in the C locale and without a terminal; the first that fails is the last one.
- * @returns what they printed. @throws MetactlError METACTL_SERVICE_MANAGER with what the program said.
+ * Does one thing after the other, programs in the C locale and without a terminal; the first that fails is the last one.
+ * @returns what the programs printed. @throws MetactlError METACTL_SERVICE_MANAGER with what the program said.
  */
 export async function runSteps(steps: readonly Step[]): Promise<readonly string[]> {
   const outputs: string[] = [];
-  for (const step of steps) outputs.push(await runStep(step));
+  for (const step of steps) {
+    if ('argv' in step) outputs.push(await runStep(step));
+    else if (step.text === undefined) rmSync(step.file, { force: true });
+    else replaceFile(step.file, step.text, 0o644);
+  }
   return outputs;
 }
 
-function runStep({ argv, accept = [] }: Step): Promise<string> {
+function runStep({ argv, accept = [] }: RunStep): Promise<string> {
   const [file = '', ...args] = argv;
   const { LC_ALL: _, LANG: __, ...rest } = process.env;
   return new Promise((resolve, reject) => {

@@ -23,7 +23,7 @@ export function seal(text: string, origin: string, comment: (line: string) => st
   const [first = '', ...rest] = text.split('\n');
   // What tells the kernel or an XML reader what this is has to stay the first line.
   const [head, body] = /^(?:#!|<\?xml)/.test(first) ? [`${first}\n`, rest.join('\n')] : ['', text];
-  const told = `${comment(`Made by \`${origin}\`, which notices changes and keeps them unless it gets --force.`)}\n`;
+  const told = `${comment(`Made by \`${origin}\`, which notices changes and keeps them unless it is forced.`)}\n`;
   const unmarked = `${head}${told}${body}`;
   return `${head}${told}${comment(`${MARK}${digest(unmarked)}`)}\n${body}`;
 }
@@ -38,8 +38,8 @@ export function originOf(text: string): Origin {
   return digest(lines.join('\n')) === (plain ?? xml) ? 'ours' : 'changed';
 }
 
-/** A comment of XML. */
-export const xmlComment = (line: string): string => `<!-- ${line} -->`;
+/** A comment of XML, which may not hold two hyphens. */
+export const xmlComment = (line: string): string => `<!-- ${line.replace(/-(?=-)/g, '- ')} -->`;
 
 /** `# line`, for all formats but XML. */
 export const hashComment = (line: string): string => `# ${line}`;

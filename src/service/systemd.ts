@@ -1,5 +1,5 @@
 import { MetactlError } from '../util/error.ts';
-import type { Control, InstalledApp, ServiceManager, Step, UnitState } from './manager.ts';
+import type { Control, InstalledApp, RunStep, ServiceManager, UnitState } from './manager.ts';
 import { unitsFor } from './manager.ts';
 import { type Directive, FINAL_STATUSES, RESTART_PAUSE, type Service, type ServiceModel } from './model.ts';
 import { hashComment, type ServiceFile, seal } from './service-file.ts';
@@ -106,7 +106,7 @@ function section(name: string, entries: readonly Entry[]): string {
 const SHOWN = 'Id,ActiveState,SubState,UnitFileState,MainPID,Result,ExecMainStatus,StatusText';
 
 function systemctl(): Control {
-  const step = (...words: readonly string[]): Step => ({ argv: ['systemctl', ...words] });
+  const step = (...words: readonly string[]): RunStep => ({ argv: ['systemctl', ...words] });
   const targetOf = ({ app, nodeId, files }: InstalledApp) => {
     const { target } = namesOf(app, nodeId);
     return files.includes(target) ? [target] : [];
@@ -116,12 +116,12 @@ function systemctl(): Control {
     daemon === undefined ? [...targetOf(app), ...unitsFor(app, undefined)] : unitsFor(app, daemon);
   const blocking = (wait: boolean) => (wait ? [] : ['--no-block']);
   return {
-    installed(apps, fresh) {
-      const enabled = apps.flatMap((app) => meant(app, undefined)).filter((unit) => fresh.has(unit));
+    installed(apps, { added, enable }) {
+      const enabled = apps.flatMap((app) => meant(app, undefined)).filter((unit) => enable && added.has(unit));
       return [...(enabled.length === 0 ? [] : [step('--no-reload', 'enable', ...enabled)]), step('daemon-reload')];
     },
-    removing(app, units) {
-      const gone = meant(app, undefined).filter((unit) => units?.has(unit) ?? true);
+    removing(app, only) {
+      const gone = only ?? meant(app, undefined);
       return gone.length === 0 ? [] : [step('stop', ...gone), step('--no-reload', 'disable', ...gone)];
     },
     removed: () => [step('daemon-reload')],

@@ -5,7 +5,7 @@ import { type Driven, decide, drive, drivenBy } from '../../../src/service/drive
 import type { Control, UnitState } from '../../../src/service/manager.ts';
 import { systemd } from '../../../src/service/systemd.ts';
 import type { MetactlError } from '../../../src/util/error.ts';
-import { scratch } from './models.ts';
+import { lines, scratch } from './models.ts';
 
 const control = systemd.control!;
 const [DB, WEB, TARGET] = ['metactl.shop.db.service', 'metactl.shop.web.service', 'metactl.shop.target'];
@@ -23,7 +23,7 @@ describe('what a verb is for units as they are', () => {
     const decision = decide(verb, driven(), daemon, wait, now);
     return (
       decision && {
-        steps: decision.steps.map(({ argv }) => argv.join(' ')),
+        steps: lines(decision.steps),
         done: decision.outcome.map((one) => `${one.daemon} ${one.done}`),
       }
     );

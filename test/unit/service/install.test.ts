@@ -11,7 +11,7 @@ import { hashComment, originOf, seal } from '../../../src/service/service-file.t
 import { systemd } from '../../../src/service/systemd.ts';
 import { MetactlError } from '../../../src/util/error.ts';
 import { thrown } from '../config/root.ts';
-import { modelOf, SHOP, scratch } from './models.ts';
+import { lines, modelOf, SHOP, scratch } from './models.ts';
 
 const ONE = '[daemon.web]\ncommand = /bin/web\n';
 const kinds = (plan: { readonly changes: readonly { readonly name: string; readonly kind: string }[] }) =>
@@ -70,7 +70,6 @@ describe('install', () => {
     const plan = planInstall({ ...systemd, directory }, [modelOf(ONE), modelOf(ONE, { app: 'other' })], {
       enable: true,
     });
-    const lines = (steps: readonly { readonly argv: readonly string[] }[]) => steps.map(({ argv }) => argv.join(' '));
     expect(lines(plan.before)).toEqual([
       'systemctl stop metactl.shop.db.service',
       'systemctl --no-reload disable metactl.shop.db.service',
@@ -139,11 +138,8 @@ it('uninstall removes an app, and nothing of another one', async () => {
     'remove metactl.shop.web.service',
   ]);
   const all = 'metactl.shop.target metactl.shop.db.service metactl.shop.web.service';
-  expect(plan.before.map(({ argv }) => argv.join(' '))).toEqual([
-    `systemctl stop ${all}`,
-    `systemctl --no-reload disable ${all}`,
-  ]);
-  expect(plan.after.map(({ argv }) => argv.join(' '))).toEqual(['systemctl daemon-reload']);
+  expect(lines(plan.before)).toEqual([`systemctl stop ${all}`, `systemctl --no-reload disable ${all}`]);
+  expect(lines(plan.after)).toEqual(['systemctl daemon-reload']);
 });
 
 describe('steps', () => {

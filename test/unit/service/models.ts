@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { loadApp } from '../../../src/config/load.ts';
 import { platforms } from '../../../src/platform/index.ts';
+import type { Step } from '../../../src/service/manager.ts';
 import { type ServiceModel, serviceModel } from '../../../src/service/model.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { put, scratchRoot } from '../config/root.ts';
@@ -49,4 +50,12 @@ export function scratch(): string {
 /** Text without the lines about its checksum, which every change changes. */
 export function unsealed(text: string): string {
   return text.replace(/^.*metactl-checksum: .*\n/m, '');
+}
+
+/** Steps as a person would read them. */
+export function lines(steps: readonly Step[]): string[] {
+  return steps.map((step) => {
+    if ('argv' in step) return `${step.argv.join(' ')}${step.accept === undefined ? '' : ` (${step.accept} too)`}`;
+    return step.text === undefined ? `rm ${step.file}` : `write ${step.file}: ${step.text}`;
+  });
 }

@@ -12,7 +12,7 @@ import { systemd } from '../../../src/service/systemd.ts';
 import { escapeName, execLine, timeSpan } from '../../../src/service/systemd-quote.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { put, scratchRoot, thrown } from '../config/root.ts';
-import { modelOf, PROGRAM, SHOP, scratch, unsealed } from './models.ts';
+import { lines, modelOf, PROGRAM, SHOP, scratch, unsealed } from './models.ts';
 
 const control = systemd.control!;
 
@@ -20,7 +20,7 @@ function filesOf(model: ServiceModel): Record<string, string> {
   return Object.fromEntries(systemd.files(model).map(({ name, text }) => [name, unsealed(text)]));
 }
 
-const MADE = '# Made by `metactl install shop`, which notices changes and keeps them unless it gets --force.\n';
+const MADE = '# Made by `metactl install shop`, which notices changes and keeps them unless it is forced.\n';
 
 describe('units', () => {
   it('are one per daemon, a target and a slice', () => {
@@ -295,19 +295,21 @@ function fromC(text: string): string {
 
 describe('control', () => {
   const app = systemd.find(['metactl.shop.db.service', 'metactl.shop.target', 'metactl.shop.web.service'], 'shop', '');
-  const lines = (steps: readonly { readonly argv: readonly string[] }[]) => steps.map(({ argv }) => argv.join(' '));
 
   it('drives systemctl, and has it reload once', () => {
     const other = systemd.find(['metactl.x.a.service', 'metactl.x.target'], 'x', '');
     const fresh = new Set(['metactl.shop.web.service', 'metactl.x.a.service', 'metactl.x.target']);
-    expect(lines(control.installed([app, other], fresh))).toEqual([
+    expect(lines(control.installed([app, other], { added: fresh, enable: true }))).toEqual([
       'systemctl --no-reload enable metactl.shop.web.service metactl.x.target metactl.x.a.service',
       'systemctl daemon-reload',
     ]);
-    expect(lines(control.installed([app], new Set()))).toEqual(['systemctl daemon-reload']);
+    expect(lines(control.installed([app], { added: fresh, enable: false }))).toEqual(['systemctl daemon-reload']);
     const all = 'metactl.shop.target metactl.shop.db.service metactl.shop.web.service';
     expect(lines(control.removing(app))).toEqual([`systemctl stop ${all}`, `systemctl --no-reload disable ${all}`]);
-    expect(control.removing(app, new Set())).toEqual([]);
+    expect(lines(control.removing(app, ['metactl.shop.db.service']))).toEqual([
+      'systemctl stop metactl.shop.db.service',
+      'systemctl --no-reload disable metactl.shop.db.service',
+    ]);
     expect(lines(control.removed())).toEqual(['systemctl daemon-reload']);
     expect(lines(control.start(app, undefined, true))).toEqual([`systemctl start ${all}`]);
     expect(lines(control.start(app, 'web', false))).toEqual(['systemctl --no-block start metactl.shop.web.service']);

@@ -1,0 +1,125 @@
+import { MetactlError } from '../util/error.ts';
+import { dottedName, findDotted } from './dotted.ts';
+import type { Control, InstalledApp, RunStep, ServiceManager, Step, UnitState } from './manager.ts';
+import { unitsFor } from './manager.ts';
+import { FINAL_STATUSES, RESTART_PAUSE, type Service, type ServiceModel } from './model.ts';
+import { hashComment, seal } from './service-file.ts';
+import { shellLine } from './shell-quote.ts';
+
+const DIRECTORY = '/etc/init';
+/** Seconds that stand for "any time": a year. Upstart knows no other word for it. */
+const ALWAYS = 31_536_000;
+
+/**
+ * Upstart: one job per supervisor. Before 1.4 (RHEL 6 has 0.6.5) there is no `console log`, before 1.3 no `.override`.
+ * @param version `0.6.5`, `1.12.1`
+ */
+export function upstart(version: string): ServiceManager {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const old = major < 1 || (major === 1 && minor < 4);
+  return {
+    name: 'upstart',
+    directory: DIRECTORY,
+    files: (model) =>
+      model.services.map((service) => ({
+        name: `${dottedName(model.app, model.nodeId, service.daemon)}.conf`,
+        text: seal(jobText(model, service, old), `metactl install ${model.app}`, hashComment),
+        mode: 0o644,
+      })),
+    find(names, app, nodeId) {
+      return findDotted(names, app, nodeId, ['.conf']);
+    },
+    control: initctl(old),
+  };
+}
+
+function jobText(model: ServiceModel, service: Service, old: boolean): string {
+  const name = (daemon: string | undefined) => dottedName(model.app, model.nodeId, daemon);
+  const before = service.dependsOn.map(name);
+  // RHEL 6 starts its runlevels by a job of its own, `rc`.
+  const boot = old ? 'stopped rc RUNLEVEL=[2345]' : 'runlevel [2345]';
+  const started = before.map((job) => `started ${job}`);
+  const stopping = before.map((job) => `stopping ${job}`);
+  const log = `/var/log/${name(service.daemon)}.log`;
+  const lines = [
+    `description "metactl: ${service.label}"`,
+    `start on ${started.length === 0 ? boot : any(started, 'and')}`,
+    `stop on ${any([...stopping, 'runlevel [!2345]'], 'or')}`,
+    '# metactl restarts the daemon; this is for the death of metactl itself.',
+    'respawn',
+    'respawn limit unlimited',
+    `normal exit 0 ${FINAL_STATUSES.join(' ')}`,
+    `post-stop exec sleep ${RESTART_PAUSE / 1000}`,
+    `kill timeout ${Number.isFinite(service.stopTimeout) ? Math.ceil(service.stopTimeout / 1000) : ALWAYS}`,
+    ...(old
+      ? ['script', `  exec >>${log} 2>&1`, `  exec ${shellLine(service.command)}`, 'end script']
+      : ['console log', `exec ${shellLine(service.command)}`]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function any(events: readonly string[], word: 'and' | 'or'): string {
+  return events.length === 1 ? events[0]! : `(${events.join(` ${word} `)})`;
+}
+
+function initctl(old: boolean): Control {
+  const step = (...words: readonly string[]): RunStep => ({ argv: ['/sbin/initctl', ...words] });
+  /** 1: it is running already, or is not running. */
+  const lenient = (...words: readonly string[]): Step => ({ ...step(...words), accept: [1] });
+  const quick = (wait: boolean) => (wait ? [] : ['--no-wait']);
+  const override = (app: InstalledApp, daemon: string | undefined, text: string | undefined): readonly Step[] => {
+    if (old) throw noOverride();
+    return unitsFor(app, daemon).map((unit) => ({ file: `${DIRECTORY}/${unit}.override`, text }));
+  };
+  return {
+    installed(apps, { added, enable }) {
+      const fresh = enable
+        ? []
+        : apps.map((app) => ({ ...app, units: app.units.filter((one) => added.has(`${one.unit}.conf`)) }));
+      return [...fresh.flatMap((app) => override(app, undefined, MANUAL)), step('reload-configuration')];
+    },
+    removing(app, only) {
+      const units = only ?? unitsFor(app, undefined);
+      const kept = old ? [] : units.map((unit): Step => ({ file: `${DIRECTORY}/${unit}.override`, text: undefined }));
+      return [...units.map((unit) => lenient('stop', unit)), ...kept];
+    },
+    removed: () => [step('reload-configuration')],
+    enable: (app, daemon) => [...override(app, daemon, undefined), step('reload-configuration')],
+    disable: (app, daemon) => [...override(app, daemon, MANUAL), step('reload-configuration')],
+    start: (app, daemon, wait) => unitsFor(app, daemon).map((unit) => lenient('start', ...quick(wait), unit)),
+    stop: (app, daemon, wait) => unitsFor(app, daemon).map((unit) => lenient('stop', ...quick(wait), unit)),
+    // `initctl restart` would keep the job as it was when it was started.
+    restart: (app, daemon, wait) => [
+      ...unitsFor(app, daemon).map((unit) => lenient('stop', unit)),
+      ...unitsFor(app, daemon).map((unit) => lenient('start', ...quick(wait), unit)),
+    ],
+    query: () => step('list'),
+    states: initctlStates,
+  };
+}
+
+const MANUAL = '# Made by `metactl disable`.\nmanual\n';
+
+function noOverride(): MetactlError {
+  return new MetactlError('this Upstart can’t keep a job that is installed from being started at boot', {
+    code: 'METACTL_UNSUPPORTED',
+    step: 'enable or disable a job',
+    hint: 'it can from version 1.4 on; here, uninstall the app',
+  });
+}
+
+/** Reads `initctl list`: `job start/running, process 123`, `job (instance) stop/waiting`, and lines about hooks. Pure. */
+export function initctlStates(output: string): readonly UnitState[] {
+  return output.split('\n').flatMap((line): UnitState[] => {
+    const match = /^(\S+)(?: \(.*\))? (start|stop)\/([a-z-]+)(?:, process (\d+))?$/.exec(line);
+    if (match === null) return [];
+    const [, unit = '', goal, state, pid] = match;
+    return [{ unit, state: stateOf(goal!, state!), ...(pid === undefined ? {} : { pid: Number(pid) }) }];
+  });
+}
+
+function stateOf(goal: string, state: string): UnitState['state'] {
+  if (state === 'running') return goal === 'start' ? 'running' : 'stopping';
+  if (state === 'waiting') return 'stopped';
+  return goal === 'start' ? 'starting' : 'stopping';
+}
