@@ -4,7 +4,7 @@ import { type BaseNeed, readIpv6Facts, type SysctlValue, sysctlsFor } from './fo
 import { withMachineLock } from './machine-lock.ts';
 import { ensureNatTable, isNatWhole, natTableName } from './nat-table.ts';
 import { tableName } from './network-name.ts';
-import { baseTable, isWhole, loadBaseTable, readOtherClaims, removeBaseTable } from './nft.ts';
+import { baseTable, isWhole, loadBaseTable, type Router, readOtherClaims, removeBaseTable } from './nft.ts';
 import { forgetMade, type MadeObject, type MadeOf, madeOf, ofKind, readMade, recordMade } from './record.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 
@@ -34,9 +34,35 @@ export function isReady(paths: Paths, need: BaseNeed): boolean {
   return !ipv6 || isIpv6Ready(uplink.name, recorded);
 }
 
-/** Whether the base table has all its rules. */
-export function isBaseWhole(paths: Paths, made: readonly MadeObject[] = readMade(paths, undefined)): boolean {
-  return isWhole(baseTable(tableName(paths), ofKind(made, 'sysctl')));
+/** Whether the base table has all its rules; `router`: those that it should have if the machine were one. */
+export function isBaseWhole(
+  paths: Paths,
+  made: readonly MadeObject[] = readMade(paths, undefined),
+  router: Router = routerNow(),
+): boolean {
+  return isWhole(baseTable(tableName(paths), ofKind(made, 'sysctl'), router));
+}
+
+/**
+ * Whether somebody has made the machine a router, or none again, since the base table was loaded: `on` or `off`.
+ * It is Docker and the like that do so when they start; `ensureBase` follows.
+ */
+export function routerChange(paths: Paths): 'on' | 'off' | undefined {
+  const made = readMade(paths, undefined);
+  const router = routerNow();
+  if (isBaseWhole(paths, made, router)) return undefined;
+  const turns = [
+    { ...router, ipv4: !router.ipv4 },
+    { ...router, ipv6: !router.ipv6 },
+    { ipv4: !router.ipv4, ipv6: !router.ipv6 },
+  ];
+  const before = turns.find((one) => isBaseWhole(paths, made, one));
+  if (before === undefined) return undefined;
+  return (before.ipv4 !== router.ipv4 ? router.ipv4 : router.ipv6) ? 'on' : 'off';
+}
+
+function routerNow(): Router {
+  return { ipv4: readSysctl(FORWARDING4) === '1', ipv6: readSysctl(ALL_FORWARDING6) === '1' };
 }
 
 function isIpv6Ready(uplink: string, recorded: readonly MadeOf<'sysctl'>[]): boolean {
@@ -79,11 +105,25 @@ function load(paths: Paths, need: BaseNeed): void {
   const tables = [table, ...(need.nat ? [natTableName(paths)] : [])].map(
     (name) => ({ kind: 'nft', table: name }) as const,
   );
+  disownRouter(paths);
   const made = recordMade(paths, undefined, ...tables, ...changes);
   // The rules first: an uplink never forwards without them.
-  loadBaseTable(table, ofKind(made, 'sysctl'));
+  loadBaseTable(table, ofKind(made, 'sysctl'), routerNow());
   if (need.nat) ensureNatTable(paths);
   for (const { key, value } of ofKind(made, 'sysctl')) if (readSysctl(key) !== value) writeSysctl(key, value);
+}
+
+/**
+ * A device that forwarded before metactl came, and that somebody has switched off since, forwards only because metactl
+ * switches it on again: from there to apps only, and off after the last.
+ */
+function disownRouter(paths: Paths): void {
+  const switched = ofKind(readMade(paths, undefined), 'sysctl').filter(
+    ({ key, old }) => old === '1' && DEVICE_FORWARDS.test(key) && readSysctl(key) === '0',
+  );
+  if (switched.length === 0) return;
+  forgetMade(paths, undefined, ...switched);
+  recordMade(paths, undefined, ...switched.map((one) => ({ ...one, old: '0' })));
 }
 
 /** What to record for a new need: an uplink, and sysctls as they were before any root's metactl changed them. */
@@ -129,12 +169,14 @@ function unload(paths: Paths, made: readonly MadeObject[]): void {
   forgetMade(paths, undefined, ...made);
 }
 
+const FORWARDING4 = 'net/ipv4/ip_forward';
 const ALL_FORWARDING6 = 'net/ipv6/conf/all/forwarding';
+const DEVICE_FORWARDS = /^net\/(?:ipv4\/conf\/.+\/forwarding|ipv6\/conf\/.+\/force_forwarding)$/;
 
 function putBack(sysctl: MadeOf<'sysctl'>, ownForwarding6: boolean): void {
   const now = readSysctl(sysctl.key);
   const everywhere = sysctl.key.startsWith('net/ipv4/')
-    ? readSysctl('net/ipv4/ip_forward')
+    ? readSysctl(FORWARDING4)
     : ownForwarding6
       ? '0'
       : readSysctl(ALL_FORWARDING6);

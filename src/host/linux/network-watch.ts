@@ -10,7 +10,7 @@ import { hasNatTable, isNatWhole, natTableName } from './nat-table.ts';
 import { connectionOf, makeAppNetwork, needOf, networkOf } from './network.ts';
 import { linkAlias, tableName } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
-import { changedIpv6Sysctls, isBaseWhole } from './network-node.ts';
+import { changedIpv6Sysctls, ensureBase, isBaseWhole, routerChange } from './network-node.ts';
 import { isPublished } from './publish.ts';
 import { RepairPace } from './repair-pace.ts';
 import { type HeardEvents, onRouteEvents } from './route-watch.ts';
@@ -109,12 +109,15 @@ class NetworkWatch {
   #check(): void {
     if (this.#closed || this.#busy || !this.#pace.ready(Date.now())) return;
     let missing: string[];
+    let change: 'on' | 'off' | undefined;
     try {
       missing = this.#missing();
+      change = missing.length === 1 ? routerChange(this.#request.paths) : undefined;
     } catch (error) {
       missing = [`what can't be looked at (${(error as Error).message})`];
     }
-    if (missing.length > 0) void this.#putBack(missing);
+    if (change !== undefined) void this.#follow(change);
+    else if (missing.length > 0) void this.#putBack(missing);
   }
 
   #missing(): string[] {
@@ -163,6 +166,21 @@ class NetworkWatch {
     ];
   }
 
+  /** Nobody took anything: others forward by the uplink too from now on, or don't any more. */
+  async #follow(change: 'on' | 'off'): Promise<void> {
+    const { paths, onWarning } = this.#request;
+    this.#busy = true;
+    try {
+      await ensureBase(paths, this.#need);
+      onWarning(routerText(change, this.#need.uplink?.name ?? 'the uplink'));
+    } catch (error) {
+      onWarning(`can't load the rules for forwarded packets anew: ${(error as Error).message}`);
+      this.#pace.note(Date.now());
+    } finally {
+      this.#busy = false;
+    }
+  }
+
   async #putBack(missing: readonly string[]): Promise<void> {
     const { paths, node, app, network, onWarning } = this.#request;
     this.#busy = true;
@@ -182,6 +200,12 @@ class NetworkWatch {
     }
     if (pause > 0 && !this.#closed) onWarning(fightText(app, network.hostLink, pause));
   }
+}
+
+function routerText(change: 'on' | 'off', uplink: string): string {
+  return change === 'on'
+    ? `somebody has switched on forwarding for the whole machine: metactl no longer keeps what comes by ${uplink} from going elsewhere than to apps`
+    : `forwarding for the whole machine is off again: what comes by ${uplink} goes to apps only`;
 }
 
 function fightText(app: string, link: string, pause: number): string {

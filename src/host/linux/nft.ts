@@ -14,6 +14,12 @@ export interface Claim {
   readonly old: string;
 }
 
+/** Families whose packets all devices forward, because somebody else than metactl wants this machine to be a router. */
+export interface Router {
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+}
+
 /** What nft(8) calls raw: before connection tracking, so that a forged packet costs nothing. */
 const RAW = -300;
 const FILTER = 0;
@@ -22,10 +28,11 @@ const FILTER = 0;
  * The node's base table. Nothing in it depends on an app: links go by their prefix, and the address that belongs to a
  * link is told by the host route to it.
  *
- * Whoever switched on the forwarding of an uplink made a router of it; packets from there go to metactl's apps only.
+ * Whoever switched on the forwarding of an uplink made a router of it; packets from there go to metactl's apps only. Once
+ * somebody (Docker, libvirt, an administrator) has switched it on for the whole machine, it is their router.
  * The empty chain `sysctl-…` tells other roots' metactl what a sysctl was before, for they see it changed. Pure.
  */
-export function baseTable(name: string, claims: readonly Claim[]): NftTable {
+export function baseTable(name: string, claims: readonly Claim[], router: Router): NftTable {
   const links = `${LINK_PREFIX}*`;
   const forged: Expression[] = [
     { kind: 'iifname', is: true, name: links },
@@ -34,6 +41,7 @@ export function baseTable(name: string, claims: readonly Claim[]): NftTable {
   ];
   const elsewhere = claims
     .flatMap(routerOf)
+    .filter(({ family, device }) => device === undefined || !router[family])
     .map(({ family, device }): Expression[] => [
       { kind: family },
       device === undefined ? { kind: 'iifname', is: false, name: links } : { kind: 'iifname', is: true, name: device },
@@ -84,8 +92,8 @@ export function otherClaims(chains: readonly NftChainName[], own: string): Claim
 }
 
 /** @throws MetactlError METACTL_NO_NFT where the kernel lacks what the table needs; METACTL_NFT for any other refusal. */
-export function loadBaseTable(name: string, claims: readonly Claim[]): void {
-  transact('load the nft table', name, replaceTable(baseTable(name, claims)));
+export function loadBaseTable(name: string, claims: readonly Claim[], router: Router): void {
+  transact('load the nft table', name, replaceTable(baseTable(name, claims, router)));
 }
 
 /** Removes the table, if it is there. */

@@ -5,11 +5,12 @@ const switchedOn = { key: 'net/ipv4/conf/eth0/forwarding', old: '0' };
 const router = { key: 'net/ipv4/conf/bond0.100/forwarding', old: '1' };
 const switchedOn6 = { key: 'net/ipv6/conf/eth0/force_forwarding', old: '0' };
 const all6 = { key: 'net/ipv6/conf/all/forwarding', old: '0' };
+const host = { ipv4: false, ipv6: false };
 const silent = { key: 'net/ipv6/conf/eth0/forwarding', old: '0' };
 
 describe('the base table', () => {
   const rulesOf = (chain: string, ...claims: Claim[]) =>
-    baseTable('metactl', claims).chains.find(({ name }) => name === chain)?.rules;
+    baseTable('metactl', claims, host).chains.find(({ name }) => name === chain)?.rules;
 
   it('drops forged sources from every link of metactl', () => {
     expect(rulesOf('anti-spoof')).toEqual([
@@ -37,6 +38,18 @@ describe('the base table', () => {
     ]);
   });
 
+  it('drops nothing of a family once somebody has made the machine its router', () => {
+    const dropped = (router4: boolean, router6: boolean) =>
+      baseTable('metactl', [switchedOn, switchedOn6], { ipv4: router4, ipv6: router6 })
+        .chains.find(({ name }) => name === 'forward')
+        ?.rules.map(([family]) => family?.kind);
+    expect(dropped(false, false)).toEqual(['ipv4', 'ipv6']);
+    expect(dropped(true, false)).toEqual(['ipv6']);
+    expect(dropped(false, true)).toEqual(['ipv4']);
+    // Where metactl itself had to switch on all devices, that says nothing about others.
+    expect(baseTable('metactl', [all6], { ipv4: true, ipv6: true }).chains[1]?.rules).toHaveLength(1);
+  });
+
   it('drops what no app has to do with where IPv6 forwarding was switched on for all devices', () => {
     expect(rulesOf('forward', all6)).toEqual([
       [
@@ -49,7 +62,7 @@ describe('the base table', () => {
   });
 
   it('tells other roots what each sysctl was before', () => {
-    expect(baseTable('metactl', [switchedOn, router]).chains.slice(2)).toEqual([
+    expect(baseTable('metactl', [switchedOn, router], host).chains.slice(2)).toEqual([
       { name: 'sysctl-0-net/ipv4/conf/eth0/forwarding', rules: [] },
       { name: 'sysctl-1-net/ipv4/conf/bond0.100/forwarding', rules: [] },
     ]);
