@@ -1,12 +1,11 @@
 import { basename, dirname, join } from 'node:path';
-import { NO_SANDBOX_FILE } from '../config/no-sandbox.ts';
 import type { AppConfig } from '../config/types.ts';
 import type { HostFacts, Lease } from '../host/host.ts';
 import { notifyPath } from '../host/notify.ts';
 import type { CommandLine } from '../platform/platform.ts';
 import type { Paths } from '../util/paths.ts';
 import { checkAppDirectory } from './app-directory.ts';
-import { isSandboxed } from './enabled.ts';
+import { isSandboxed, isWithoutSandbox } from './enabled.ts';
 import { etcFiles, TTY_GROUP } from './etc-files.ts';
 import { planFirewall, type Resolutions, requireSmall, UNRESOLVED } from './firewall.ts';
 import { isBelow } from './host-directories.ts';
@@ -127,7 +126,7 @@ function idmapped(
 
 /** Where the app's packets can be told from others'. Who says `--no-sandbox` wants no firewall either. */
 function linkOf(config: AppConfig, network: NetworkPlan): 'own' | 'none' | 'shared' {
-  if (config.setting('sandbox', 'enabled')?.origin.file === NO_SANDBOX_FILE) return 'none';
+  if (isWithoutSandbox(config)) return 'none';
   if (!isSandboxed(config)) return 'shared';
   return 'hostLink' in network ? 'own' : network.mode === 'none' ? 'none' : 'shared';
 }

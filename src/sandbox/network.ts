@@ -3,7 +3,7 @@ import type { Lease } from '../host/host.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { objectName, type Paths } from '../util/paths.ts';
 import { formatPublish, type PublishedPort, parsePublishList } from '../util/publish.ts';
-import { isSandboxed } from './enabled.ts';
+import { isSandboxed, isWithoutSandbox } from './enabled.ts';
 import type { NetworkPlan } from './plan.ts';
 
 /** What an app's network will be, before it has addresses. */
@@ -52,7 +52,9 @@ export function planNetwork(
   hostLink: string,
 ): NetworkPlan {
   const publish = parsePublishList(config.words('sandbox.net', 'publish') ?? []) ?? [];
-  if (isSandboxed(config) && publish.length > 0 && (mode === 'host' || mode === 'none')) throw pointless(mode);
+  if (publish.length > 0 && (mode === 'host' || mode === 'none') && !isWithoutSandbox(config)) {
+    throw pointless(isSandboxed(config) ? `mode = ${mode}` : '[sandbox] enabled = no');
+  }
   if (mode === 'host') return { mode };
   if (mode === 'none' || lease.address === undefined) return { mode: 'none' };
   const lost = publish.find(({ host }) => host?.includes(':') && lease.address6 === undefined);
@@ -68,11 +70,14 @@ export function planNetwork(
   };
 }
 
-function pointless(mode: string): MetactlError {
-  return new MetactlError(`[sandbox.net] publish needs an address of the app's own, but mode = ${mode} gives none`, {
+function pointless(setting: string): MetactlError {
+  return new MetactlError(`[sandbox.net] publish needs an address of the app's own, but ${setting} gives none`, {
     code: 'METACTL_CANT_PUBLISH',
     step: 'plan the network',
-    hint: mode === 'host' ? 'leave publish out: the app listens on the host itself' : 'leave publish out, or the mode',
+    hint:
+      setting === 'mode = none'
+        ? 'leave publish out, or the mode'
+        : 'leave publish out: the app listens on the host itself',
     exitStatus: EXIT.configuration,
   });
 }

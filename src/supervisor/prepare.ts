@@ -6,7 +6,7 @@ import { host as hostOfThisMachine } from '../host/index.ts';
 import { platformNamed, platforms } from '../platform/index.ts';
 import type { Need } from '../platform/platform.ts';
 import { buildPlan } from '../sandbox/build.ts';
-import { isSandboxed } from '../sandbox/enabled.ts';
+import { isSandboxed, leftOutWarnings } from '../sandbox/enabled.ts';
 import { firewallNames, type Resolutions, UNRESOLVED } from '../sandbox/firewall.ts';
 import { needsLeasedUid, usesUserNamespace } from '../sandbox/identity.ts';
 import { chooseNetwork, hasAddress, type NetworkChoice } from '../sandbox/network.ts';
@@ -100,7 +100,7 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   }
   const onDisk = result.plans[0]?.userNamespace?.stateOwner ?? {};
   const state = { ...planStateOwner(result.config, result.lease.uid, facts), ...onDisk };
-  const warnings = [...others.warnings, ...state.warnings, ...checked];
+  const warnings = [...leftOutWarnings(result.config), ...others.warnings, ...state.warnings, ...checked];
   return { paths, node, host, facts, ...result, readiness, state, warnings };
 }
 

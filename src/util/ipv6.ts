@@ -37,6 +37,11 @@ export function formatIpv6(number: bigint): string {
   return `${write(groups.slice(0, start))}::${write(groups.slice(start + length))}`;
 }
 
+/** The IPv4 address, as a number, in one of ::ffff:0:0/96 (RFC 4291, 2.5.5.2); undefined for all others. */
+export function unmapIpv6(number: bigint): number | undefined {
+  return number >> 32n === 0xffffn ? Number(number & 0xffff_ffffn) : undefined;
+}
+
 function longestZeroes(groups: readonly number[]): { start: number; length: number } {
   let best = { start: 0, length: 0 };
   for (let start = 0; start < groups.length; start++) {

@@ -1,5 +1,6 @@
 import { parseIpv6 } from '../../util/ipv6.ts';
-import { PUBLISH_EXPECTED, parsePublishList } from '../../util/publish.ts';
+import { PUBLISH_EXPECTED, parsePublishList, publishProblem } from '../../util/publish.ts';
+import { splitWords } from '../../util/words.ts';
 import { ENDPOINT_EXPECTED, parseEndpoint } from '../endpoint.ts';
 import { MOUNT_EXPECTED, parseMount } from '../mount.ts';
 import type { SectionSpec } from '../types.ts';
@@ -93,6 +94,7 @@ export const SANDBOX: readonly SectionSpec[] = [
         type: 'list',
         read: (text) => readWith(text, (words) => parsePublishList(words) !== undefined),
         expected: PUBLISH_EXPECTED,
+        expectedInstead: (text) => publishProblem(splitWords(text).words),
         doc: 'Ports of the host that lead to ports of the app: `[HOSTIP:]HOSTPORT:PORT[/udp]`, separated by spaces. On the host itself also by 127.0.0.1, never by `::1`, which `localhost` may stand for first.',
       },
     ],

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { escapeText } from '../../util/escape.ts';
 import { formatAddress } from '../../util/ip.ts';
-import { formatIpv6 } from '../../util/ipv6.ts';
+import { formatIpv6, unmapIpv6 } from '../../util/ipv6.ts';
 import type { PublishedPort } from '../../util/publish.ts';
 
 /** A socket of the host that waits for connections or datagrams. */
 export interface Listener {
-  /** Undefined: all addresses. IPv6 in its canonical form. */
+  /** Undefined: all addresses. IPv6 in its canonical form, IPv4 in IPv6 (as a JVM binds it) as IPv4. */
   readonly address: string | undefined;
   readonly port: number;
   readonly inode: string;
@@ -32,7 +32,9 @@ function readAddress(hex: string): string | undefined {
   const words = hex.match(/.{8}/g) ?? [];
   const number = BigInt(`0x${words.map((word) => word.match(/../g)!.reverse().join('')).join('')}`);
   if (number === 0n) return undefined;
-  return words.length === 1 ? formatAddress(Number(number)) : formatIpv6(number);
+  const ipv4 = words.length === 1 ? Number(number) : unmapIpv6(number);
+  if (ipv4 === 0) return undefined;
+  return ipv4 === undefined ? formatIpv6(number) : formatAddress(ipv4);
 }
 
 /**

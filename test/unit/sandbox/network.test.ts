@@ -56,6 +56,17 @@ describe('published ports', () => {
     );
   });
 
+  it('make no sense without a sandbox, and are left out with a word where the command line says so', () => {
+    const sections = { sandbox: { enabled: false }, 'sandbox.net': { publish: ['8080:80'] } };
+    expect(() => plan(sections)).toThrow(
+      expect.objectContaining({
+        message: "[sandbox.net] publish needs an address of the app's own, but [sandbox] enabled = no gives none",
+        hint: 'leave publish out: the app listens on the host itself',
+        exitStatus: 78,
+      }),
+    );
+  });
+
   it('of an IPv6 address need one of the app’s', () => {
     const sections = { 'sandbox.net': { publish: ['[2001:db8::1]:8080:80'] } };
     expect(() => plan(sections)).toThrow(
