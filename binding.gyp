@@ -28,6 +28,7 @@
               "native/inside.cc",
               "native/iptables.cc",
               "native/link.cc",
+              "native/memory.cc",
               "native/mount.cc",
               "native/neighbour.cc",
               "native/netlink.cc",

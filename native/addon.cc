@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "addon_support.h"
+#include "memory.h"
 
 namespace metactl {
 
@@ -16,6 +17,7 @@ void initialize(const Napi::CallbackInfo& info) {
 }  // namespace
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  share_arenas();
   env.SetInstanceData(new AddonData());
   exports.Set("initialize", Napi::Function::New(env, initialize, "initialize"));
   register_file(env, exports);

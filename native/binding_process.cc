@@ -1,10 +1,11 @@
-// N-API face of process.h and poll.h.
+// N-API face of process.h, poll.h and memory.h.
 #include <fcntl.h>
 
 #include <vector>
 
 #include "addon_support.h"
 #include "exec.h"
+#include "memory.h"
 #include "poll.h"
 #include "process.h"
 
@@ -76,6 +77,9 @@ void close_on_exec(const Napi::CallbackInfo& info) {
   });
 }
 
+/// releaseMemory()
+void release(const Napi::CallbackInfo&) { release_memory(); }
+
 }  // namespace
 
 void register_process(Napi::Env env, Napi::Object exports) {
@@ -85,6 +89,7 @@ void register_process(Napi::Env env, Napi::Object exports) {
   exports.Set("peerCredentials", Napi::Function::New(env, peer, "peerCredentials"));
   exports.Set("execProgram", Napi::Function::New(env, exec_program, "execProgram"));
   exports.Set("closeOnExec", Napi::Function::New(env, close_on_exec, "closeOnExec"));
+  exports.Set("releaseMemory", Napi::Function::New(env, release, "releaseMemory"));
   exports.Set("poll", Napi::Function::New(env, poll_fd, "poll"));
 }
 

@@ -71,8 +71,16 @@ export interface Host extends Addresses {
   firewallRules(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<string>;
   /** User of the process at the other end of a connected unix socket, as the kernel noted it when it connected. */
   peerUid(fd: number): number;
-  /** Loads everything that a supervisor may ever need, so that what is installed can be replaced or removed under it. */
-  preload(): Promise<void>;
+  /**
+   * Loads everything that a supervisor may ever need, so that what is installed can be replaced or removed under it.
+   * `gc`: for `collectGarbage` too, which takes a megabyte and a half.
+   */
+  preload(what: { readonly gc: boolean }): Promise<void>;
+  /**
+   * Gives back what this process needed for a start and not for waiting: garbage, the compiled code of functions, which are
+   * compiled again where they are called, unused parts of the heaps. Takes some 30 ms.
+   */
+  releaseMemory(): void;
   /**
    * Takes the lock that only one standalone supervisor of this root can hold; the kernel lets go of it when this process
    * ends. @returns undefined where another one has it.

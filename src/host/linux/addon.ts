@@ -25,6 +25,8 @@ export interface Addon {
   waitPidfd(pidfd: number): ChildEnd | null;
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
+  /** Has V8 collect all garbage and shrink its heap, and malloc give back what it keeps. */
+  releaseMemory(): void;
   /** Calls back in the event loop while `fd` is readable or at its end. The descriptor must stay open until `close`. */
   poll(fd: number, callback: (status: number) => void): Poll;
   /** Makes a network namespace pinned by a bind mount on the existing file `path`. @returns its descriptor. */

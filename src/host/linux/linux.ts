@@ -9,6 +9,7 @@ import { handover } from './handover.ts';
 import { closeInherited } from './inherited.ts';
 import { lease } from './leases.ts';
 import { logs } from './logs.ts';
+import { releaseMemory } from './memory.ts';
 import { expectLaunch } from './native-files.ts';
 import { needOf } from './network.ts';
 import { hostLinkName } from './network-name.ts';
@@ -71,7 +72,8 @@ export const linux: Host = {
     return firewallText(firewallTableName(paths), app, link, plan);
   },
   peerUid: (fd) => addon().peerCredentials(fd).uid,
-  preload: async () => (await import('./preload.ts')).preload(),
+  preload: async (what) => (await import('./preload.ts')).preload(what),
+  releaseMemory,
   holdSupervisor,
   takeOverSupervisor: ({ fd }) => holdBehind(fd),
   closeInherited,

@@ -1,8 +1,8 @@
 import { nativeFiles } from './native-files.ts';
 import { loadNetlink } from './rtnetlink.ts';
 
-/** See Host.preload: the pieces that the backend loads at first use, the addon, metactl-init and netlink. */
-export async function preload(): Promise<void> {
+/** See Host.preload: the pieces that the backend loads at first use, the addon, metactl-init and, for `gc`, netlink. */
+export async function preload({ gc }: { readonly gc: boolean }): Promise<void> {
   await Promise.all([
     import('./app.ts'),
     import('./app-firewall.ts'),
@@ -14,5 +14,5 @@ export async function preload(): Promise<void> {
   ]);
   nativeFiles();
   // Without it, apps that need no network of their own can run all the same; the others tell what is missing.
-  await loadNetlink().catch(() => {});
+  if (gc) await loadNetlink().catch(() => {});
 }

@@ -1,13 +1,14 @@
-import type { LogHost } from '../../host/log-host.ts';
+import type { Host } from '../../host/host.ts';
 import { type ForegroundIo, runForeground } from '../foreground.ts';
 import type { Prepared } from '../prepare.ts';
 import type { Daemon } from '../state/types.ts';
 import type { ServiceEnvironment } from './environment.ts';
 import { unitExitStatus } from './exit-status.ts';
 import { ServiceNotifier } from './notifier.ts';
+import { whenQuiet } from './quiet.ts';
 
 export interface UnitOptions {
-  readonly host: { readonly logs: LogHost; preload(): Promise<void> };
+  readonly host: Pick<Host, 'logs' | 'preload' | 'releaseMemory'>;
   readonly environment: ServiceEnvironment;
   readonly io: Pick<ForegroundIo, 'stdout' | 'stderr' | 'log'>;
   readonly prepare: () => Promise<Prepared>;
@@ -21,9 +22,10 @@ export async function runUnit({ host, environment, io, prepare }: UnitOptions): 
   const notifier = new ServiceNotifier({ host: host.logs, environment, log: io.log });
   let daemons: readonly Daemon[] = [];
   let asked = false;
+  let loud = () => {};
   try {
     // What is installed may be replaced while it runs.
-    const [prepared] = await Promise.all([prepare(), host.preload()]);
+    const [prepared] = await Promise.all([prepare(), host.preload({ gc: false })]);
     await runForeground(prepared, {
       ...io,
       journal: environment.journal,
@@ -32,9 +34,11 @@ export async function runUnit({ host, environment, io, prepare }: UnitOptions): 
           daemons = all;
           for (const daemon of all) stopWhereStartFails(daemon, notifier, stop);
           notifier.begin(all);
+          loud = whenQuiet(all, () => host.releaseMemory());
         },
         stopping() {
           asked = true;
+          loud();
           notifier.stopping();
         },
         reloading: (done) => notifier.reloading(done),
@@ -48,6 +52,7 @@ export async function runUnit({ host, environment, io, prepare }: UnitOptions): 
     notifier.note((error as Error).message);
     throw error;
   } finally {
+    loud();
     await notifier.close();
   }
 }

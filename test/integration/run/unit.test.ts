@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -167,6 +167,20 @@ describe('the watchdog', () => {
     await sleep(500);
     expect(pings()).toBe(0);
   });
+});
+
+it('needs at most 12 MB of its own once the start has settled', async () => {
+  shop({ main: ['sleep 60', ''] });
+  const one = start();
+  await manager.until(/^READY=1$/);
+  let size = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 100 && size > 12; round++) {
+    await sleep(100);
+    const text = readFileSync(`/proc/${one.child.pid}/smaps_rollup`, 'utf8');
+    size = Number(/^Private_Dirty:\s+(\d+) kB/m.exec(text)?.[1]) / 1024;
+  }
+  console.log(`private memory of a unit's supervisor: ${size.toFixed(1)} MB`);
+  expect(size).toBeLessThanOrEqual(12);
 });
 
 const lastStatus = () => manager.lines().findLast((line) => line.startsWith('STATUS='));
