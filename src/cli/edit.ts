@@ -1,5 +1,5 @@
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
+import { askOnTerminal } from './ask.ts';
 import { contextOf } from './context.ts';
 import { editApp, editorWords } from './edit-file.ts';
 
@@ -30,16 +30,4 @@ export function register(program: Command): void {
           : `${result.file} ${result.changed ? 'installed' : 'unchanged'}\n`,
       );
     });
-}
-
-/** One letter of an answer; undefined at the end of input or Ctrl-C. */
-async function askOnTerminal(question: string): Promise<string | undefined> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const ended = new Promise<undefined>((resolve) => terminal.once('close', () => resolve(undefined)));
-    const answer = await Promise.race([terminal.question(`${question} `), ended]);
-    return answer?.trim().toLowerCase().slice(0, 1);
-  } finally {
-    terminal.close();
-  }
 }

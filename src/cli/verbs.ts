@@ -26,6 +26,7 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     load: () => import('./install.ts'),
   },
   uninstall: { summary: 'take an app away from the service manager', load: () => import('./uninstall.ts') },
+  purge: { summary: 'remove all of an app but its configuration', load: () => import('./purge.ts') },
   enable: { summary: 'have an installed app started at boot', load: () => import('./enable.ts') },
   disable: { summary: 'have an installed app no longer started at boot', load: () => import('./disable.ts') },
   events: { summary: 'show what happened to daemons, and what happens', load: () => import('./events.ts') },

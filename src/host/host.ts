@@ -5,17 +5,21 @@ import type { CgroupLimits, FirewallPlan, Identity, NetworkPlan, ProcessPlan, Sa
 import type { Paths } from '../util/paths.ts';
 import type { FilteredCall, FilteredCallQuery } from './filtered-call.ts';
 import type { Finding } from './finding.ts';
+import type { FirewallState } from './firewall-state.ts';
 import type { GcItem } from './gc-item.ts';
 import type { Descriptor, Handed, HandoverHost } from './handover.ts';
 import type { LogHost } from './log-host.ts';
 import type { NotifySocket } from './notify.ts';
 import type { ProcessInfo } from './process-info.ts';
+import type { PurgeItem } from './purge-item.ts';
 
 /** The part of a host that tells where apps are. */
 export interface Addresses {
   /** Where the app is reached, as it was started last; takes no lease. */
   addressOf(paths: Paths, app: string): AppAddress;
 }
+
+export type { FirewallState, RefusedDestination } from './firewall-state.ts';
 
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
 export interface Host extends Addresses {
@@ -55,6 +59,13 @@ export interface Host extends Addresses {
    * only what its dead ones left. @throws MetactlError for what can't be removed, after the rest was.
    */
   collectGarbage(paths: Paths, options: { readonly dryRun: boolean }): Promise<GcItem[]>;
+  /** What there is of an app beside its configuration: files, logs, leases. */
+  belongings(paths: Paths, app: string): readonly PurgeItem[];
+  /**
+   * Removes all of that. Others than root may own and change it meanwhile: no link is followed.
+   * @throws MetactlError METACTL_RUNNING, before anything is removed, while a daemon of the app lives.
+   */
+  purge(paths: Paths, app: string): Promise<void>;
   /**
    * Looks at everything of this machine that metactl depends on, by really trying it, and leaves no trace (`doctor`).
    * `published`: an app of the node publishes ports.
@@ -184,29 +195,6 @@ export interface Lease {
   readonly uid: number | undefined;
   /** First of the app's 65,536 ids for a user namespace; absent where none were wanted. */
   readonly ids?: number;
-}
-
-export interface FirewallState {
-  /** As it is in force. */
-  readonly plan: FirewallPlan;
-  /** Milliseconds since the epoch. */
-  readonly resolvedAt: number;
-  /** Whether the kernel has all of the rules. */
-  readonly inForce: boolean;
-  /** Since the app was started. */
-  readonly refused: { readonly packets: number; readonly bytes: number };
-  /** Where the app was refused to connect to, the last first; what has ports only, and not longer ago than 15 minutes. */
-  readonly destinations: readonly RefusedDestination[];
-}
-
-export interface RefusedDestination {
-  readonly address: string;
-  readonly protocol: string;
-  readonly port: number;
-  readonly packets: number;
-  readonly bytes: number;
-  /** Milliseconds since the last packet. */
-  readonly agoMs: number;
 }
 
 export interface AppAddress {

@@ -3,6 +3,7 @@ import { objectName } from '../../util/paths.ts';
 import type { Host } from '../host.ts';
 import { addon } from './addon.ts';
 import { addresses } from './addresses.ts';
+import { belongings } from './belongings.ts';
 import { checkLimits, keptCgroupFacts } from './cgroup/index.ts';
 import { readFacts } from './facts.ts';
 import { handover } from './handover.ts';
@@ -64,6 +65,8 @@ export const linux: Host = {
   findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
   listProcesses,
   collectGarbage: async (paths, options) => (await import('./gc.ts')).collectGarbage(paths, options),
+  belongings,
+  purge: async (paths, app) => (await import('./purge.ts')).purge(paths, app),
   examine: async (paths, node, apps) => (await import('./doctor/index.ts')).examine(paths, node, apps),
   filteredCalls: async (query, patience) => (await import('./seccomp-log.ts')).filteredCalls(query, patience),
   firewall: async (paths, app) => (await import('./app-firewall.ts')).readFirewall(paths, app),

@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { requireAppName } from '../config/names.ts';
+import { host as hostOfThisMachine } from '../host/index.ts';
+import type { PurgeItem } from '../host/purge-item.ts';
+import { managerHere } from '../service/index.ts';
+import { carryOutInstallation, planUninstall } from '../service/install.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
+import { askOnTerminal } from './ask.ts';
+import { contextOf } from './context.ts';
+import { configuredManager, requireRoot } from './service.ts';
+
+/** `metactl purge APP`: removes all of an app but its configuration. */
+export function register(program: Command): void {
+  program
+    .command('purge')
+    .description('Remove all of an app but its configuration: units, releases, state, logs, leases. Asks before.')
+    .argument('<app>', 'the app')
+    .option('--dry-run', 'only list what would be removed')
+    .option('--yes', "don't ask")
+    .option('--force', 'remove also units that were changed by hand')
+    .addHelpText(
+      'after',
+      '\nAn app that has units is stopped; any other must be stopped before. What it wrote elsewhere ([sandbox.mounts])' +
+        '\nstays, and belongs to a user id that another app may get next.' +
+        '\nExit status: 0 done, 1 not done (it runs, or the answer was no), 4 there is nothing of it, 77 needs root.',
+    )
+    .action(async (app: string, options: { dryRun?: boolean; yes?: boolean; force?: boolean }, command: Command) => {
+      const { paths, json } = contextOf(command);
+      requireAppName(app);
+      requireRoot(`purge ${app}`);
+      const host = await hostOfThisMachine();
+      const manager = await managerHere(configuredManager(paths));
+      const units = manager === undefined ? undefined : planUninstall(manager, app, paths.nodeId);
+      const items: readonly Listed[] = [
+        ...(units?.changes ?? []).map(({ name }) => ({ kind: 'unit' as const, name: join(units!.directory, name) })),
+        ...host.belongings(paths, app),
+      ];
+      if (items.length === 0) throw nothing(app);
+      const dryRun = options.dryRun === true;
+      if (!dryRun && options.yes !== true) await confirm(app, items);
+      if (!dryRun) {
+        if (units !== undefined) await carryOutInstallation(units, options.force === true);
+        await host.purge(paths, app);
+      }
+      process.stdout.write(
+        json ? `${JSON.stringify({ dryRun, items }, null, 2)}\n` : purgeText(items, dryRun) + kept(paths, app, dryRun),
+      );
+    });
+}
+
+type Listed = PurgeItem | { readonly kind: 'unit'; readonly name: string };
+
+/** One line per thing. Pure. */
+export function purgeText(items: readonly Listed[], dryRun: boolean): string {
+  return items.map(({ kind, name }) => `${dryRun ? 'would remove' : 'removed'} ${kind} ${name}\n`).join('');
+}
+
+function kept(paths: Paths, app: string, dryRun: boolean): string {
+  return dryRun ? '' : `its configuration stays: ${join(paths.nodesDirectory, `${app}.conf`)}\n`;
+}
+
+/** @throws MetactlError METACTL_NOT_CONFIRMED (1), METACTL_USAGE (2) where nobody can be asked. */
+async function confirm(app: string, items: readonly Listed[]): Promise<void> {
+  if (!process.stdin.isTTY) {
+    throw new MetactlError('there is nobody to be asked: standard input is no terminal', {
+      code: 'METACTL_USAGE',
+      hint: 'say --yes, or look with --dry-run',
+      exitStatus: EXIT.usage,
+    });
+  }
+  process.stderr.write(items.map(({ kind, name }) => `  ${kind} ${name}\n`).join(''));
+  if ((await askOnTerminal(`remove all of this of ${app}, for good? [y/N]`)) === 'y') return;
+  throw new MetactlError('nothing was removed', { code: 'METACTL_NOT_CONFIRMED' });
+}
+
+function nothing(app: string): MetactlError {
+  return new MetactlError(`there is nothing of ${app} to be removed`, {
+    code: 'METACTL_NOTHING_TO_PURGE',
+    hint: 'its configuration, if it has one, is yours to remove',
+    exitStatus: EXIT.noSuchApp,
+  });
+}
