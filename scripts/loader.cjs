@@ -9,7 +9,7 @@ const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
 
-/** Put in by bundle.mjs: the first piece, and packs (several pieces as one script) by the piece that they are loaded for. */
+/** Put in by bundle.mjs: the first piece, and packs (all the pieces of a verb as one script) by verb. */
 const ENTRY = '%ENTRY%';
 const PACKS = '%PACKS%';
 
@@ -40,13 +40,6 @@ function evaluate(name) {
   return script.runInThisContext();
 }
 
-function bodyOf(name) {
-  if (PACKS[name] !== undefined && !packed.has(name)) {
-    for (const [piece, body] of evaluate(PACKS[name])) packed.set(piece, body);
-  }
-  return packed.get(name) ?? evaluate(name);
-}
-
 function requirePiece(id) {
   return id.startsWith('./') ? load(id.slice(2)) : require(id);
 }
@@ -54,12 +47,19 @@ function requirePiece(id) {
 function load(name) {
   const known = modules.get(name);
   if (known !== undefined) return known.exports;
-  const body = bodyOf(name);
+  const body = packed.get(name) ?? evaluate(name);
   const module = { exports: {} };
   modules.set(name, module);
   body.call(module.exports, module.exports, requirePiece, module, join(__dirname, name), __dirname);
   return module.exports;
 }
 
+/** An app that is called as a verb is may bring the wrong pack, which costs time and nothing else. */
+function main(argv) {
+  const verb = argv.find((word) => Object.hasOwn(PACKS, word)) ?? 'main';
+  for (const [piece, body] of evaluate(PACKS[verb])) packed.set(piece, body);
+  return load(ENTRY).main(argv);
+}
+
 /** `loaded`: names of the pieces that run. */
-module.exports = { main: (argv) => load(ENTRY).main(argv), load, loaded: () => [...modules.keys()], scripts, sourceOf };
+module.exports = { main, load, loaded: () => [...modules.keys()], scripts, sourceOf };

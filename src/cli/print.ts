@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { writeSync } from 'node:fs';
 import { EXIT } from '../util/error.ts';
 
 /**
@@ -10,7 +10,7 @@ export function print(text: string): void {
   const bytes = Buffer.from(text);
   let done = 0;
   try {
-    while (done < bytes.length) done += fs.writeSync(1, bytes, done);
+    while (done < bytes.length) done += writeSync(1, bytes, done);
   } catch (error) {
     // Somebody has made it non-blocking, and it is full: Node's stream waits.
     if (codeOf(error) === 'EAGAIN') process.stdout.on('error', outputFailed).write(bytes.subarray(done));
@@ -23,7 +23,7 @@ export function printError(text: string): void {
   const bytes = Buffer.from(text);
   let done = 0;
   try {
-    while (done < bytes.length) done += fs.writeSync(2, bytes, done);
+    while (done < bytes.length) done += writeSync(2, bytes, done);
   } catch (error) {
     if (codeOf(error) === 'EAGAIN') process.stderr.on('error', () => {}).write(bytes.subarray(done));
   }

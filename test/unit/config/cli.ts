@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { Command } from 'commander';
 import { vi } from 'vitest';
 
@@ -29,6 +30,7 @@ export async function runVerb(
     else return writeSync(fd, data, ...more);
     return data.length;
   }) as typeof writeSync);
+  syncBuiltinESMExports();
   const before = process.exitCode;
   process.exitCode = 0;
   try {
@@ -39,5 +41,6 @@ export async function runVerb(
     out.mockRestore();
     err.mockRestore();
     direct.mockRestore();
+    syncBuiltinESMExports();
   }
 }
