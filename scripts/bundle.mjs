@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Bundles the command line into `dist/`: one piece per dynamic import (a verb) and per part that several share, and
- * `main.cjs`, which loads them.
+ * packs, all that one verb loads as one script. `bin/metactl.cjs` loads both.
  *
  * CommonJS starts some 5 ms faster than ESM, but esbuild splits only ESM. So this goes in two passes: split as ESM in
  * memory, then turn every piece into CommonJS. Each module so stays in exactly one file, which keeps `instanceof
@@ -10,7 +10,6 @@
  * Usage: bundle.mjs [--if-stale]
  */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,18 +21,18 @@ const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).ver
 /** Never in the bundle: `netlink` finds its native part beside its own files. */
 const EXTERNAL = ['netlink'];
 
-const SOURCES = ['src', 'package.json', 'scripts/bundle.mjs', 'scripts/loader.cjs', 'scripts/code-cache.mjs'];
+const SOURCES = ['src', 'package.json', 'scripts/bundle.mjs', 'bin', 'scripts/code-cache.mjs'];
 
 /**
  * Verbs that must start quickly, with the pieces they load late but always: each gets a pack, see packsOf. The others would
  * cost a megabyte of disk each; theirs is `main`, with what every verb loads.
  */
 const PACKED = {
-  main: [],
   ip: ['src/cli/ip.ts', 'src/host/linux/addresses.ts'],
   config: ['src/cli/config.ts'],
   status: ['src/cli/status.ts'],
   run: ['src/cli/run.ts', 'src/host/linux/linux.ts', 'src/host/linux/app.ts'],
+  main: [],
 };
 
 /** Newest modification time below a directory or of a file, in ms; 0 where it is absent. */
@@ -44,7 +43,7 @@ function newest(path) {
 }
 
 function isStale() {
-  const built = newest(join(out, 'main.cjs'));
+  const built = newest(join(out, 'main.pack'));
   return SOURCES.some((path) => newest(join(root, path)) > built);
 }
 
@@ -171,11 +170,6 @@ function packText(pieces) {
   return `[\n${pieces.map(([name, code]) => `[${JSON.stringify(name)}, ${head} { ${code}\n}]`).join(',\n')}]\n`;
 }
 
-function loaderText(entry, packs) {
-  const text = readFileSync(join(root, 'scripts/loader.cjs'), 'utf8');
-  return text.replace("'%ENTRY%'", JSON.stringify(entry)).replace("'%PACKS%'", JSON.stringify(packs));
-}
-
 /** By rename, so that a metactl that starts meanwhile never reads half a file. */
 function install(path, text) {
   const temporary = `${path}.${process.pid}.tmp`;
@@ -189,7 +183,7 @@ if (!process.argv.includes('--if-stale') || isStale()) {
   mkdirSync(out, { recursive: true });
   // Caches first: V8 compares no more than the length of the code that a cache was made from.
   for (const name of readdirSync(out)) if (name.endsWith('.cache')) rmSync(join(out, name));
-  const kept = new Set(['main.cjs']);
+  const kept = new Set();
   const code = new Map();
   for (const file of files) {
     const name = basename(file.path);
@@ -198,16 +192,11 @@ if (!process.argv.includes('--if-stale') || isStale()) {
     code.set(name, text);
     install(file.path, text);
   }
-  const packs = {};
+  // `main` last: what it loads is there by then, and its time says that all of it is new.
   for (const [verb, pieces] of packsOf(outputs)) {
-    const text = packText(pieces.map((name) => [name, code.get(name)]));
-    packs[verb] = `${verb}-${createHash('sha256').update(text).digest('hex').slice(0, 8)}.pack`;
-    kept.add(packs[verb]);
-    install(join(out, packs[verb]), text);
+    kept.add(`${verb}.pack`);
+    install(join(out, `${verb}.pack`), packText(pieces.map((name) => [name, code.get(name)])));
   }
-  // Last: what it loads is there by then, and its time says that all of it is new.
-  const entry = [...kept].find((name) => /^main-\w+\.cjs$/.test(name));
-  install(join(out, 'main.cjs'), loaderText(entry, packs));
   for (const name of readdirSync(out)) {
     if (!kept.has(name) && !name.endsWith('.tmp')) rmSync(join(out, name), { recursive: true, force: true });
   }

@@ -17,7 +17,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 
 const dist = resolve(process.argv[2] ?? 'dist');
-const bundle = createRequire(import.meta.url)(join(dist, 'main.cjs'));
+const bundle = createRequire(import.meta.url)(join(dist, '../bin/metactl.cjs'));
 
 /** The app that verbs are tried with. */
 const FILES = {
@@ -56,10 +56,10 @@ function writeAll() {
       writeFileSync(join(root, path), text, { mode: 0o600 });
     }
     for (const name of readdirSync(dist)) {
-      if (!/\.(?:cjs|pack)$/.test(name) || name === 'main.cjs') continue;
+      if (!/\.(?:cjs|pack)$/.test(name)) continue;
       const source = bundle.sourceOf(name);
       if (/[^\0-\x7f]/.test(source)) throw new Error(`${name} is not ASCII`);
-      const words = name.endsWith('.pack') ? TRIED[name.split('-')[0]] : undefined;
+      const words = name.endsWith('.pack') ? TRIED[name.slice(0, -'.pack'.length)] : undefined;
       if (words === undefined) writeCache(name, compileAll(source, join(dist, name)).createCachedData());
       // A process of its own, which compiles only what is called.
       else tryVerb(name, ['--root', root, ...words]);
