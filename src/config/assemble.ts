@@ -92,8 +92,10 @@ class Assembly {
       problems: this.#problems,
       warnings: this.#warnings,
     });
-    checkFirewall(this.#find('firewall.out', 'policy')?.winner, files, this.#trust);
     const sections = this.#settings(usable);
+    const policy = sections.get('firewall.out')?.filter(({ key }) => key === 'policy') ?? [];
+    const accept = sections.get('firewall.out.accept') ?? [];
+    checkFirewall(this.#find('firewall.out', 'policy')?.winner, files, [...policy, ...accept], this.#trust);
     checkNumbers(sections, this.#problems);
     checkDependencies(sections, this.#problems);
     const tmpSize = sections.get('sandbox')?.find(({ key }) => key === 'tmp-size');

@@ -67,15 +67,11 @@ export function forbiddenReference(
 export function checkEffective(setting: Setting, spec: KeySpec, context: TrustContext): void {
   checkValueLayer(setting, spec, context);
   if (setting.trust !== 'application' || context.full) return;
-  const { problems, nodeFile } = context;
   const isMount = setting.section === 'sandbox.mounts';
   if (setting.origin.layer === 'application') {
     if (isMount) checkMount(setting, context);
   } else if (isMount || !layersOf(setting.section, spec).includes('application')) {
-    const link = setting.chain.find(({ origin }) => origin?.layer === 'application');
-    if (link?.origin !== undefined) {
-      problems.at(setting.origin, messages.trustThroughInterpolation(setting.key, link.name, link.origin, nodeFile));
-    }
+    refuseInterpolated(setting, context);
   }
 }
 
@@ -145,8 +141,16 @@ export function checkTmpfs(mounts: readonly Setting[], tmpSize: Setting | undefi
   }
 }
 
-/** Whether site or node set `[firewall.out] policy`; then `.metactl` may not open holes into it. */
-export function checkFirewall(policy: Written | undefined, files: readonly LayerFile[], context: TrustContext): void {
+/**
+ * Where site or node set `[firewall.out] policy`, `.metactl` may not open holes into it: neither by entries of its own nor by
+ * values that an entry of theirs, or the policy itself, takes from it.
+ */
+export function checkFirewall(
+  policy: Written | undefined,
+  files: readonly LayerFile[],
+  settings: readonly Setting[],
+  context: TrustContext,
+): void {
   if (context.full || policy === undefined || policy.layer === 'application') return;
   for (const file of files.filter(({ layer }) => layer === 'application')) {
     for (const { section, key, line, keyColumn } of file.entries) {
@@ -155,4 +159,13 @@ export function checkFirewall(policy: Written | undefined, files: readonly Layer
       context.problems.add({ ...text, file: file.file, line, column: keyColumn });
     }
   }
+  for (const setting of settings) {
+    if (setting.trust === 'application' && setting.origin.layer !== 'application') refuseInterpolated(setting, context);
+  }
+}
+
+function refuseInterpolated({ key, chain, origin }: Setting, { problems, nodeFile }: TrustContext): void {
+  const link = chain.find((one) => one.origin?.layer === 'application');
+  if (link?.origin === undefined) return;
+  problems.at(origin, messages.trustThroughInterpolation(key, link.name, link.origin, nodeFile));
 }

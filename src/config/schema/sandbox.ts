@@ -137,7 +137,7 @@ export const SANDBOX: readonly SectionSpec[] = [
   },
   {
     name: 'firewall.out.accept',
-    doc: 'Where the app may connect to: a label, and where; 64 at most. Without effect under the policy `accept`.',
+    doc: 'Where the app may connect to: a label, and where; 64 at most. Without effect under the policy `accept`. Where the site or node file sets the policy, nothing here may come from `.metactl`, by interpolation neither.',
     keys: [
       {
         key: '*',

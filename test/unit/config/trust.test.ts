@@ -312,24 +312,6 @@ describe('mounts of .metactl', () => {
   });
 });
 
-describe('the firewall', () => {
-  const application = '[firewall.out.accept]\ndb = db.example.org:5432\n';
-  const told = [`.metactl:2:1: ${forbidden('`[firewall.out.accept] db`')}`];
-
-  it('is .metactl’s own where nobody else has a policy', () => {
-    expect(inspect({ application }).lines).toEqual([]);
-    expect(inspect({ application: `${application}[firewall.out]\npolicy = reject\n` }).lines).toEqual([]);
-  });
-
-  it.each(['defaults', 'site', 'node'] as const)('has no holes of .metactl where %s sets the policy', (layer) => {
-    const files = { application, [layer]: '[firewall.out]\npolicy = reject\n' };
-    expect(inspect(files).lines).toEqual(told);
-    expect(
-      inspect({ ...files, node: `${layer === 'node' ? files.node : ''}[trust]\napplication = full\n` }).lines,
-    ).toEqual([]);
-  });
-});
-
 describe('what .metactl may read', () => {
   it('no files', () => {
     const files = { application: '[env]\nX = %(file:/etc/hostname)\n' };
