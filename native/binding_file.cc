@@ -14,6 +14,16 @@ uint16_t cells(const Napi::CallbackInfo& info, size_t index, const char* name) {
   return static_cast<uint16_t>(value);
 }
 
+/// readText(path) → string | null
+Napi::Value read_text_at(const Napi::CallbackInfo& info) {
+  std::string path = string_arg(info, 0, "path");
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    std::string text;
+    if (!read_text(path, &text)) return info.Env().Null();
+    return Napi::String::New(info.Env(), text);
+  });
+}
+
 /// flock(fd, 'shared' | 'exclusive' | 'unlock') → boolean
 Napi::Value flock_fd(const Napi::CallbackInfo& info) {
   int fd = int_arg(info, 0, "fd");
@@ -74,6 +84,7 @@ void resize_terminal(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void register_file(Napi::Env env, Napi::Object exports) {
+  exports.Set("readText", Napi::Function::New(env, read_text_at, "readText"));
   exports.Set("flock", Napi::Function::New(env, flock_fd, "flock"));
   exports.Set("mountTmpfs", Napi::Function::New(env, mount_tmpfs_at, "mountTmpfs"));
   exports.Set("pinNamespace", Napi::Function::New(env, pin_namespace_at, "pinNamespace"));

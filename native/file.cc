@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
+#include <cerrno>
+
 #include "sys_error.h"
 
 namespace metactl {
@@ -54,6 +56,22 @@ Fd open_path(const std::string& path, int extra_flags) {
   if (fd) return fd;
   if (errno == ENOSYS) return walk(path, extra_flags);
   fail("open path", "openat2", path);
+}
+
+bool read_text(const std::string& path, std::string* text) {
+  auto gone = [] { return errno == ENOENT || errno == ENODEV || errno == ENOTDIR; };
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file && gone()) return false;
+  if (!file) fail("read file", "open", path);
+  char piece[4096];
+  for (;;) {
+    ssize_t size = ::read(file.get(), piece, sizeof piece);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && gone()) return false;
+    if (size < 0) fail("read file", "read", path);
+    if (size == 0) return true;
+    text->append(piece, static_cast<size_t>(size));
+  }
 }
 
 bool try_flock(int fd, int operation) {

@@ -11,6 +11,9 @@ namespace metactl {
 /// Opens a path as O_PATH, following no symlink in any component. Falls back to a walk before Linux 5.6.
 Fd open_path(const std::string& path, int extra_flags);
 
+/// All of a small file of the kernel's, following no symlink at its end. @returns false where it, or what it told of, is gone.
+bool read_text(const std::string& path, std::string* text);
+
 /// flock(2), never blocking. @returns false where another holder has it.
 bool try_flock(int fd, int operation);
 

@@ -264,9 +264,11 @@ export interface StdioPlan {
 export interface OutputReceiver {
   /**
    * The bytes are there only during the call. @returns false to be given no more until `resume` of the sandbox's stream,
-   * whose `close` event tells the end.
+   * whose `close` event follows the end.
    */
   receive(bytes: Buffer): boolean;
+  /** All has been received, before the stream's `close`. */
+  end(): void;
 }
 
 /** A daemon's output. Where a receiver takes it, an event `bytes` in the place of `data` is for those who only look on. */

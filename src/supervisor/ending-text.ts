@@ -3,10 +3,16 @@ import type { Ending } from '../host/host.ts';
 import type { CgroupLimits } from '../sandbox/plan.ts';
 import { diedOfMemory } from './state/restart-policy.ts';
 
+/** The first name of each number. */
+const NAMES = new Map(
+  Object.entries(constants.signals)
+    .map(([name, number]) => [number, name] as const)
+    .reverse(),
+);
+
 /** `SIGKILL` for 9. Pure. */
 export function signalName(signal: number): string {
-  const entry = Object.entries(constants.signals).find(([, number]) => number === signal);
-  return entry?.[0] ?? `signal ${signal}`;
+  return NAMES.get(signal) ?? `signal ${signal}`;
 }
 
 /**

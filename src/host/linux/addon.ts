@@ -6,6 +6,11 @@ import type { TreeSource } from './encode-steps.ts';
 
 /** The native part as it is: raw descriptors and numbers. Every function throws a MetactlError. */
 export interface Addon {
+  /**
+   * All of a small file of the kernel's (no symlink is followed at its end); null where it, or what it told of, is gone. A
+   * third of what Node's own takes, which counts where a restart waits for it.
+   */
+  readText(path: string): string | null;
   /** flock(2), never blocking. @returns false where another holder has it. `lockFile` waits, with a bound. */
   flock(fd: number, operation: 'shared' | 'exclusive' | 'unlock'): boolean;
   /** Mounts a tmpfs (nosuid, nodev) on a directory, opened without following any symlink. Sizes in bytes. */

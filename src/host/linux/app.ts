@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
 import type { Descriptor, Handed } from '../handover.ts';
@@ -9,11 +9,11 @@ import { type DaemonCgroup, type Leaf, makeDaemonCgroup, openLeaves, removeDaemo
 import { treeName } from './cgroup/tree.ts';
 import { makeStateDirectory } from './directories.ts';
 import { readFirewallWarnings } from './firewall/warn.ts';
-import { readIdentity } from './identity.ts';
 import { launch } from './launch.ts';
 import { LimitedSandbox } from './limited-sandbox.ts';
 import { ListeningCache } from './listening.ts';
-import { removeLive, writeLive } from './live.ts';
+import { removeLive } from './live.ts';
+import { LiveRecord } from './live-record.ts';
 import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, takeOverHold, withAppLock } from './lock.ts';
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
 import { watchNetwork } from './network-watch.ts';
@@ -168,8 +168,7 @@ class LinuxApp implements AppHandle {
   #handed: HandedApp['running'];
   #cgroup: DaemonCgroup | undefined;
   readonly #listening = new ListeningCache();
-  /** The cgroup of the last start. */
-  #used: DaemonCgroup | undefined;
+  readonly #live: LiveRecord;
   #looked: boolean;
 
   constructor(
@@ -190,6 +189,7 @@ class LinuxApp implements AppHandle {
     this.#user = user;
     this.#cgroup = cgroup;
     this.#cgroupFacts = cgroupFacts;
+    this.#live = new LiveRecord(request, user);
     this.#stages = openAppStages(objectName(request.paths, request.app));
   }
 
@@ -197,9 +197,8 @@ class LinuxApp implements AppHandle {
     const cgroup = this.#cgroupFor(plan);
     const idmap = plan.userNamespace !== undefined && needsIdmap(plan) ? await idmapFor(plan.userNamespace) : undefined;
     this.#listening.begin();
-    // A new one has seen none; asking the kernel would take as long as a mount.
-    const killsBefore = cgroup === this.#used ? cgroup.oomKills() : 0;
-    this.#used = cgroup;
+    this.#live.keep();
+    const killsBefore = cgroup.knownOomKills;
     const sandbox = launch(plan, {
       tasks: cgroup.tasks,
       v1: cgroup.v1,
@@ -213,7 +212,7 @@ class LinuxApp implements AppHandle {
       ...(cgroup.directory === undefined ? {} : { cgroup: cgroup.directory }),
     });
     // Nobody may enter before the sandbox is complete, so it is made known only then.
-    const started = sandbox.started.then(() => this.#makeKnown(sandbox.pid, plan));
+    const started = sandbox.started.then(() => this.#live.write(sandbox.pid, plan));
     void started.then(
       () => this.#lookForFirewalls(),
       () => {},
@@ -228,11 +227,10 @@ class LinuxApp implements AppHandle {
     const { killsBefore } = handed;
     this.#cgroup ??= openLeaves([], []);
     const cgroup = this.#cgroup;
-    this.#used = cgroup;
     const oomKilled = () => cgroup.oomKills() > killsBefore;
     const sandbox = takeUpSandbox(handed.sandbox, io, { leftOut: plan.root.leftOut, oomKilled });
     const isKnown = handed.sandbox.spawned.error.fd < 0;
-    const started = isKnown ? sandbox.started : sandbox.started.then(() => this.#makeKnown(sandbox.pid, plan));
+    const started = isKnown ? sandbox.started : sandbox.started.then(() => this.#live.write(sandbox.pid, plan));
     return this.#follow(sandbox, started, cgroup, killsBefore);
   }
 
@@ -307,49 +305,20 @@ class LinuxApp implements AppHandle {
     await release(this.#request, this.#hold);
   }
 
-  /** The live state is a hint for others: what can't be written must not end a daemon that runs, nor start another. */
-  #makeKnown(pid: number, plan: SandboxPlan): void {
-    try {
-      this.#recordLive(pid, plan);
-    } catch (error) {
-      const { code = 'EIO' } = error as NodeJS.ErrnoException;
-      this.#request.onWarning?.(
-        `can't write the live state of ${plan.app}/${plan.daemon} in ${this.#request.paths.run}: ${code}; exec and shell won't find it`,
-      );
-    }
-  }
-
-  #recordLive(pid: number, plan: SandboxPlan): void {
-    const { paths, app, daemon } = this.#request;
-    const identity = readIdentity(pid);
-    // Already gone: its end tells why.
-    if (identity === undefined) return;
-    const address = 'address' in plan.network ? { address: plan.network.address } : {};
-    const network = plan.sandboxed ? plan.network.mode : 'host';
-    const first = plan.userNamespace?.first;
-    const ids =
-      first === undefined || this.#user === undefined ? {} : { ids: { first, inode: fstatSync(this.#user).ino } };
-    const found = { ...address, network, ...ids };
-    const live = { app, daemon, ...identity, ...found, supervisor: process.pid, startedAt: Date.now() };
-    writeLive(paths, live, plan);
-  }
-
   /** Waits for the end, then ends what a plain supervision could not reach. */
   async #finish(sandbox: LaunchedSandbox, started: Promise<void>, cgroup: DaemonCgroup): Promise<Ending> {
     const ending = await sandbox.daemonEnded;
     await started.catch(() => {});
-    const { paths, app, daemon } = this.#request;
-    if (cgroup.holdsOnly(sandbox.pid)) {
-      removeLive(paths, app, daemon);
-      return ending;
-    }
+    this.#live.removeSoon();
+    if (cgroup.holdsOnly(sandbox.pid)) return ending;
     await sandbox.ended;
-    removeLive(paths, app, daemon);
     cgroup.kill();
     if (cgroup.spent) {
       if (this.#cgroup === cgroup) this.#cgroup = undefined;
       await cgroup.remove();
     }
+    // What the rest of it died of is not the next one's.
+    cgroup.oomKills();
     return await sandbox.ended;
   }
 }

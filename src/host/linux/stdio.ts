@@ -1,10 +1,11 @@
 import { closeSync, fchownSync } from 'node:fs';
-import { Socket, type SocketConstructorOpts } from 'node:net';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Identity } from '../../sandbox/plan.ts';
-import type { OutputReceiver, OutputStream, StdioPlan } from '../host.ts';
+import type { StdioPlan } from '../host.ts';
 import { addon } from './addon.ts';
 import { nativeFiles } from './native-files.ts';
+import { PipeReader } from './pipe-reader.ts';
 
 /** Standard input, output and error of one launch. */
 export interface OpenedStdio {
@@ -66,15 +67,11 @@ interface PipeEnds {
 
 function pipeFor(plan: StdioPlan['stdout'], owner: Pick<Identity, 'uid' | 'gid'>): PipeEnds | undefined {
   if (typeof plan === 'number') return undefined;
-  const pipe = addon().pipe(false);
+  const pipe = addon().pipe(typeof plan === 'object');
   // So that the app can open /dev/stdout and /dev/stderr, which many do.
   if (process.getuid?.() === 0) fchownSync(pipe.write, owner.uid, owner.gid);
   return pipe;
 }
-
-/** What a pipe holds at most; all receivers share it, since each is done with it when it returns. */
-let shared: Buffer | undefined;
-const PIPE_SIZE = 65_536;
 
 function readerOf(pipe: PipeEnds | undefined, plan: StdioPlan['stdout']): OpenStream | undefined {
   if (pipe === undefined) return undefined;
@@ -82,23 +79,9 @@ function readerOf(pipe: PipeEnds | undefined, plan: StdioPlan['stdout']): OpenSt
   return streamBehind(pipe.read, plan);
 }
 
-/** The stream of an open read end. */
+/** The stream of an open read end, which must be non-blocking where a receiver gets the bytes. */
 export function streamBehind(fd: number, plan: StdioPlan['stdout']): OpenStream {
-  const options = { fd, readable: true, writable: false };
-  return { fd, stream: typeof plan === 'object' ? receivingSocket(options, plan) : new Socket(options) };
-}
-
-function receivingSocket(options: SocketConstructorOpts, receiver: OutputReceiver): OutputStream {
-  shared ??= Buffer.allocUnsafeSlow(PIPE_SIZE);
-  const callback = (count: number, buffer: Uint8Array) => {
-    const bytes = (buffer as Buffer).subarray(0, count);
-    socket.emit('bytes', bytes);
-    return receiver.receive(bytes);
-  };
-  const socket: Socket = new Socket({ ...options, onread: { buffer: shared, callback } } as SocketConstructorOpts);
-  // It would wait at its end for a reader of the stream, which there is none of.
-  socket.on('end', () => socket.destroy());
-  // A pipe that broke has ended as well.
-  socket.on('error', () => {});
-  return Object.assign(socket, { received: true } as const);
+  const stream =
+    typeof plan === 'object' ? new PipeReader(fd, plan) : new Socket({ fd, readable: true, writable: false });
+  return { fd, stream };
 }

@@ -36,7 +36,7 @@ export type FollowedProcess = Pick<Spawned, 'pid'> & Readonly<Record<'pidfd' | '
 
 export interface WatchOptions extends OpenStreams {
   readonly leftOut: RootPlan['leftOut'];
-  /** Asked when the daemon has ended and when the sandbox is gone. */
+  /** Asked once, when the daemon has ended. */
   readonly oomKilled: () => boolean;
   /** Ends everything, where SIGKILL to the first process is not the way. Ended in any case when all is over. */
   readonly liveness?: PrivateLiveness;
@@ -122,6 +122,7 @@ class WatchedSandbox implements LaunchedSandbox {
   #daemonPid: number | undefined;
   #failure: ErrorRecord | undefined;
   #record: Ended | undefined;
+  #ending: Ending | undefined;
   #gone = false;
 
   constructor(spawned: Spawned, options: WatchOptions) {
@@ -204,7 +205,8 @@ class WatchedSandbox implements LaunchedSandbox {
       this.#record = record;
       // Whether the program was executed is known by now, and comes first.
       this.#readError();
-      this.#daemonEnded.resolve(this.#ending(undefined));
+      this.#ending = this.#endingBy(undefined);
+      this.#daemonEnded.resolve(this.#ending);
     }
   }
 
@@ -216,13 +218,14 @@ class WatchedSandbox implements LaunchedSandbox {
     this.#readError();
     for (const watched of [this.#error, this.#status, this.#pidfd]) watched.close();
     this.#options.liveness?.end();
-    const ending = this.#ending(end);
-    this.#daemonEnded.resolve(ending);
-    this.#ended.resolve(ending);
+    // Told once is told for good: by now its cgroup may count what happens to its successor.
+    this.#ending ??= this.#endingBy(end);
+    this.#daemonEnded.resolve(this.#ending);
+    this.#ended.resolve(this.#ending);
   }
 
   /** From PID 1's record; without one, from how PID 1 itself ended. */
-  #ending(end: ChildEnd | undefined): Ending {
+  #endingBy(end: ChildEnd | undefined): Ending {
     const oomKilled = this.#options.oomKilled();
     if (this.#record !== undefined) {
       const { kind, ...record } = this.#record;
@@ -245,9 +248,11 @@ function descriptorOf(one: OpenStream | undefined): Descriptor | undefined {
   return one === undefined || one.stream.destroyed ? undefined : { fd: one.fd };
 }
 
+/** Records are taken out of it before the next are read. */
+const buffer = Buffer.allocUnsafeSlow(RECORD_LIMIT);
+
 /** What a non-blocking pipe holds now: empty at its end, undefined where nothing is there yet. */
 function readAvailable(fd: number): Buffer | undefined {
-  const buffer = Buffer.allocUnsafe(RECORD_LIMIT);
   try {
     return buffer.subarray(0, readSync(fd, buffer, 0, RECORD_LIMIT, null));
   } catch (error) {

@@ -143,6 +143,10 @@ class LogStream implements OutputReceiver {
     this.#readable?.resume();
   }
 
+  end(): void {
+    this.finish();
+  }
+
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;

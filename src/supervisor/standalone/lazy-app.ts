@@ -14,6 +14,7 @@ export class LazyApp {
   readonly #gate: Gate;
   #handle: AppHandle | undefined;
   #work: Promise<unknown> = Promise.resolve();
+  #underWay = 0;
 
   /** @param gate nothing is begun while it is closed. @param handle of the process before, if that held one. */
   constructor(host: Pick<Host, 'openApp'>, request: AppRequest, gate: Gate, handle?: AppHandle) {
@@ -33,6 +34,9 @@ export class LazyApp {
   }
 
   start(plan: SandboxPlan, io: StdioPlan): Promise<DaemonSandbox> {
+    const handle = this.#handle;
+    // At once, in this very turn: a daemon that has died is to be back.
+    if (handle !== undefined && this.#underWay === 0) return this.#track(this.#gate.pass(() => handle.start(plan, io)));
     return this.#next(async () => {
       this.#handle ??= await this.#host.openApp(this.#request);
       return this.#handle.start(plan, io);
@@ -72,8 +76,13 @@ export class LazyApp {
 
   #next<T>(work: () => Promise<T>): Promise<T> {
     const act = () => this.#gate.pass(work);
-    const result = this.#work.then(act, act);
-    this.#work = result.catch(() => {});
+    return this.#track(this.#work.then(act, act));
+  }
+
+  #track<T>(result: Promise<T>): Promise<T> {
+    this.#underWay++;
+    const over = () => void this.#underWay--;
+    this.#work = result.then(over, over);
     return result;
   }
 }

@@ -1,4 +1,4 @@
-import { type Dependencies, dependentsOf, requirementsOf, waitingOf } from './order.ts';
+import { type Dependencies, dependentsOf, directDependents, requirementsOf, waitingOf } from './order.ts';
 import type { SupervisedDaemon } from './supervised.ts';
 import type { DaemonState } from './types.ts';
 
@@ -21,11 +21,17 @@ export function isAtRest(state: DaemonState): boolean {
 export class DaemonGroup {
   readonly daemons: ReadonlyMap<string, SupervisedDaemon>;
   readonly #dependencies: Dependencies;
+  /** The same the other way round. */
+  readonly #direct: ReadonlyMap<string, readonly string[]>;
   /** To be stopped, with the signal for it, as soon as what depends on it has ended. */
   readonly #toStop = new Map<string, number | undefined>();
   /** To be started as soon as all of them have ended. */
   readonly #toStart = new Set<string>();
   readonly #listening: readonly (() => void)[];
+  /** Those that something has happened to: only what depends on them may have got further. */
+  readonly #changed = new Set<string>();
+  /** Daemons of an earlier group may wait for something else now. */
+  #fresh = true;
   #busy = false;
   #again = false;
 
@@ -33,7 +39,13 @@ export class DaemonGroup {
   constructor(daemons: readonly SupervisedDaemon[], dependencies: Dependencies) {
     this.daemons = new Map(daemons.map((daemon) => [daemon.name, daemon]));
     this.#dependencies = dependencies;
-    this.#listening = daemons.map((daemon) => daemon.onEvent(() => this.#advance()));
+    this.#direct = directDependents(dependencies);
+    this.#listening = daemons.map((daemon) =>
+      daemon.onEvent(() => {
+        this.#changed.add(daemon.name);
+        this.#advance();
+      }),
+    );
   }
 
   /**
@@ -60,7 +72,7 @@ export class DaemonGroup {
 
   /** Stops these daemons (all unless told) and what depends on them, the last first. @param signal see `Daemon.stop`. */
   stop(names: Iterable<string> = this.daemons.keys(), signal?: number): void {
-    const wanted = new Set([...names].flatMap((name) => [name, ...dependentsOf(this.#dependencies, name)]));
+    const wanted = new Set([...names].flatMap((name) => [name, ...this.#dependentsOf(name)]));
     for (const name of wanted) {
       this.#toStart.delete(name);
       this.#toStop.set(name, signal);
@@ -71,7 +83,7 @@ export class DaemonGroup {
   /** Stops these and what depends on them and runs, then starts the same again. */
   restart(names: Iterable<string> = this.daemons.keys()): void {
     const asked = [...names];
-    const running = asked.flatMap((name) => [...dependentsOf(this.#dependencies, name)]);
+    const running = asked.flatMap((name) => [...this.#dependentsOf(name)]);
     const again = [...asked, ...running.filter((name) => !this.#isAtRest(name))];
     this.stop(asked);
     for (const name of again) this.#toStart.add(name);
@@ -102,14 +114,18 @@ export class DaemonGroup {
     return isAtRest(this.daemons.get(name)!.status().state);
   }
 
+  #dependentsOf(name: string): ReadonlySet<string> {
+    return dependentsOf(this.#dependencies, name, this.#direct);
+  }
+
   #waiting(name: string) {
     return waitingOf(this.#dependencies.get(name) ?? new Map(), (other) => this.daemons.get(other)?.status());
   }
 
   /** What a daemon depends on before the daemon. */
   #inOrder(names: ReadonlySet<string>): readonly string[] {
-    const depth = (name: string): number => requirementsOf(this.#dependencies, name).size;
-    return [...names].sort((a, b) => depth(a) - depth(b));
+    const depths = new Map([...names].map((name) => [name, requirementsOf(this.#dependencies, name).size]));
+    return [...names].sort((a, b) => depths.get(a)! - depths.get(b)!);
   }
 
   /** Something has changed: does what can be done now. What that leads to calls back here. */
@@ -122,20 +138,29 @@ export class DaemonGroup {
         this.#again = false;
         this.#stopWhatCan();
         this.#startWhatCan();
-        for (const [name, daemon] of this.daemons) {
-          const { waitFor, text } = this.#waiting(name);
-          daemon.dependencies(waitFor, text);
-        }
+        this.#tellDependents();
       }
     } finally {
       this.#busy = false;
     }
   }
 
+  /** One with a hundred daemons must not look at all of them whenever one of them moves. */
+  #tellDependents(): void {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    const names = this.#fresh ? this.daemons.keys() : new Set(changed.flatMap((one) => this.#direct.get(one) ?? []));
+    this.#fresh = false;
+    for (const name of names) {
+      const { waitFor, text } = this.#waiting(name);
+      this.daemons.get(name)?.dependencies(waitFor, text);
+    }
+  }
+
   #stopWhatCan(): void {
     for (const [name, signal] of [...this.#toStop]) {
       const daemon = this.daemons.get(name);
-      const blocked = [...dependentsOf(this.#dependencies, name)].some((other) => !this.#isAtRest(other));
+      const blocked = [...this.#dependentsOf(name)].some((other) => !this.#isAtRest(other));
       // One that waits for its next start has nothing that others could still need.
       if (blocked && daemon?.status().pid !== undefined) continue;
       this.#toStop.delete(name);

@@ -74,9 +74,26 @@ const STATE_WORDS: Readonly<Record<string, string>> = {
   maintenance: 'is in maintenance',
 };
 
-/** All that depend on a daemon, directly or not, in no particular order. Pure. */
-export function dependentsOf(dependencies: Dependencies, daemon: string): ReadonlySet<string> {
-  return reach(daemon, (one) => [...dependencies].filter(([, needs]) => needs.has(one)).map(([name]) => name));
+/** What depends directly on each daemon that anything depends on. Pure. */
+export function directDependents(dependencies: Dependencies): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const [daemon, needs] of dependencies) {
+    for (const other of needs.keys()) {
+      const others = found.get(other);
+      if (others === undefined) found.set(other, [daemon]);
+      else others.push(daemon);
+    }
+  }
+  return found;
+}
+
+/** All that depend on a daemon, directly or not, in no particular order. Pure. @param direct as `directDependents` gives it. */
+export function dependentsOf(
+  dependencies: Dependencies,
+  daemon: string,
+  direct: ReadonlyMap<string, readonly string[]> = directDependents(dependencies),
+): ReadonlySet<string> {
+  return reach(daemon, (one) => direct.get(one) ?? []);
 }
 
 /** All that a daemon depends on, directly or not, as far as it is there. Pure. */

@@ -120,6 +120,8 @@ export class SupervisedDaemon implements Daemon {
     const { now, wall, random } = { now: this.#clock.now(), wall: this.#clock.wall(), random: this.#clock.random() };
     const { model, actions } = step(this.#model, input, { settings: this.#options.settings, now, wall, random });
     this.#model = model;
+    // What is told of a launch can wait until it is under way.
+    for (const action of actions) if (action.type === 'launch') void this.#launch();
     for (const action of actions) this.#carryOut(action);
   }
 
@@ -131,7 +133,6 @@ export class SupervisedDaemon implements Daemon {
         return;
       }
       case 'launch':
-        void this.#launch();
         return;
       case 'signal':
         this.#sandbox?.signal(action.signal);

@@ -11,6 +11,7 @@ import {
   statfsSync,
   writeSync,
 } from 'node:fs';
+import { addon } from '../addon.ts';
 
 /** What cgroup code asks of the kernel; unit tests put a fake tree in its place. Paths are absolute. */
 export interface CgroupKernel {
@@ -79,16 +80,16 @@ export const linuxKernel: CgroupKernel = {
       closeSync(fd);
     }
   },
-  read: (path) => orUndefined(() => readFileSync(path, 'utf8')),
+  read: (path) => addon().readText(path) ?? undefined,
   openForWriting: (path) => openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW),
   openDirectory: (path) => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW),
   close: (fd) => closeSync(fd),
-  directories: (path) =>
-    orUndefined(() =>
-      readdirSync(path, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory())
-        .map((entry) => entry.name),
-    ) ?? [],
+  directories(path) {
+    // Links of a directory of kernfs: its own two, and one of each directory in it. Daemons seldom have any.
+    if (lstatSync(path, { throwIfNoEntry: false })?.nlink === 2) return [];
+    const entries = orUndefined(() => readdirSync(path, { withFileTypes: true })) ?? [];
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  },
   exists: (path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined,
   isRoots: (path) => orUndefined(() => lstatSync(path).uid) === 0,
   fileSystem: (path) => orUndefined(() => statfsSync(path).type),

@@ -31,6 +31,8 @@ export interface DaemonCgroup {
   pids(): number[];
   /** Processes inside that the kernel killed for memory since it was made; still known after `remove`. */
   oomKills(): number;
+  /** Those that were seen when it was asked last. */
+  readonly knownOomKills: number;
   /** Lets go of the descriptors. The cgroup stays. */
   close(): void;
   /** Lets go of the descriptors and removes it with parents left empty; waits some seconds for what is still ending inside. */
@@ -110,6 +112,10 @@ export class OpenCgroup implements DaemonCgroup {
   pids(): number[] {
     const [first] = this.paths;
     return first === undefined ? [] : readPids(this.#backends.kernel, first);
+  }
+
+  get knownOomKills(): number {
+    return this.#lastOomKills;
   }
 
   oomKills(): number {

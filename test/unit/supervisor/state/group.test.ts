@@ -56,6 +56,24 @@ describe('a group of daemons', () => {
     expect(states()).toEqual({ db: 'running', cache: 'running', app: 'ready', web: 'running' });
   });
 
+  it('looks only at what depends on the daemon that has moved', async () => {
+    const names = Array.from({ length: 100 }, (_, i) => `d${i}`);
+    make(Object.fromEntries([...names.map((name) => [name, {}] as const), ['last', { d99: 'started' as const }]]));
+    let looks = 0;
+    for (const { daemon } of Object.values(daemons)) {
+      const { dependencies } = daemon;
+      daemon.dependencies = (...what) => {
+        looks++;
+        dependencies.apply(daemon, what);
+      };
+    }
+    group.start();
+    await settle();
+    expect(states().last).toBe('running');
+    // All of them once, and `last` when there is news of what it waits for.
+    expect(looks).toBeLessThan(110);
+  });
+
   it('starts what one daemon depends on with it, and nothing else', async () => {
     group.start(['app']);
     await settle();
