@@ -54,7 +54,21 @@ async function isThere(paths: Paths): Promise<boolean> {
   }
 }
 
+/**
+ * Options of Node's that keep a supervisor small: it sleeps most of the time, and what it does then is done too seldom for
+ * compiled code to pay. With 100 daemons they save 30 MB of 95. A supervisor that replaces itself keeps them.
+ */
+const SMALL = ['--max-semi-space-size=1', '--optimize-for-size', '--no-opt'];
+
 /** This very metactl, under the Node that runs it. */
 function superviseCommand(paths: Paths): readonly string[] {
-  return [process.execPath, realpathSync(process.argv[1]!), '--root', paths.root, 'supervise', '--background'];
+  return [
+    process.execPath,
+    ...SMALL,
+    realpathSync(process.argv[1]!),
+    '--root',
+    paths.root,
+    'supervise',
+    '--background',
+  ];
 }

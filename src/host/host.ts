@@ -84,9 +84,9 @@ export interface Host extends Addresses {
   peerUid(fd: number): number;
   /**
    * Loads everything that a supervisor may ever need, so that what is installed can be replaced or removed under it.
-   * `gc`: for `collectGarbage` too, which takes a megabyte and a half.
+   * Not what `collectGarbage` needs, which is a megabyte and a half: no supervisor calls it.
    */
-  preload(what: { readonly gc: boolean }): Promise<void>;
+  preload(): Promise<void>;
   /**
    * Gives back what this process needed for a start and not for waiting: garbage, the compiled code of functions, which are
    * compiled again where they are called, unused parts of the heaps. Takes some 30 ms.
@@ -246,6 +246,8 @@ export interface AppHandle {
   handOver(): Handed | undefined;
   /** Undefined while it has no cgroup. */
   usage(): Usage | undefined;
+  /** Microseconds of CPU time that its cgroup has used, earlier runs included; 0 where nothing counts. */
+  cpuUsec(): number;
   /** Removes the daemon's own objects; the app's too if no daemon of the app is left. */
   close(): Promise<void>;
 }

@@ -19,6 +19,7 @@ import type { Identity, NetworkPlan, RootPlan, SandboxPlan, UserNamespacePlan } 
 import { planProcess } from './process.ts';
 import { planRoot } from './root.ts';
 import type { SeccompOptions } from './seccomp/index.ts';
+import { SharedParts } from './shared-parts.ts';
 import { directoryOwner, planUserNamespace, refuseStateOwner } from './user-namespace.ts';
 
 /** Everything that a plan is made from. */
@@ -38,6 +39,8 @@ export interface PlanInput {
   /** App directories of the node's other apps (`config/other-apps.ts`). */
   readonly others: readonly string[];
   readonly seccompProgram: (arch: string, options: SeccompOptions) => Uint8Array;
+  /** Where what is the same for all of the app's daemons is kept, if several are planned. */
+  readonly sharedParts?: SharedParts;
 }
 
 /** Where the app's shared temporary directories are on the host. Pure. */
@@ -52,13 +55,14 @@ export function temporaryDirectories(paths: Paths, app: string, facts: HostFacts
  */
 export function buildPlan(input: PlanInput): SandboxPlan {
   const { config, daemon, lease, paths } = input;
-  const { users, userNamespace } = planUsers(input);
+  const parts = input.sharedParts ?? new SharedParts();
+  const { users, userNamespace } = parts.once('users', () => planUsers(input));
   const identity = users[config.daemons.indexOf(daemon)]!;
   const sandboxed = isSandboxed(config);
   const network = planNetwork(paths, config, input.network, lease, input.hostLink);
   const notify = notifies(config, daemon) ? notifyOf(input, sandboxed) : undefined;
   const root = sandboxed
-    ? rootPlan(input, users, userNamespace, notify)
+    ? parts.once(`root ${notify ?? ''}`, () => rootPlan(input, users, userNamespace, notify))
     : { steps: [], common: 0, masked: [], readOnly: [], leftOut: [] };
   const firewall = planFirewall(config, input.names ?? UNRESOLVED, {
     resolvConf: resolvConfOf(root),

@@ -3,6 +3,7 @@ import { otherApps } from '../config/other-apps.ts';
 import type { AppConfig, NodeConfig } from '../config/types.ts';
 import type { Host, HostFacts, Lease } from '../host/host.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
+import { rememberedFacts } from '../host/remembered-facts.ts';
 import { platformNamed, platforms } from '../platform/index.ts';
 import type { Need } from '../platform/platform.ts';
 import { buildPlan } from '../sandbox/build.ts';
@@ -12,6 +13,7 @@ import { needsLeasedUid, usesUserNamespace } from '../sandbox/identity.ts';
 import { chooseNetwork, hasAddress, type NetworkChoice } from '../sandbox/network.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { seccompProgram } from '../sandbox/seccomp/index.ts';
+import { SharedParts } from '../sandbox/shared-parts.ts';
 import { planStateOwner, type StateOwner } from '../sandbox/state-owner.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
@@ -73,11 +75,13 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   const resolves = options.names ?? options.start;
   const names = resolves && sandboxed ? await resolveNames(firewallNames(loaded)) : UNRESOLVED;
   const others = sandboxed ? otherApps(paths, app) : { directories: [], warnings: [] };
+  const remembered = rememberedFacts(facts);
   const planWith = (lease: Lease) => {
     const config = loaded.withAddress(lease.address, lease.address6);
+    const sharedParts = new SharedParts();
     const plans = daemons.map((daemon) =>
       planDaemon({
-        ...{ paths, config, daemon, network, lease, facts, host, names },
+        ...{ paths, config, daemon, network, lease, facts: remembered, host, names, sharedParts },
         others: others.directories,
         needs: options.needs ?? options.start,
       }),
@@ -99,7 +103,7 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
     }
   }
   const onDisk = result.plans[0]?.userNamespace?.stateOwner ?? {};
-  const state = { ...planStateOwner(result.config, result.lease.uid, facts), ...onDisk };
+  const state = { ...planStateOwner(result.config, result.lease.uid, remembered), ...onDisk };
   const warnings = [...leftOutWarnings(result.config), ...others.warnings, ...state.warnings, ...checked];
   return { paths, node, host, facts, ...result, readiness, state, warnings };
 }
@@ -134,6 +138,7 @@ interface PlanContext {
   readonly host: Host;
   readonly names: Resolutions;
   readonly others: readonly string[];
+  readonly sharedParts: SharedParts;
   readonly needs: boolean;
 }
 
@@ -153,6 +158,7 @@ function planDaemon({
   host,
   names,
   others,
+  sharedParts,
   needs,
 }: PlanContext): SandboxPlan {
   const platform = platformNamed(config.text(`daemon.${daemon}`, 'platform') ?? 'exec');
@@ -160,7 +166,8 @@ function planDaemon({
   const command = platform.command(config, daemon, context);
   if (needs) for (const need of command.needs) requireNeed(need, facts);
   const hostLink = host.linkName(paths, config.app);
-  return buildPlan({ paths, config, daemon, command, network, lease, facts, names, hostLink, others, seccompProgram });
+  const about = { paths, config, daemon, command, network, lease, facts, names, hostLink, others, sharedParts };
+  return buildPlan({ ...about, seccompProgram });
 }
 
 /** @throws MetactlError (78) where a file that the command line names is not there. */

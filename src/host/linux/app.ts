@@ -9,14 +9,14 @@ import { type DaemonCgroup, type Leaf, makeDaemonCgroup, openLeaves, removeDaemo
 import { treeName } from './cgroup/tree.ts';
 import { makeStateDirectory } from './directories.ts';
 import { readFirewallWarnings } from './firewall/warn.ts';
+import { heldNetns, holdNetwork } from './held-network.ts';
 import { launch } from './launch.ts';
 import { LimitedSandbox } from './limited-sandbox.ts';
 import { ListeningCache } from './listening.ts';
 import { removeLive } from './live.ts';
 import { LiveRecord } from './live-record.ts';
-import { type DaemonHold, holdDaemon, livingDaemons, removeRunDirectory, takeOverHold, withAppLock } from './lock.ts';
+import { areLiving, type DaemonHold, holdDaemon, removeRunDirectory, takeOverHold, withAppLock } from './lock.ts';
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
-import { watchNetwork } from './network-watch.ts';
 import {
   type HandedNotify,
   type OpenNotifySocket,
@@ -65,7 +65,10 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       } else if (process.geteuid?.() === 0) await removeFirewall(paths, app);
       // The kernel takes longest for the network: the rest is made meanwhile.
       if (network.mode === 'routed' || network.mode === 'nat') {
-        netns = (await makeAppNetwork(paths, node, app, network, { meanwhile: rest, spare })).netns;
+        netns = heldNetns(request);
+        if (netns === undefined) {
+          netns = (await makeAppNetwork(paths, node, app, network, { meanwhile: rest, spare })).netns;
+        } else rest();
       } else rest();
       if (request.notify !== undefined) notify = openNotifySocket(request.notify, cgroupSuffix(request));
       if (network.mode === 'host' && process.geteuid?.() === 0) netns = openSync(OWN_NETWORK, 'r');
@@ -80,7 +83,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   } finally {
     spare.discard();
   }
-  return new LinuxApp(request, hold!, { netns, user, cgroup, notify }, cgroupFacts, watchNetwork(request));
+  return new LinuxApp(request, hold!, { netns, user, cgroup, notify }, cgroupFacts, holdNetwork(request));
 }
 
 /** What LinuxApp hands over. */
@@ -107,7 +110,7 @@ export function takeOverApp(request: AppRequest, handed: Handed): AppHandle {
     cgroup: cgroup === undefined ? undefined : openLeaves(cgroup.leaves, cgroup.warnings),
     notify: notify === undefined ? undefined : takeOverNotifySocket(notify, path, cgroupSuffix(request)),
   };
-  return new LinuxApp(request, hold, made, facts, watchNetwork(request), { looked, running });
+  return new LinuxApp(request, hold, made, facts, holdNetwork(request), { looked, running });
 }
 
 /** The end of the daemon's cgroup path, in every hierarchy. */
@@ -131,7 +134,7 @@ async function release(request: AppRequest, hold: DaemonHold): Promise<void> {
     // A killed predecessor may have left one.
     for (const sandboxed of [true, false]) removeNotifySocket(notifyPath(paths, app, daemon, sandboxed), paths);
     hold.release();
-    if (livingDaemons(paths, app).length > 0) return;
+    if (areLiving(paths, app, 1)) return;
     if (process.geteuid?.() === 0) {
       await removeAppNetwork(paths, app, request.network);
       await removeFirewall(paths, app);
@@ -284,6 +287,10 @@ class LinuxApp implements AppHandle {
 
   async keepFirewall(): Promise<boolean> {
     return !(await repairFirewall(this.#request.paths, this.#request.app));
+  }
+
+  cpuUsec(): number {
+    return this.#cgroup?.cpuUsec() ?? 0;
   }
 
   usage(): Usage | undefined {

@@ -37,10 +37,26 @@ export interface SharedRoots {
   readonly onNode: StagedPlan | undefined;
 }
 
-interface Cached {
+/** What follows from the root, which the daemons of an app may have in common. */
+interface CachedRoot {
   readonly split: SplitRoot;
+  readonly namespace: UserNamespacePlan | undefined;
   shared: SharedRoots | undefined;
+}
+
+interface Cached {
+  readonly root: CachedRoot;
   readonly variants: Map<string, EncodedPlan>;
+}
+
+const roots = new WeakMap<SandboxPlan['root'], CachedRoot>();
+
+function cachedRoot({ root, userNamespace }: SandboxPlan): CachedRoot {
+  const known = roots.get(root);
+  if (known !== undefined && known.namespace === userNamespace) return known;
+  const entry = { split: splitRoot(root), namespace: userNamespace, shared: undefined };
+  roots.set(root, entry);
+  return entry;
 }
 
 /** By plan, so that a restart encodes nothing. Closed when nobody has the plan any more. */
@@ -52,7 +68,7 @@ const closer = new FinalizationRegistry<Map<string, EncodedPlan>>((variants) => 
 function cached(plan: SandboxPlan): Cached {
   let entry = cache.get(plan);
   if (entry === undefined) {
-    entry = { split: splitRoot(plan.root), shared: undefined, variants: new Map() };
+    entry = { root: cachedRoot(plan), variants: new Map() };
     cache.set(plan, entry);
     closer.register(plan, entry.variants);
   }
@@ -60,7 +76,7 @@ function cached(plan: SandboxPlan): Cached {
 }
 
 export function sharedRootsOf(plan: SandboxPlan): SharedRoots {
-  const entry = cached(plan);
+  const { root: entry } = cached(plan);
   if (entry.shared === undefined) {
     const { common, shared } = entry.split;
     entry.shared = {
@@ -87,11 +103,11 @@ export interface LaunchOptions extends EncodeOptions {
 }
 
 export function encodedPlan(plan: SandboxPlan, kind: StartKind, options: LaunchOptions): EncodedPlan {
-  const { split, variants } = cached(plan);
+  const { root, variants } = cached(plan);
   const key = `${kind} ${options.terminal} ${options.loopback} ${[...options.v1.values()].join(':')}`;
   let found = variants.get(key);
   if (found === undefined) {
-    const { bytes, trees } = encodeFor(plan, kind, split, options);
+    const { bytes, trees } = encodeFor(plan, kind, root.split, options);
     found = { memfd: addon().sealedMemfd('metactl-plan', bytes, false), trees };
     variants.set(key, found);
   }

@@ -75,7 +75,7 @@ export const linux: Host = {
     return firewallText(firewallTableName(paths), app, link, plan);
   },
   peerUid: (fd) => addon().peerCredentials(fd).uid,
-  preload: async (what) => (await import('./preload.ts')).preload(what),
+  preload: async () => (await import('./preload.ts')).preload(),
   releaseMemory,
   holdSupervisor,
   takeOverSupervisor: ({ fd }) => holdBehind(fd),

@@ -18,13 +18,36 @@ const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
  * Runs `work` while no other metactl makes or removes shared objects of the app.
  * @throws MetactlError METACTL_LOCKED after ten seconds; what `work` throws.
  */
-export async function withAppLock<T>(paths: Paths, app: string, work: () => Promise<T>): Promise<T> {
-  const fd = await lockApp(paths, app);
-  try {
-    return await work();
-  } finally {
-    closeSync(fd);
-  }
+export function withAppLock<T>(paths: Paths, app: string, work: () => Promise<T>): Promise<T> {
+  return inTurn(paths.runApp(app), async () => {
+    const fd = await lockApp(paths, app);
+    try {
+      return await work();
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+/** The last of those of this process that wait for an app's lock. */
+const queues = new Map<string, Promise<unknown>>();
+
+/**
+ * One after the other, in the order in which they came. Left to the file's lock they would look again and again whether it
+ * is free, and some of a hundred daemons that start at once would not get it in ten seconds.
+ */
+function inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+  const before = queues.get(key);
+  const mine = before === undefined ? work() : before.then(work);
+  const over = mine.then(
+    () => {},
+    () => {},
+  );
+  queues.set(key, over);
+  void over.then(() => {
+    if (queues.get(key) === over) queues.delete(key);
+  });
+  return mine;
 }
 
 /** The file goes with the app's last daemon, so whoever waited for it may hold one that is gone: it looks again. */
@@ -110,14 +133,23 @@ function holdBehind(fd: number, path: string): DaemonHold {
 
 /** Names of the app's daemons whose supervisor lives, by trying their locks. */
 export function livingDaemons(paths: Paths, app: string): string[] {
-  const living: string[] = [];
-  for (const name of lockNames(paths, app)) {
-    const fd = openSync(join(paths.runApp(app), `${name}.lock`), constants.O_RDWR | constants.O_NOFOLLOW);
+  return lockNames(paths, app).filter((name) => lives(paths, app, name));
+}
+
+/** Whether at least so many do: it looks no further than it has to. */
+export function areLiving(paths: Paths, app: string, count: number): boolean {
+  let found = 0;
+  return lockNames(paths, app).some((name) => lives(paths, app, name) && ++found === count);
+}
+
+function lives(paths: Paths, app: string, name: string): boolean {
+  const fd = openSync(join(paths.runApp(app), `${name}.lock`), constants.O_RDWR | constants.O_NOFOLLOW);
+  try {
     // Closing lets go of a lock that was free.
-    if (!addon().flock(fd, 'exclusive')) living.push(name);
+    return !addon().flock(fd, 'exclusive');
+  } finally {
     closeSync(fd);
   }
-  return living;
 }
 
 function lockNames(paths: Paths, app: string): string[] {

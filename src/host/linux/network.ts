@@ -8,7 +8,7 @@ import { formatPublish } from '../../util/publish.ts';
 import { addon } from './addon.ts';
 import { lockFile } from './flock.ts';
 import type { BaseNeed } from './forwarding.ts';
-import { livingDaemons } from './lock.ts';
+import { areLiving } from './lock.ts';
 import { addressRouted, linkGone, linkInUse, linkTaken, namespaceTaken, networkChanged } from './network-errors.ts';
 import { linkAlias, NETNS_DIRECTORY, retiredLinkName } from './network-name.ts';
 import { type Connection, networkAddon, type PendingNetwork } from './network-native.ts';
@@ -165,7 +165,7 @@ async function knownNetwork(
   const keys = ['address', 'address6', 'uplink', 'link', 'nat', 'publish'] as const;
   if (keys.every((key) => first[key] === wanted[key]) && more.length === 0) return first;
   // The caller's own daemon is one of them: it holds its lock.
-  if (livingDaemons(paths, app).length > 1) throw networkChanged(app, first, wanted);
+  if (areLiving(paths, app, 2)) throw networkChanged(app, first, wanted);
   await removeAppNetwork(paths, app, plan);
   return undefined;
 }
@@ -267,7 +267,7 @@ async function ensureInside(
 function dropStaleLink(paths: Paths, app: string, wanted: Network, cause: unknown): void {
   const link = networkAddon().readLink(wanted.link);
   if (link === undefined) return;
-  if (link.alias === linkAlias(paths, app) && livingDaemons(paths, app).length <= 1) {
+  if (link.alias === linkAlias(paths, app) && !areLiving(paths, app, 2)) {
     networkAddon().deleteLink(link.index);
     return;
   }

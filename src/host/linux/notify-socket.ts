@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import type { Descriptor } from '../handover.ts';
@@ -39,6 +39,8 @@ export function takeOverNotifySocket({ socket }: HandedNotify, path: string, cgr
 
 /** What a killed supervisor left, and the directory of sockets without a sandbox once it is empty. */
 export function removeNotifySocket(path: string, { notifyDirectory }: Pick<Paths, 'notifyDirectory'>): void {
+  // Usually there is none, and an error with its stack costs as much as all the rest of a stop.
+  if (!existsSync(dirname(path))) return;
   rmSync(path, { force: true });
   if (dirname(path) !== notifyDirectory) return;
   try {

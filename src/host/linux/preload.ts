@@ -1,8 +1,7 @@
 import { nativeFiles } from './native-files.ts';
-import { loadNetlink } from './rtnetlink.ts';
 
-/** See Host.preload: the pieces that the backend loads at first use, the addon, metactl-init and, for `gc`, netlink. */
-export async function preload({ gc }: { readonly gc: boolean }): Promise<void> {
+/** See Host.preload: the pieces that the backend loads at first use, the addon and metactl-init. Only gc needs npm `netlink`. */
+export async function preload(): Promise<void> {
   await Promise.all([
     import('./app.ts'),
     import('./app-firewall.ts'),
@@ -13,6 +12,4 @@ export async function preload({ gc }: { readonly gc: boolean }): Promise<void> {
     import('./uplink.ts'),
   ]);
   nativeFiles();
-  // Without it, apps that need no network of their own can run all the same; the others tell what is missing.
-  if (gc) await loadNetlink().catch(() => {});
 }

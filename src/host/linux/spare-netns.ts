@@ -11,9 +11,11 @@ import { networkAddon, type PendingNetns } from './network-native.ts';
  */
 export class SpareNetns {
   #pending: PendingNetns | undefined;
+  readonly #done: () => void;
 
-  constructor(pending: PendingNetns | undefined) {
+  constructor(pending: PendingNetns | undefined, done: () => void = () => {}) {
     this.#pending = pending;
+    this.#done = done;
   }
 
   /** Hands it over, once. */
@@ -25,6 +27,7 @@ export class SpareNetns {
 
   /** Lets go of one that was not needed. */
   discard(): void {
+    this.#done();
     letGo(this.take());
   }
 }
@@ -47,13 +50,19 @@ function letGo(pending: PendingNetns | undefined): void {
   }
 }
 
-/** Where a plan needs one: the one that is kept, or one begun now. Never fails. */
+/** Names of those that have been begun: the app's other daemons that start at the same moment need none of their own. */
+const begun = new Set<string>();
+
+/** Where a plan needs one: the one that is kept, or one begun now. Never fails. To be discarded in the end. */
 export function beginNetns(plan: NetworkPlan): SpareNetns {
-  if (!('netns' in plan) || existsSync(join(NETNS_DIRECTORY, plan.netns))) return new SpareNetns(undefined);
+  if (!('netns' in plan) || begun.has(plan.netns) || existsSync(join(NETNS_DIRECTORY, plan.netns))) {
+    return new SpareNetns(undefined);
+  }
+  begun.add(plan.netns);
   const taken = kept ?? begin();
   kept = undefined;
   if (holders > 0) keepAnother();
-  return new SpareNetns(taken);
+  return new SpareNetns(taken, () => begun.delete(plan.netns));
 }
 
 /** A supervisor of several apps keeps one namespace ready for the next of them. */

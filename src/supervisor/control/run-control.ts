@@ -16,7 +16,7 @@ export interface RunControlOptions {
   readonly prepared: Prepared;
   /** In the order of the plans. */
   readonly daemons: readonly Daemon[];
-  readonly handles: readonly Pick<AppHandle, 'usage'>[];
+  readonly handles: readonly Pick<AppHandle, 'usage' | 'cpuUsec'>[];
   readonly stop: (daemon: string) => void;
   readonly restart: (daemon: string) => void;
   readonly log: (line: string) => void;
@@ -41,7 +41,7 @@ export async function openRunControl(options: RunControlOptions): Promise<RunCon
   for (const unit of units) {
     const { daemon } = unit;
     daemon.onEvent((event, status) => {
-      if (event.type === 'running') unit.cpuBefore = unit.handle.usage()?.cpuUsec ?? 0;
+      if (event.type === 'running') unit.cpuBefore = unit.handle.cpuUsec();
       hub.add(daemon.app, daemon.name, event, status);
     });
   }
@@ -66,7 +66,7 @@ export async function openRunControl(options: RunControlOptions): Promise<RunCon
 
 interface RunUnit {
   readonly daemon: Daemon;
-  readonly handle: Pick<AppHandle, 'usage'>;
+  readonly handle: Pick<AppHandle, 'usage' | 'cpuUsec'>;
   readonly changes: ConfigChanges;
   readonly fingerprint: Fingerprint;
   cpuBefore: number;

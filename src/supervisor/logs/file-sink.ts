@@ -3,7 +3,15 @@ import { promisify } from 'node:util';
 import type { LineHead, LogDirectory, LogFile, LogHost } from '../../host/log-host.ts';
 import type { Compressor } from './compress.ts';
 import { fileHead, type Origin } from './line.ts';
-import { currentName, expiredFiles, isRotationDue, rotatedFiles, rotatedName, stampAfter } from './rotation.ts';
+import {
+  currentName,
+  expiredFiles,
+  isRotationDue,
+  type RotatedFile,
+  rotatedFiles,
+  rotatedName,
+  stampAfter,
+} from './rotation.ts';
 import type { RotationSettings } from './settings.ts';
 import type { HandedSink } from './sink.ts';
 import { type Sent, TellingSink } from './telling-sink.ts';
@@ -48,8 +56,7 @@ export class FileSink extends TellingSink {
     this.#size = size;
     this.#modified = modified;
     this.#torn = !endsLine;
-    this.#removeExpired();
-    this.#compressRest();
+    this.#tidy();
   }
 
   override handOver(): HandedSink {
@@ -135,25 +142,39 @@ export class FileSink extends TellingSink {
   }
 
   #removeExpired(): void {
-    const { directory, daemon, rotation, onProblem } = this.#options;
+    const { directory, daemon, onProblem } = this.#options;
     try {
-      for (const { name } of expiredFiles(rotatedFiles(daemon, directory.list()), this.#now(), rotation)) {
-        directory.remove(name);
-        // Where it is being compressed, both are there.
-        directory.remove(name.replace(/\.gz$/, ''));
-      }
+      this.#removeExpiredOf(rotatedFiles(daemon, directory.list()));
     } catch (error) {
       onProblem((error as Error).message);
     }
   }
 
-  /** What a predecessor rotated and had no time to compress. */
-  #compressRest(): void {
-    const { directory, daemon, compressor } = this.#options;
-    for (const name of directory.list())
-      if (name.startsWith(`${daemon}.`) && name.endsWith('.gz.new')) directory.remove(name);
-    for (const { name, compressed } of rotatedFiles(daemon, directory.list())) {
-      if (!compressed) compressor.add(directory, name);
+  /** @returns those that are left. */
+  #removeExpiredOf(files: readonly RotatedFile[]): readonly RotatedFile[] {
+    const { directory, rotation } = this.#options;
+    const expired = expiredFiles(files, this.#now(), rotation);
+    for (const { name } of expired) {
+      directory.remove(name);
+      // Where it is being compressed, both are there.
+      directory.remove(name.replace(/\.gz$/, ''));
+    }
+    return files.filter((file) => !expired.includes(file));
+  }
+
+  /** What a predecessor rotated and had no time to compress. One look: the directory has the logs of all of the app's daemons. */
+  #tidy(): void {
+    const { directory, daemon, compressor, onProblem } = this.#options;
+    try {
+      const names = directory.list();
+      for (const name of names) {
+        if (name.startsWith(`${daemon}.`) && name.endsWith('.gz.new')) directory.remove(name);
+      }
+      for (const { name, compressed } of this.#removeExpiredOf(rotatedFiles(daemon, names))) {
+        if (!compressed) compressor.add(directory, name);
+      }
+    } catch (error) {
+      onProblem((error as Error).message);
     }
   }
 }

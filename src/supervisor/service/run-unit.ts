@@ -25,7 +25,7 @@ export async function runUnit({ host, environment, io, prepare }: UnitOptions): 
   let loud = () => {};
   try {
     // What is installed may be replaced while it runs.
-    const [prepared] = await Promise.all([prepare(), host.preload({ gc: false })]);
+    const [prepared] = await Promise.all([prepare(), host.preload()]);
     await runForeground(prepared, {
       ...io,
       journal: environment.journal,

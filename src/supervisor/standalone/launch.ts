@@ -104,6 +104,8 @@ function environment(): Record<string, string> {
   const { LANG, TZ } = process.env;
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    // glibc's: a heap of its own for each of Node's threads would cost megabytes (mallopt(3)).
+    MALLOC_ARENA_MAX: '1',
     ...(LANG === undefined ? {} : { LANG }),
     ...(TZ === undefined ? {} : { TZ }),
   };

@@ -61,6 +61,10 @@ export class LazyApp {
     return (await this.#handle?.keepFirewall()) ?? true;
   }
 
+  cpuUsec(): number {
+    return this.#handle?.cpuUsec() ?? 0;
+  }
+
   usage(): Usage | undefined {
     return this.#handle?.usage();
   }

@@ -49,7 +49,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Nobody's terminal can hang up. As `run`, it resolves the names of firewalls again.
   process.on('SIGHUP', () => supervisor.renewFirewalls());
   process.on('SIGPIPE', () => {});
-  await host.preload({ gc: true });
+  await host.preload();
   supervisor.events.listen((record) => {
     const { seq, time, ...rest } = record;
     log(`${rest.app}/${rest.daemon}: ${JSON.stringify(rest)}`);
@@ -76,7 +76,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 export async function checkHandover(host: Host, draft: number): Promise<void> {
   const { body } = decodeHandover(host.handover.open(draft)) as StandaloneHandover;
   for (const { units } of body.apps) for (const { spec } of units) await unpackSpec(spec);
-  await host.preload({ gc: true });
+  await host.preload();
 }
 
 function receive(host: Host, fd: number): StandaloneHandover {

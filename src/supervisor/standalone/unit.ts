@@ -59,7 +59,7 @@ export class Unit {
     );
     this.daemon = makeDaemon(host, spec, this.handle, this.#log, tell);
     this.daemon.onEvent((event, status) => {
-      if (event.type === 'running') this.cpuBefore = this.handle.usage()?.cpuUsec ?? 0;
+      if (event.type === 'running') this.cpuBefore = this.handle.cpuUsec();
       options.onEvent(this, event, status);
       if (isOver(status) && status.pid === undefined && this.handle.isOpen) this.#giveUp(options);
     });

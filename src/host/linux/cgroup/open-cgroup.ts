@@ -3,7 +3,7 @@ import { type CgroupKernel, linuxKernel } from './kernel.ts';
 import { killInside, linuxProcesses, type Processes, readPids } from './kill.ts';
 import { cgroupError } from './make.ts';
 import { removeCgroup } from './remove.ts';
-import { type CgroupStats, countOomKills, type Leaf, readStats } from './stats.ts';
+import { type CgroupStats, countOomKills, type Leaf, readCpu, readStats } from './stats.ts';
 
 /** A daemon's cgroup in all hierarchies, held open for processes to be put into it. */
 export interface DaemonCgroup {
@@ -27,6 +27,8 @@ export interface DaemonCgroup {
   readonly spent: boolean;
   /** Zeros once it is removed. */
   stats(): CgroupStats;
+  /** Its CPU time alone. */
+  cpuUsec(): number;
   /** Host pids of the processes inside; empty once it is removed. */
   pids(): number[];
   /** Processes inside that the kernel killed for memory since it was made; still known after `remove`. */
@@ -107,6 +109,10 @@ export class OpenCgroup implements DaemonCgroup {
 
   stats(): CgroupStats {
     return readStats(this.#backends.kernel, this.leaves);
+  }
+
+  cpuUsec(): number {
+    return readCpu(this.#backends.kernel, this.leaves);
   }
 
   pids(): number[] {

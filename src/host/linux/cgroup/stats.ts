@@ -45,7 +45,7 @@ export function leafWith(leaves: readonly Leaf[], controller: string): Leaf | un
 }
 
 /** v1 counts nanoseconds under cpuacct; a v2 tree counts in every cgroup, with or without its cpu controller. */
-function readCpu(kernel: CgroupKernel, leaves: readonly Leaf[]): number {
+export function readCpu(kernel: CgroupKernel, leaves: readonly Leaf[]): number {
   const accounting = leafWith(leaves, 'cpuacct');
   if (accounting !== undefined) {
     return Math.round(Number(kernel.read(join(accounting.path, 'cpuacct.usage')) ?? 0) / 1000);

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { objectName } from '../../util/paths.ts';
+import type { AppRequest } from '../host.ts';
+import { NETNS_DIRECTORY } from './network-name.ts';
+import { networkAddon } from './network-native.ts';
+import { watchNetwork } from './network-watch.ts';
+
+/** An app's network that daemons of this process use. */
+interface Held {
+  /** What was planned, as text. */
+  readonly plan: string;
+  readonly stopWatching: () => void;
+  holders: number;
+}
+
+const held = new Map<string, Held>();
+
+const keyOf = ({ paths, app }: AppRequest) => objectName(paths, app);
+
+/**
+ * The namespace of a network that another daemon of this process holds already: it is whole, since it is watched. To look at
+ * all of it again for each of an app's hundred daemons would take as long as their starts. @returns the caller's descriptor;
+ * undefined where it must be made, or looked at.
+ */
+export function heldNetns(request: AppRequest): number | undefined {
+  const { network } = request;
+  if (!('netns' in network) || held.get(keyOf(request))?.plan !== JSON.stringify(network)) return undefined;
+  return networkAddon().openNetns(join(NETNS_DIRECTORY, network.netns));
+}
+
+/** Watches an app's network as long as a daemon of this process uses it. @returns what to call when it no longer does. */
+export function holdNetwork(request: AppRequest): () => void {
+  const key = keyOf(request);
+  const plan = JSON.stringify(request.network);
+  const known = held.get(key);
+  const mine = known?.plan === plan ? known : { plan, stopWatching: watchNetwork(request), holders: 0 };
+  if (mine !== known) held.set(key, mine);
+  mine.holders++;
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    if (--mine.holders > 0) return;
+    mine.stopWatching();
+    if (held.get(key) === mine) held.delete(key);
+  };
+}
