@@ -17,7 +17,7 @@ packages_for() {
       stress-ng systemd less debootstrap debian-archive-keyring wget qemu-system-x86 seabios e2fsprogs iptables tcpdump \
       ruby nginx-light postgresql-client openssl patch libxml2-utils runit s6 ;;
     demo) echo iproute2 nftables curl util-linux bsdutils procps ;;
-    bench) echo iproute2 nftables bubblewrap crun runc util-linux iperf3 s6 runit ;;
+    bench) echo iproute2 nftables bubblewrap crun runc util-linux iperf3 s6 runit supervisor ;;
     *)
       echo "setup: unknown need \`$1\`; known are build, lint, test, demo and bench" >&2
       exit 2
@@ -90,3 +90,15 @@ if ! node scripts/deps-current.mjs; then
   echo 'setup: installing npm packages' >&2
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2
 fi
+
+# A rival that Debian does not have. Never among our own packages; without its scripts, it needs none.
+PM2=7.0.4
+case " $* " in
+  *' bench '*)
+    if [ "$(node -p "require('./.cache/rivals/node_modules/pm2/package.json').version" 2>/dev/null)" != "$PM2" ]; then
+      echo "setup: installing pm2 $PM2 into .cache/rivals" >&2
+      mkdir -p .cache/rivals
+      npm install --prefix .cache/rivals --ignore-scripts --no-save --no-audit --no-fund --loglevel=error "pm2@$PM2" </dev/null >&2
+    fi
+    ;;
+esac

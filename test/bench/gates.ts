@@ -6,6 +6,8 @@ import type { ManyApps } from './many-apps.ts';
 import type { ManyDaemons } from './many-daemons.ts';
 import type { NetworkFigures } from './network.ts';
 import { METACTL_RESTART, type RestartFigures } from './restarts.ts';
+import type { CrashFigures } from './supervision/crashes.ts';
+import { NODE, PLAIN, SANDBOXED, type SupervisionFigures } from './supervision/measure.ts';
 
 /** Everything that was measured; a part that was not asked for is undefined. */
 export interface Measured {
@@ -16,6 +18,8 @@ export interface Measured {
   readonly network?: NetworkFigures;
   readonly logs?: LogFigures;
   readonly restarts?: RestartFigures;
+  readonly supervision?: SupervisionFigures;
+  readonly crashes?: CrashFigures;
   readonly commands?: Readonly<Record<CommandName, Result>>;
 }
 
@@ -24,7 +28,7 @@ export interface Gate {
   readonly name: string;
   readonly value: number;
   readonly limit: number;
-  readonly unit: '×' | 'ms' | 'kB';
+  readonly unit: '×' | 'ms' | 'kB' | 'more';
   readonly passed: boolean;
 }
 
@@ -42,6 +46,8 @@ export function evaluate(measured: Measured): Gate[] {
     ...(['hot', 'idle'] as const).flatMap((mode) => launchGates(measured.launches ?? [], mode)),
     ...(measured.daemons === undefined ? [] : daemonGates(measured.daemons)),
     ...(measured.restarts === undefined ? [] : restartGates(measured.restarts)),
+    ...(measured.supervision === undefined ? [] : supervisionGates(measured.supervision)),
+    ...(measured.crashes === undefined ? [] : crashGates(measured.crashes)),
     ...(measured.apps === undefined ? [] : appGates(measured.apps)),
     ...(measured.firewalls === undefined ? [] : firewallGates(measured.firewalls)),
     ...(measured.network === undefined ? [] : networkGates(measured.network)),
@@ -82,6 +88,46 @@ function restartGates({ results }: RestartFigures): Gate[] {
     ...(others.length === 0
       ? []
       : [gate("restart of a stable daemon, p50, to the fastest rival's", own / Math.min(...others), 1, '×')]),
+  ];
+}
+
+/** What issue 4 promises: times within a live supervisor, the restart ahead of all. */
+function supervisionGates({ count, supervisors, status }: SupervisionFigures): Gate[] {
+  const own = supervisors.find(({ name }) => name === SANDBOXED);
+  const plain = supervisors.find(({ name }) => name === PLAIN);
+  const exit = (name: string) => status.find((one) => one.name === name)?.exit.p50 ?? Number.POSITIVE_INFINITY;
+  if (own?.requested === undefined || plain?.requested === undefined) return [];
+  const rivals = supervisors.filter(({ requested }) => requested === undefined);
+  return [
+    gate(`restart of one of ${count}, p50`, own.restart.p50 / 1000, 2, 'ms'),
+    ...(rivals.length === 0
+      ? []
+      : [
+          gate(
+            `restart of one of ${count}, p50, to the fastest rival's`,
+            own.restart.p50 / Math.min(...rivals.map(({ restart }) => restart.p50)),
+            1,
+            '×',
+          ),
+        ]),
+    gate(`start of ${count}, sandboxed`, own.requested.start.p50 / 1000, 150, 'ms'),
+    gate(`start of ${count}, enabled = no`, plain.requested.start.p50 / 1000, 250, 'ms'),
+    gate(`stop of ${count}, sandboxed`, own.requested.stop.p50 / 1000, 100, 'ms'),
+    gate(`supervisor with ${count}, RSS`, own.rss, 60_000, 'kB'),
+    gate('largest metactl-init, PSS', own.initPss ?? Number.POSITIVE_INFINITY, 32, 'kB'),
+    gate('metactl status of 25, to node -e 0', exit(SANDBOXED) / exit(NODE), 1.35, '×'),
+  ];
+}
+
+/** From the first fifth of the restarts to the last; whether the daemon is there just then makes a difference of a few. */
+function crashGates({ samples }: CrashFigures): Gate[] {
+  const [first, last] = [samples[0]!, samples.at(-1)!];
+  const during = `during ${last.cycle - first.cycle} restarts`;
+  return [
+    gate(`descriptors, ${during}`, last.descriptors - first.descriptors, 16, 'more'),
+    gate(`cgroups, ${during}`, last.cgroups - first.cgroups, 0, 'more'),
+    gate(`namespaces, ${during}`, last.namespaces - first.namespaces, 16, 'more'),
+    gate(`memory of the supervisor, ${during}`, last.memory - first.memory, 1500, 'kB'),
   ];
 }
 

@@ -28,14 +28,20 @@ export type Mode = 'hot' | 'idle';
  * Starts a command as a rival does: by child_process from this Node, the clock read from its stdout. `clock: false` is for
  * commands that don't run `first`: only their end counts, in both columns.
  */
-export function spawnLauncher(name: string, command: () => readonly string[], clock = true): Launcher {
+export function spawnLauncher(
+  name: string,
+  command: () => readonly string[],
+  clock = true,
+  environment: Readonly<Record<string, string>> = {},
+): Launcher {
   return {
     name,
     launch: () =>
       new Promise((resolve, reject) => {
         const [file, ...args] = command();
         const called = now();
-        const child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+        const env = { ...process.env, ...environment };
+        const child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
         let output = '';
         let errors = '';
         let exited = 0n;

@@ -1,6 +1,7 @@
 /**
- * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,restart,apps,firewalls,network,commands,logs]`. Root; a quiet machine.
+ * The bench: `npm run bench -- [--json] [--runs N] [--only launches,daemons,restart,supervision,crashes,apps,firewalls,network,commands,logs]`. Root; a quiet machine.
  * scripts/bench.sh gives it a scratch root and removes what is left, also when it is stopped.
+ * `crashes` only where it is named: 10,000 restarts with the default of 200 runs take some minutes.
  * Exit status 1 if a gate fails. `--json`: `{ node, kernel, cpus, runs, measured, missing, gates }`, times in µs.
  */
 import { cpus, release } from 'node:os';
@@ -17,9 +18,22 @@ import { measureNetwork } from './network.ts';
 import { measureRestarts } from './restarts.ts';
 import { findRivals, type Missing } from './rivals.ts';
 import { type BenchSite, makeSite } from './site.ts';
+import { measureCrashes } from './supervision/crashes.ts';
+import { measureSupervision } from './supervision/measure.ts';
 import { printTable } from './table.ts';
 
-const PARTS = ['launches', 'daemons', 'restart', 'apps', 'firewalls', 'network', 'commands', 'logs'] as const;
+const PARTS = [
+  'launches',
+  'daemons',
+  'restart',
+  'supervision',
+  'crashes',
+  'apps',
+  'firewalls',
+  'network',
+  'commands',
+  'logs',
+] as const;
 
 function options(): { json: boolean; runs: number; parts: readonly string[]; scratch: string } {
   const { values } = parseArgs({
@@ -27,7 +41,7 @@ function options(): { json: boolean; runs: number; parts: readonly string[]; scr
       json: { type: 'boolean', default: false },
       runs: { type: 'string', default: '200' },
       scratch: { type: 'string', default: '' },
-      only: { type: 'string', default: PARTS.join(',') },
+      only: { type: 'string', default: PARTS.filter((part) => part !== 'crashes').join(',') },
     },
   });
   const parts = values.only.split(',');
@@ -35,7 +49,7 @@ function options(): { json: boolean; runs: number; parts: readonly string[]; scr
   const runs = Number(values.runs);
   if (unknown !== undefined || !Number.isInteger(runs) || runs < 1 || values.scratch === '') {
     console.error(
-      'usage: bench --scratch DIR [--json] [--runs N] [--only launches,daemons,restart,apps,firewalls,network,commands,logs]',
+      'usage: bench --scratch DIR [--json] [--runs N] [--only launches,daemons,restart,supervision,crashes,apps,firewalls,network,commands,logs]',
     );
     process.exit(2);
   }
@@ -97,6 +111,14 @@ async function bench(): Promise<void> {
     if (parts.includes('restart')) {
       progress('restarts');
       measured = { ...measured, restarts: await measureRestarts(site, Math.max(100, Math.ceil(runs / 2))) };
+    }
+    if (parts.includes('supervision')) {
+      progress('supervisors of 100 daemons');
+      measured = { ...measured, supervision: await measureSupervision(site, 100, runs) };
+    }
+    if (parts.includes('crashes')) {
+      progress('10,000 restarts');
+      measured = { ...measured, crashes: await measureCrashes(site, runs * 50) };
     }
     if (parts.includes('apps')) {
       progress('300 apps');

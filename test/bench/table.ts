@@ -1,20 +1,10 @@
+import { align, us } from './align.ts';
 import { type Gate, type Measured, RIVAL } from './gates.ts';
 import type { Result } from './launcher.ts';
 import type { Missing } from './rivals.ts';
 import type { Summary } from './statistics.ts';
-
-/** Pure: rows of cells as aligned text, the first column to the left, the others to the right. */
-export function align(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
-  return [line(rows[0]!), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.slice(1).map(line)].join('\n');
-}
-
-/** Microseconds with a thousands separator. */
-function us(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
-}
+import { crashTable } from './supervision/crashes.ts';
+import { supervisionTable } from './supervision/table.ts';
 
 function ratio(value: Summary, of: Summary | undefined): string {
   return of === undefined ? '' : `${(value.p50 / of.p50).toFixed(2)} (${(value.p95 / of.p95).toFixed(2)})`;
@@ -40,7 +30,7 @@ const HEAD = ['', 'mode', 'n', 'first p50', 'p95', 'exit p50', 'p95', '× bwrap 
 /** The whole report as text. Times in µs. Pure. */
 export function printTable(measured: Measured, missing: readonly Missing[], gates: readonly Gate[]): string {
   const parts: string[] = [];
-  const { launches, daemons, restarts, apps, firewalls, network, commands, logs } = measured;
+  const { launches, daemons, restarts, supervision, crashes, apps, firewalls, network, commands, logs } = measured;
   if (launches !== undefined) {
     parts.push('Launches: call to first instruction, and to the end of all of it, µs');
     parts.push(align([HEAD, ...launches.map((result) => launchRow(result, launches))]));
@@ -70,6 +60,8 @@ export function printTable(measured: Measured, missing: readonly Missing[], gate
     parts.push(align([['', 'n', 'p50', 'p95'], ...restarts.results.map(row)]));
     for (const { name, reason } of restarts.missing) parts.push(`${name}: does not run here (${reason})`);
   }
+  if (supervision !== undefined) parts.push(...supervisionTable(supervision));
+  if (crashes !== undefined) parts.push(...crashTable(crashes));
   if (apps !== undefined) {
     const { coldFirst, warmFirst, coldLast, warmLast } = apps;
     parts.push(`\nThe first app of a node and number ${apps.count}, beside ${apps.count - 1} that run, µs`);
@@ -128,8 +120,8 @@ export function printTable(measured: Measured, missing: readonly Missing[], gate
       ['', 'measured', 'limit', ''],
       ...gates.map(({ name, value, limit, unit, passed }) => [
         name,
-        `${value.toFixed(unit === 'kB' ? 0 : 2)} ${unit}`,
-        `${limit.toFixed(unit === 'kB' ? 0 : 2)} ${unit}`,
+        `${value.toFixed(unit === 'kB' || unit === 'more' ? 0 : 2)} ${unit}`,
+        `${limit.toFixed(unit === 'kB' || unit === 'more' ? 0 : 2)} ${unit}`,
         passed ? 'PASS' : 'FAIL',
       ]),
     ]),
