@@ -1,12 +1,16 @@
 import type { Command } from 'commander';
 import { listApps } from '../config/load.ts';
-import { KINDS, type Kind, managerOf, requireManager } from '../service/index.ts';
+import { KINDS, managerOf, nodeManagerHere, requireManager } from '../service/index.ts';
 import { planInstall } from '../service/install.ts';
+import type { ServiceManager } from '../service/manager.ts';
+import type { ServiceModel } from '../service/model.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
 import { appsOf, contextOf } from './lifecycle.ts';
-import { configuredManager, modelOf, printOrDo, requireRoot } from './service.ts';
+import { configuredManager, modelOf, ownProgram, printOrDo, requireRoot } from './service.ts';
 
 interface InstallOptions {
+  readonly node?: boolean;
   readonly dryRun?: boolean;
   readonly force?: boolean;
   readonly enable: boolean;
@@ -19,7 +23,8 @@ export function register(program: Command): void {
   program
     .command('install')
     .description('Write the units of an app for the service manager of this server, and have them started at boot.')
-    .argument('<app>', 'the app, or `all`')
+    .argument('[app]', 'the app, or `all`')
+    .option('--node', 'not an app, but the supervisor of this node, with all apps that have no units')
     .option('--dry-run', 'only show the differences and the commands')
     .option('--force', 'overwrite and remove what was changed by hand')
     .option('--no-enable', 'new units are not started at boot')
@@ -29,29 +34,58 @@ export function register(program: Command): void {
       'after',
       '\nDo it again whenever daemons, timeouts or dependencies have changed; what else changes needs only `metactl restart`.' +
         '\nNothing is started: `metactl start APP` does that, or the next boot.' +
+        '\nInstead of units for each app, `metactl install --node` has one for the supervisor of this node (systemd, OpenRC, or' +
+        '\nan init script), which starts all apps without units; its --export is one of systemd, sysv, openrc.' +
         '\nExit status: 0 done, 1 a unit was changed by hand, or no service manager runs here, 4 no such app, 77 needs root, 78 configuration.',
     )
-    .action(async (app: string, options: InstallOptions, command: Command) => {
+    .action(async (app: string | undefined, options: InstallOptions, command: Command) => {
       const context = contextOf(command);
-      const { paths } = context;
-      const models = appsOf(app, undefined, () => listApps(paths)).map((one) => modelOf(paths, one));
-      const exported = exportOf(options);
-      const manager =
-        exported === undefined ? await requireManager(configuredManager(paths)) : managerOf(exported.kind);
-      if (exported === undefined && options.dryRun !== true) requireRoot(`write to ${manager.directory}`);
-      const to = exported === undefined ? {} : { to: exported.to };
-      await printOrDo(context, planInstall(manager, models, { ...to, enable: options.enable }), options);
+      requireOne(app, options.node === true);
+      const { manager, models, to } = await (app === undefined ? nodePart : appPart)(context.paths, app ?? '', options);
+      if (to === undefined && options.dryRun !== true) requireRoot(`write to ${manager.directory}`);
+      const where = to === undefined ? {} : { to };
+      await printOrDo(context, planInstall(manager, models, { ...where, enable: options.enable }), options);
     });
 }
 
+interface Part {
+  readonly manager: ServiceManager;
+  readonly models: readonly ServiceModel[];
+  readonly to: string | undefined;
+}
+
+async function appPart(paths: Paths, app: string, options: InstallOptions): Promise<Part> {
+  const models = appsOf(app, undefined, () => listApps(paths)).map((one) => modelOf(paths, one));
+  const exported = exportOf(options, KINDS);
+  if (exported === undefined) return { manager: await requireManager(configuredManager(paths)), models, to: undefined };
+  return { manager: managerOf(exported.kind), models, to: exported.to };
+}
+
+async function nodePart(paths: Paths, _app: string, options: InstallOptions): Promise<Part> {
+  const { NODE_KINDS, nodeManager, nodeModel } = await import('../service/node.ts');
+  const models = [nodeModel(paths, ownProgram())];
+  const exported = exportOf(options, NODE_KINDS);
+  if (exported !== undefined) return { manager: nodeManager(exported.kind), models, to: exported.to };
+  return { manager: await nodeManagerHere(configuredManager(paths)), models, to: undefined };
+}
+
 /** @throws MetactlError METACTL_USAGE (2) */
-function exportOf({ export: kind, to }: InstallOptions): { readonly kind: Kind; readonly to: string } | undefined {
+export function requireOne(app: string | undefined, node: boolean): void {
+  if ((app === undefined) === node) return;
+  throw usage(node ? '--node is about no app' : 'no app was named', 'name an app, `all`, or say --node');
+}
+
+/** @throws MetactlError METACTL_USAGE (2) */
+function exportOf<Kind extends string>(
+  { export: kind, to }: InstallOptions,
+  kinds: readonly Kind[],
+): { readonly kind: Kind; readonly to: string } | undefined {
   if (kind === undefined && to === undefined) return undefined;
   if (kind === undefined || to === undefined) {
     throw usage('--export and --to belong together', 'say --export KIND --to DIR');
   }
-  const known = KINDS.find((one) => one === kind);
-  if (known === undefined) throw usage(`--export: found \`${kind}\`, expected one of ${KINDS.join(', ')}`);
+  const known = kinds.find((one) => one === kind);
+  if (known === undefined) throw usage(`--export: found \`${kind}\`, expected one of ${kinds.join(', ')}`);
   return { kind: known, to };
 }
 

@@ -10,6 +10,7 @@ import { VERSION } from './version.ts';
 
 interface SuperviseOptions {
   readonly background?: boolean;
+  readonly boot?: boolean;
   readonly checkHandover?: boolean;
   readonly takeOver?: string;
 }
@@ -20,6 +21,7 @@ export function register(program: Command): void {
     .command('supervise')
     .description('Be the supervisor of this node. `metactl start` starts it in the background.')
     .option('--background', `tell on descriptor ${READY_FD} how the start went`)
+    .option('--boot', 'start all apps that no service manager has, then tell the one that started it')
     .option('--check-handover', `tell whether it could take over what descriptor ${DRAFT_FD} holds`)
     .option('--take-over <fd>', 'take the place of the supervisor that this process was')
     .action(async (options: SuperviseOptions, command: Command) => {
@@ -40,7 +42,7 @@ async function check(): Promise<void> {
   writeSync(1, `${JSON.stringify(answer)}\n`);
 }
 
-async function supervise({ background, takeOver }: SuperviseOptions, command: Command): Promise<void> {
+async function supervise({ background, boot, takeOver }: SuperviseOptions, command: Command): Promise<void> {
   const { paths } = contextOf(command);
   const tell = (answer: object) => {
     if (background === true) writeSync(READY_FD, `${JSON.stringify(answer)}\n`);
@@ -48,13 +50,18 @@ async function supervise({ background, takeOver }: SuperviseOptions, command: Co
   const log = (line: string) => writeLine(`${new Date().toISOString()} ${line}`);
   try {
     const host = await hostOfThisMachine();
+    const booting = boot === true ? await import('./boot.ts') : undefined;
+    const socket = booting?.managersSocket();
     if (background === true) host.closeInherited([READY_FD]);
     process.umask(0o022);
     await serve({
       ...{ paths, host, version: VERSION, log },
       successor: { node: process.execPath, options: process.execArgv, program: process.argv[1]! },
       ...(takeOver === undefined ? {} : { takeOver: Number(takeOver) }),
-      onListening: () => tell({}),
+      onListening: () => {
+        tell({});
+        void booting?.startAtBoot(paths, host, socket, log);
+      },
     });
   } catch (error) {
     tell({ error: errorRecord(error) });

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { requireAppName } from '../config/names.ts';
-import { requireManager } from '../service/index.ts';
+import { nodeManagerHere, requireManager } from '../service/index.ts';
 import { planUninstall } from '../service/install.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
+import { requireOne } from './install.ts';
 import { configuredManager, printOrDo, requireRoot } from './service.ts';
 
 /** `metactl uninstall APP`: takes an app away from the service manager. */
@@ -11,7 +12,8 @@ export function register(program: Command): void {
   program
     .command('uninstall')
     .description('Stop an app and remove its units. Its configuration, state and logs stay.')
-    .argument('<app>', 'the app')
+    .argument('[app]', 'the app')
+    .option('--node', 'not an app, but the supervisor of this node')
     .option('--dry-run', 'only show what would be removed')
     .option('--force', 'remove also what was changed by hand')
     .addHelpText(
@@ -19,15 +21,24 @@ export function register(program: Command): void {
       '\nWhat `systemctl edit` made (drop-ins) stays too. `metactl purge` removes all the rest.' +
         '\nExit status: 0 done, 1 a unit was changed by hand, 3 it is not installed, 77 needs root.',
     )
-    .action(async (app: string, options: { dryRun?: boolean; force?: boolean }, command: Command) => {
+    .action(async (app: string | undefined, options: UninstallOptions, command: Command) => {
       const context = contextOf(command);
-      requireAppName(app);
-      const manager = await requireManager(configuredManager(context.paths));
+      const { paths } = context;
+      requireOne(app, options.node === true);
+      if (app !== undefined) requireAppName(app);
+      const configured = configuredManager(paths);
+      const manager = await (app === undefined ? nodeManagerHere(configured) : requireManager(configured));
       if (options.dryRun !== true) requireRoot(`write to ${manager.directory}`);
-      const plan = planUninstall(manager, app, context.paths.nodeId);
-      if (plan.changes.length === 0) throw notInstalled(app, manager.directory);
+      const plan = planUninstall(manager, app ?? '', paths.nodeId);
+      if (plan.changes.length === 0) throw notInstalled(app ?? '--node', manager.directory);
       await printOrDo(context, plan, options);
     });
+}
+
+interface UninstallOptions {
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+  readonly node?: boolean;
 }
 
 /** Pure. */

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { type Detected, detectManager, managerFacts } from './detect.ts';
 import type { Control, ServiceManager } from './manager.ts';
+import { nodeManager } from './node.ts';
 import { openrc } from './openrc.ts';
 import { runit, s6 } from './runit.ts';
 import { smf } from './smf.ts';
@@ -51,4 +53,22 @@ export async function requireManager(configured: string): Promise<ServiceManager
 function fromDetected({ manager, version }: Detected): ServiceManager | undefined {
   if (manager === 'none') return undefined;
   return manager === 'upstart' && version !== undefined ? upstart(version) : MANAGERS[manager];
+}
+
+/**
+ * What starts the supervisor of this node at boot: the service manager, else init scripts.
+ * @throws MetactlError METACTL_NO_SERVICE_MANAGER (1) where there is neither.
+ */
+export async function nodeManagerHere(configured: string): Promise<ServiceManager> {
+  const { manager } = detectManager(await managerFacts(configured));
+  if (manager === 'systemd' || manager === 'openrc') return nodeManager(manager);
+  if (manager === 'none' && existsSync('/etc/init.d')) {
+    return nodeManager('sysv', existsSync('/usr/sbin/update-rc.d') ? 'update-rc.d' : 'chkconfig');
+  }
+  throw new MetactlError(`metactl has no script for ${manager} that starts the supervisor of a node`, {
+    code: 'METACTL_NO_SERVICE_MANAGER',
+    step: 'find the service manager',
+    hint: 'run `metactl start all --no-wait` at boot and `metactl stop all` before the end, or install each app',
+    exitStatus: EXIT.error,
+  });
 }

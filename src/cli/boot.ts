@@ -1,0 +1,43 @@
+import { fstatSync } from 'node:fs';
+import { listApps } from '../config/app-names.ts';
+import type { Host } from '../host/host.ts';
+import { ask } from '../supervisor/control/client.ts';
+import { controlSocket } from '../supervisor/control/sockets.ts';
+import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
+import { sayOnce } from '../supervisor/service/say.ts';
+import type { Paths } from '../util/paths.ts';
+import { driver } from './units.ts';
+
+/** What the service manager that started this supervisor waits for. Call it before anything is started. */
+export function managersSocket(): string | undefined {
+  const outputs = [1, 2].map((descriptor) => fstatSync(descriptor, { bigint: true }));
+  return takeServiceEnvironment(process.env, process.pid, outputs).notifySocket;
+}
+
+/**
+ * Has the supervisor that this process is start all apps that no service manager has, and tells whoever waits that it did.
+ * What can't be started is told, and keeps no other from it.
+ */
+export async function startAtBoot(
+  paths: Paths,
+  host: Pick<Host, 'logs'>,
+  socket: string | undefined,
+  log: (line: string) => void,
+): Promise<void> {
+  const startOne = async (app: string) => {
+    try {
+      if ((await driver(paths, app)) !== undefined) return;
+      await ask(controlSocket(paths), 'start', { app, wait: false });
+    } catch (error) {
+      log(`${app} could not be started: ${(error as Error).message}`);
+    }
+  };
+  try {
+    await Promise.all(listApps(paths).map(startOne));
+  } catch (error) {
+    log(`no app could be started: ${(error as Error).message}`);
+  }
+  if (socket === undefined) return;
+  const failure = await sayOnce(host.logs, socket, 'READY=1\n');
+  if (failure !== undefined) log(`warning: can't tell the service manager by ${socket}: ${failure}`);
+}

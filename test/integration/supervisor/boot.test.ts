@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { nodeManager, nodeModel } from '../../../src/service/node.ts';
+import { pathsFor } from '../../../src/util/paths.ts';
+import { leakCheck } from '../../helpers/leak-check.ts';
+import { BIN, startMetactl } from '../../helpers/run-metactl.ts';
+import { startServiceManager } from '../../helpers/service-manager.ts';
+import { makeSite, type Site } from './site.ts';
+
+leakCheck();
+
+let site: Site;
+beforeEach(() => {
+  site = makeSite();
+});
+afterEach(() => site.remove());
+
+const SLEEP = 'command = /bin/sleep 98763';
+
+it('a service manager’s supervisor starts all apps, tells that, and stops them', async () => {
+  site.app('shop', { web: SLEEP });
+  site.app('mail', { in: SLEEP });
+  site.app('broken', { web: 'command = /no/such' });
+  const socket = join(site.root, 'notify');
+  const manager = await startServiceManager(socket);
+  const running = startMetactl(['supervise', '--boot'], { root: site.root, env: { NOTIFY_SOCKET: socket } });
+  try {
+    await manager.until(/^READY=1$/);
+    await expect
+      .poll(async () => (await site.status()).map(({ app, state }) => `${app} ${state}`), { timeout: 10_000 })
+      .toEqual(expect.arrayContaining(['mail running', 'shop running']));
+    expect((await site.status('shop'))[0]?.supervisor).toEqual({ pid: running.child.pid, kind: 'standalone' });
+  } finally {
+    const { status } = await running.stop();
+    manager.close();
+    expect(status).toBe(0);
+  }
+  expect(running.output.stderr).toMatch(/broken/);
+  expect((await site.metactl(['status', 'shop'])).status).toBe(3);
+});
+
+it('the init script starts and stops them', async () => {
+  site.app('shop', { web: SLEEP });
+  const manager = nodeManager('sysv');
+  const [file] = manager.files(nodeModel(pathsFor(site.root), [process.execPath, BIN]));
+  const script = (verb: string) =>
+    spawnSync('/bin/sh', ['-c', file!.text, 'metactl', verb], { encoding: 'utf8', timeout: 60_000 });
+  expect(script('start')).toMatchObject({ stdout: 'shop/web is being started\n', stderr: '', status: 0 });
+  await expect.poll(async () => (await site.status('shop'))[0]?.state, { timeout: 10_000 }).toBe('running');
+  expect(script('status').stdout).toContain('shop/web');
+  expect(script('stop')).toMatchObject({ status: 0 });
+  expect((await site.metactl(['status', 'shop'])).status).toBe(3);
+  // Nothing to be stopped is a success.
+  expect(script('stop').status).toBe(0);
+  expect(script('nonsense')).toMatchObject({
+    stderr: 'usage: metactl start|stop|restart|force-reload|status\n',
+    status: 2,
+  });
+});
