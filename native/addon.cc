@@ -24,6 +24,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_log(env, exports);
   register_probe(env, exports);
   register_process(env, exports);
+  register_name(env, exports);
   register_net(env, exports);
   register_notify(env, exports);
   register_spawn(env, exports);

@@ -47,6 +47,7 @@ void register_file(Napi::Env env, Napi::Object exports);
 void register_log(Napi::Env env, Napi::Object exports);
 void register_probe(Napi::Env env, Napi::Object exports);
 void register_process(Napi::Env env, Napi::Object exports);
+void register_name(Napi::Env env, Napi::Object exports);
 void register_net(Napi::Env env, Napi::Object exports);
 void register_notify(Napi::Env env, Napi::Object exports);
 void register_spawn(Napi::Env env, Napi::Object exports);

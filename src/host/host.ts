@@ -80,6 +80,11 @@ export interface Host extends Addresses {
   firewall(paths: Paths, app: string): Promise<FirewallState | undefined>;
   /** The rules that a start would make, in the words of the system's own firewall. Pure. */
   firewallRules(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<string>;
+  /**
+   * All addresses of a host name, v4 and v6, as the host's own programs find them; may take as long as a dead resolver makes
+   * it. It does not keep the process running. @throws Error with `code`: ENOTFOUND, or another name of getaddrinfo's.
+   */
+  lookUp(name: string): Promise<readonly string[]>;
   /** User of the process at the other end of a connected unix socket, as the kernel noted it when it connected. */
   peerUid(fd: number): number;
   /**

@@ -5,7 +5,7 @@ import type { AppHandle } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT } from '../util/error.ts';
 import { appRequest } from './app-request.ts';
-import { openRunControl, type RunControl } from './control/run-control.ts';
+import { openRunControl, type RunControl, type RunControlOptions } from './control/run-control.ts';
 import { eventText } from './event-text.ts';
 import { FirewallWatch } from './firewall-watch.ts';
 import { hangUpSignal } from './hang-up.ts';
@@ -79,7 +79,7 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
     if (asked !== undefined) return 128 + asked;
     firewall = watchFirewall(prepared, handles, io);
     group = makeGroup(prepared, handles, io, (daemon) => logs?.of(daemon)?.startOutput() ?? copies.startOutput(daemon));
-    control = openControl(prepared, group, handles, io);
+    control = openControl(prepared, group, { handles, firewall }, io);
     io.watcher?.begin([...group.daemons.values()], () => group?.stop());
     const status = await runToEnd(group, orderly(io, copies), () => asked !== undefined);
     await copies.done();
@@ -125,11 +125,11 @@ function makeGroup(
 function openControl(
   prepared: Prepared,
   group: DaemonGroup,
-  handles: readonly AppHandle[],
+  { handles, firewall }: Pick<RunControlOptions, 'handles' | 'firewall'>,
   { log }: ForegroundIo,
 ): Promise<RunControl> {
   return openRunControl({
-    ...{ prepared, handles, log },
+    ...{ prepared, handles, firewall, log },
     daemons: [...group.daemons.values()],
     stop: (daemon) => group.stop([daemon]),
     restart: (daemon) => group.restart([daemon]),
@@ -198,12 +198,12 @@ function exitStatus(statuses: readonly (number | undefined)[], stuck: boolean): 
 
 /** One watch for all daemons: they share the firewall. */
 function watchFirewall(
-  { plans }: Prepared,
+  { config: { app }, plans }: Prepared,
   [handle]: readonly AppHandle[],
   { log }: ForegroundIo,
 ): FirewallWatch | undefined {
   const plan = plans[0]?.firewall;
-  return plan === undefined || handle === undefined ? undefined : new FirewallWatch(handle, plan, log);
+  return plan === undefined || handle === undefined ? undefined : new FirewallWatch({ app, handle, plan, log });
 }
 
 /** What can't be taken away must not hide how the daemons ended, nor why they didn't start. */

@@ -73,7 +73,7 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
     wantIds: usesUserNamespace(loaded),
   };
   const resolves = options.names ?? options.start;
-  const names = resolves && sandboxed ? await resolveNames(firewallNames(loaded)) : UNRESOLVED;
+  const names = resolves && sandboxed ? await resolveNames(app, firewallNames(loaded)) : UNRESOLVED;
   const others = sandboxed ? otherApps(paths, app) : { directories: [], warnings: [] };
   const remembered = rememberedFacts(facts);
   const planWith = (lease: Lease) => {

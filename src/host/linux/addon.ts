@@ -82,6 +82,11 @@ export interface Addon {
   ): void;
   /** A datagram socket that is connected to the one at `path`, or with the abstract name `@…`. */
   connectDatagram(path: string): number;
+  /**
+   * getaddrinfo(3) in a thread of its own, which neither keeps the process running nor one of libuv's threads. `error` is 0
+   * or an EAI_ number, `errno` what EAI_SYSTEM stands for. Addresses have no zone.
+   */
+  lookUp(name: string, callback: (error: number, errno: number, addresses: readonly string[]) => void): void;
   /** LogSocket's `send`, in a thread; the callback gets bytes and an errno or 0. */
   sendLines(fd: number, envelope: Envelope, lines: Uint8Array, callback: (done: number, errno: number) => void): void;
 }

@@ -10,6 +10,7 @@ import { handover } from './handover.ts';
 import { closeInherited } from './inherited.ts';
 import { lease } from './leases.ts';
 import { logs } from './logs.ts';
+import { lookUp } from './look-up.ts';
 import { releaseMemory } from './memory.ts';
 import { expectLaunch } from './native-files.ts';
 import { needOf } from './network.ts';
@@ -74,6 +75,7 @@ export const linux: Host = {
     const { firewallTableName, firewallText } = await import('./app-firewall-table.ts');
     return firewallText(firewallTableName(paths), app, link, plan);
   },
+  lookUp,
   peerUid: (fd) => addon().peerCredentials(fd).uid,
   preload: async () => (await import('./preload.ts')).preload(),
   releaseMemory,

@@ -38,7 +38,7 @@ export function isAlive(unit: Unit | undefined): boolean {
 }
 
 /** One watch for all daemons of an app: they share the firewall. It works through whichever is held. */
-export function watchFirewall(app: AppState, plan: SandboxPlan['firewall'], warn: (line: string) => void): void {
+export function watchFirewall(app: AppState, plan: SandboxPlan['firewall'], log: (line: string) => void): void {
   void app.firewall?.close();
   app.firewall = undefined;
   if (plan === undefined) return;
@@ -47,7 +47,7 @@ export function watchFirewall(app: AppState, plan: SandboxPlan['firewall'], warn
     renewFirewall: async (to: typeof plan) => (await held()?.renewFirewall(to)) ?? true,
     keepFirewall: async () => (await held()?.keepFirewall()) ?? true,
   };
-  app.firewall = new FirewallWatch(handle, plan, warn);
+  app.firewall = new FirewallWatch({ app: app.name, handle, plan, log });
 }
 
 const SUPERVISOR = { pid: process.pid, kind: 'standalone' } as const;

@@ -84,7 +84,8 @@ export function handOverApps(apps: Apps, events: EventHub, partial: boolean): Ha
 export interface TakeOver {
   readonly paths: Paths;
   readonly unit: UnitOptions;
-  readonly warn: (of: Pick<Unit, 'app' | 'name'>, text: string) => void;
+  /** A line that begins with `warning: ` is one. */
+  readonly say: (of: Pick<Unit, 'app' | 'name'>, line: string) => void;
 }
 
 /** See Supervisor.takeOver. All is taken over before anything of it goes on. */
@@ -113,13 +114,13 @@ export async function takeOverApps(apps: Apps, handed: HandedSupervisor, options
 }
 
 /** What looks on while something of an app runs, and compares with what it was started from. */
-function watch(app: AppState, { signature }: HandedAppState, { paths, warn }: TakeOver): void {
+function watch(app: AppState, { signature }: HandedAppState, { paths, say }: TakeOver): void {
   const last = [...app.units.values()].at(-1);
   if (last === undefined) return;
   const { address, directory, plan } = last.spec;
   app.changes = new ConfigChanges(paths, { app: app.name, directory }, { sandbox: true, address }, signature);
   if ([...app.units.values()].some(({ handle }) => handle.isOpen)) {
-    watchFirewall(app, plan.firewall, (line) => warn({ app: app.name, name: last.name }, line));
+    watchFirewall(app, plan.firewall, (line) => say({ app: app.name, name: last.name }, line));
   }
 }
 

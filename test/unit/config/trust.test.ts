@@ -229,6 +229,14 @@ describe('.metactl may only ask for less', () => {
     ]);
   });
 
+  it('names may not be resolved more often', () => {
+    const often = (value: string) => `[firewall.out]\nresolve-interval = ${value}\n`;
+    const told = less('resolve-interval', '1s', '60s', 'the built-in default', false);
+    expect(inspect({ application: often('1s') }).lines).toEqual([told]);
+    expect(inspect({ application: often('1m') }).lines).toEqual([]);
+    expect(inspect({ application: often('5s'), node: often('5s') }).lines).toEqual([]);
+  });
+
   it('a limit that nobody sets is not bounded', () =>
     expect(inspect({ application: application('memory-max', '100g') }).lines).toEqual([]));
 

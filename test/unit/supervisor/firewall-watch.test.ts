@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FirewallPlan } from '../../../src/sandbox/plan.ts';
 import { changes, FirewallWatch } from '../../../src/supervisor/firewall-watch.ts';
-import type { Lookup } from '../../../src/supervisor/resolve-names.ts';
+import { type Lookup, NameLookups } from '../../../src/supervisor/name-lookups.ts';
 
 function plan(networks: readonly string[], problem?: string): FirewallPlan {
   const told = problem === undefined ? {} : { problem };
@@ -29,6 +29,11 @@ class FakeApp {
   }
 }
 
+function watchOf(handle: FakeApp, of: FirewallPlan, lines: string[], lookup: Lookup): FirewallWatch {
+  const log = (line: string) => lines.push(line);
+  return new FirewallWatch({ app: 'shop', handle, plan: of, log, lookups: new NameLookups(lookup) });
+}
+
 describe('what is told about a resolution', () => {
   const unresolved =
     'warning: [firewall.out.accept] db: db.test does not resolve (ENOTFOUND); it allows nothing until it does';
@@ -50,6 +55,13 @@ describe('what is told about a resolution', () => {
   });
 });
 
+it('long lists of addresses are cut', () => {
+  const many = Array.from({ length: 1500 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+  expect(changes(plan([]), plan(many))).toEqual([
+    `[firewall.out.accept] db: db.test is now ${many.slice(0, 8).join(' ')} and 1492 more`,
+  ]);
+});
+
 describe('a watched firewall', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
@@ -58,12 +70,12 @@ describe('a watched firewall', () => {
     const app = new FakeApp();
     const lines: string[] = [];
     let address = '10.0.0.1';
-    const lookup: Lookup = async () => [{ address }];
-    const watch = new FirewallWatch(app, plan(['10.0.0.1']), (line) => lines.push(line), lookup);
+    const lookup: Lookup = async () => [address];
+    const watch = watchOf(app, plan(['10.0.0.1']), lines, lookup);
     await vi.advanceTimersByTimeAsync(60_000);
     expect([app.renewed, lines]).toEqual([[['10.0.0.1']], []]);
     address = '10.0.0.2';
-    watch.renew();
+    await watch.renew();
     await vi.advanceTimersByTimeAsync(0);
     expect(app.renewed).toEqual([['10.0.0.1'], ['10.0.0.2']]);
     await vi.advanceTimersByTimeAsync(60_000);
@@ -73,15 +85,38 @@ describe('a watched firewall', () => {
     expect(app.renewed).toHaveLength(3);
   });
 
+  it('asks once more, not more often, however often it is told to while it asks', async () => {
+    const app = new FakeApp();
+    let asked = 0;
+    const lookup: Lookup = async () => {
+      asked++;
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      return ['10.0.0.1'];
+    };
+    const watch = watchOf(app, { ...plan([]), resolveInterval: 100 }, [], lookup);
+    const all = Promise.all(Array.from({ length: 5 }, () => watch.renew()));
+    await vi.advanceTimersByTimeAsync(2_000);
+    await all;
+    expect([asked, app.renewed.length]).toEqual([2, 2]);
+    await watch.close();
+  });
+
+  it('looks after its rules also while resolvers hang, and its end does not wait for them', async () => {
+    const app = new FakeApp();
+    const lines: string[] = [];
+    const watch = watchOf(app, { ...plan(['10.0.0.1']), resolveInterval: 4_000 }, lines, () => new Promise(() => {}));
+    app.whole = false;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(lines).toEqual(['warning: the firewall rules of the app had been removed; they are back']);
+    await watch.close();
+    expect(app.renewed).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('tells where its rules had gone, and goes on after a failure', async () => {
     const app = new FakeApp();
     const lines: string[] = [];
-    const watch = new FirewallWatch(
-      app,
-      plan([]),
-      (line) => lines.push(line),
-      async () => [],
-    );
+    const watch = watchOf(app, plan([]), lines, async () => []);
     app.whole = false;
     await vi.advanceTimersByTimeAsync(5_000);
     expect(lines).toEqual(['warning: the firewall rules of the app had been removed; they are back']);
