@@ -9,11 +9,11 @@ export function register(program: Command): void {
   lifecycleVerb(
     program,
     'reload',
-    'Have the daemons of an app read their own files anew: sends each its reload-signal.',
+    'Have the daemons of an app read their own files anew: sends each its reload-signal, and resolves the names of the firewall again.',
   )
     .addHelpText(
       'after',
-      "\nmetactl's own configuration takes effect by `metactl restart`." +
+      "\nA daemon without reload-signal is told nothing: SIGHUP would end it. metactl's own configuration takes effect by `metactl restart`." +
         '\nExit status: 0 it was told, 3 it is not running, 4 no such app.',
     )
     .action(async (app: string, daemon: string | undefined, _options: object, command: Command) => {

@@ -71,7 +71,7 @@ const namesDoNotResolve: Question = ({ app, firewall, now }) => {
         const effect = networks.length === 0 ? 'nothing is allowed for it' : `it keeps ${networks.join(' ')}`;
         return `${label}: ${name}: ${problem}, ${ago(now - firewall!.resolvedAt)}; ${effect}`;
       }),
-      todo: `look at \`getent ahosts ${failed[0]!.name}\` on this server; SIGHUP to the supervisor resolves again at once`,
+      todo: `look at \`getent ahosts ${failed[0]!.name}\` on this server; \`metactl reload ${app}\` resolves again at once`,
     },
   ];
 };

@@ -74,10 +74,9 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
   {
     key: 'reload-signal',
     type: 'text',
-    default: 'SIGHUP',
     read: readSignal,
     expected: 'a signal such as SIGHUP',
-    doc: 'Signal that makes the daemon read its configuration anew. Where it is set, the daemon gets it when the supervisor gets SIGHUP.',
+    doc: 'Signal that makes the daemon read its configuration anew, such as SIGHUP. The daemon gets it by `metactl reload`, and when the supervisor gets SIGHUP; where it is not set, no signal is sent, since SIGHUP ends a daemon that does not expect it.',
   },
   {
     key: 'watchdog-sec',

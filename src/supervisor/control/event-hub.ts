@@ -8,9 +8,9 @@ export interface EventRecord {
   readonly time: string;
   readonly app: string;
   readonly daemon: string;
-  /** `starting`, `ready`, `ended` … as DaemonEvent, or `warning`. */
+  /** `starting`, `ready`, `ended` … as DaemonEvent, or `warning`, or `note`: what changed in the order of things. */
   readonly event: string;
-  /** What it led to; null for warnings. */
+  /** What it led to; null for warnings and notes. */
   readonly state: string | null;
   readonly [detail: string]: unknown;
 }
@@ -38,6 +38,10 @@ export class EventHub {
 
   warn(app: string, daemon: string, text: string): EventRecord {
     return this.#add({ app, daemon, event: 'warning', state: null, text });
+  }
+
+  note(app: string, daemon: string, text: string): EventRecord {
+    return this.#add({ app, daemon, event: 'note', state: null, text });
   }
 
   /** Goes on behind what another process kept. */

@@ -1,6 +1,8 @@
 import { NO_SANDBOX_FILE } from '../../config/no-sandbox.ts';
 import type { AppHandle } from '../../host/host.ts';
+import type { FirewallWatch } from '../firewall-watch.ts';
 import type { Prepared } from '../prepare.ts';
+import { reloadText } from '../reload-text.ts';
 import type { Daemon } from '../state/types.ts';
 import { ConfigChanges } from './config-changes.ts';
 import { EventHub } from './event-hub.ts';
@@ -17,6 +19,7 @@ export interface RunControlOptions {
   /** In the order of the plans. */
   readonly daemons: readonly Daemon[];
   readonly handles: readonly Pick<AppHandle, 'usage' | 'cpuUsec'>[];
+  readonly firewall: Pick<FirewallWatch, 'renew' | 'hasNames'> | undefined;
   readonly stop: (daemon: string) => void;
   readonly restart: (daemon: string) => void;
   readonly log: (line: string) => void;
@@ -101,7 +104,12 @@ function handlersOf(options: RunControlOptions, unit: RunUnit, hub: EventHub): R
     hello: () => ({ pid: process.pid, kind: 'run', apps: [app] }),
     status: () => [recordOf(options.prepared, unit)],
     events: (request, conversation) => eventsHandler(hub)({ ...request, daemon: name }, conversation),
-    reload: () => told(daemon.reload() ? 'was told to reload' : 'has nothing running to reload'),
+    reload: async () => {
+      const reloaded = daemon.reload();
+      if (reloaded === 'not-running') return told('has nothing running to reload');
+      await options.firewall?.renew();
+      return told(reloadText(reloaded, options.firewall?.hasNames === true));
+    },
     stop: telling(async (wait, gone) => {
       options.stop(name);
       if (wait) await untilOver(daemon, gone);

@@ -26,7 +26,7 @@ export function handlersOf({ supervisor, about, end, replace }: HandlerOptions):
     start: telling(supervisor, (target) => supervisor.start(target)),
     stop: telling(supervisor, (target) => supervisor.stop(target)),
     restart: telling(supervisor, (target) => supervisor.restart(target)),
-    reload: (request) => outcomeOf(supervisor.reload(targetOf(request)), 'now'),
+    reload: (request) => supervisor.reload(targetOf(request)),
     wait: telling(supervisor, async (_target, request) => begunOf(request)),
     async shutdown(_request, { send }) {
       const stop = supervisor.events.listen(send);

@@ -9,10 +9,11 @@ import type { StatusRecord } from '../control/status-record.ts';
 import { Gate } from '../handover/gate.ts';
 import { Compressor } from '../logs/compress.ts';
 import { chooseDaemons, type Prepared, prepare } from '../prepare.ts';
+import { reloadText } from '../reload-text.ts';
 import { DaemonGroup } from '../state/group.ts';
 import { dependenciesOf, dependentsOf, requirementsOf } from '../state/order.ts';
 import { type AppState, isAlive, newAppState, recordsOf, watchFirewall } from './app-state.ts';
-import { type Begun, isEnding, notRunning, type Target, untilDone } from './outcome.ts';
+import { type Begun, isEnding, notRunning, type Outcome, type Target, untilDone } from './outcome.ts';
 import { type Apps, type HandedSupervisor, handOverApps, pauseApps, resumeApps, takeOverApps } from './take-over.ts';
 import { Unit, type UnitOptions } from './unit.ts';
 import { unitSpec } from './unit-spec.ts';
@@ -104,12 +105,20 @@ export class Supervisor {
     });
   }
 
-  /** Sends each daemon its reload signal. @throws MetactlError METACTL_NOT_RUNNING (3) */
-  reload(target: Target): Begun {
-    const units = this.#unitsOf(target).filter((unit) => unit.daemon.reload());
-    if (units.length === 0) throw notRunning(target);
-    const told = { now: 'was told to reload', done: 'was told to reload' };
-    return { app: target.app, until: 'up', daemons: units.map(({ name }) => ({ daemon: name, ...told })) };
+  /**
+   * Sends each daemon its reload signal, and resolves the names of the app's firewall again.
+   * @throws MetactlError METACTL_NOT_RUNNING (3)
+   */
+  async reload({ app, daemon }: Target): Promise<Outcome> {
+    const reloaded = this.#unitsOf({ app, daemon }).flatMap((unit) => {
+      const done = unit.daemon.reload();
+      return done === 'not-running' ? [] : [{ daemon: unit.name, done }];
+    });
+    if (reloaded.length === 0) throw notRunning({ app, daemon });
+    const firewall = this.#apps.get(app)?.firewall;
+    await firewall?.renew();
+    const resolved = firewall?.hasNames === true;
+    return { daemons: reloaded.map((one) => ({ app, daemon: one.daemon, done: reloadText(one.done, resolved) })) };
   }
 
   /** Waits for the end of what a verb has begun. @throws MetactlError why a daemon is not up; METACTL_GONE. */
@@ -149,7 +158,7 @@ export class Supervisor {
 
   /** Resolves the names of all firewalls again, at once. */
   renewFirewalls(): void {
-    for (const { firewall } of this.#apps.values()) firewall?.renew();
+    for (const { firewall } of this.#apps.values()) void firewall?.renew();
   }
 
   /** Ends everything at once: somebody is in a hurry. */
@@ -195,7 +204,7 @@ export class Supervisor {
     await takeOverApps(this.#apps, handed, {
       paths,
       unit: this.#unitOptions(),
-      warn: (of, text) => this.#warn(of, text),
+      say: (of, line) => this.#say(of, line),
     });
   }
 
@@ -265,7 +274,7 @@ export class Supervisor {
     for (const unit of units) app.units.set(unit.name, unit);
     app.changes = new ConfigChanges(paths, prepared.config, { sandbox: true, address: prepared.lease.address });
     watchFirewall(app, prepared.plans[0]?.firewall, (line) =>
-      this.#warn({ app: app.name, name: plans[0]!.daemon }, line),
+      this.#say({ app: app.name, name: plans[0]!.daemon }, line),
     );
     const pending = app.group?.close();
     app.dependencies = dependenciesOf(prepared.config, [...app.units.keys()]);
@@ -294,7 +303,15 @@ export class Supervisor {
     app.firewall = undefined;
   }
 
+  /** A line that begins with `warning: ` is one. */
+  #say(of: Pick<Unit, 'app' | 'name'>, line: string): void {
+    if (line.startsWith(WARNING)) this.#warn(of, line.slice(WARNING.length));
+    else this.events.note(of.app, of.name, line);
+  }
+
   #warn({ app, name }: Pick<Unit, 'app' | 'name'>, text: string): void {
-    this.events.warn(app, name, text.replace(/^warning: /, ''));
+    this.events.warn(app, name, text);
   }
 }
+
+const WARNING = 'warning: ';

@@ -30,7 +30,8 @@ export interface StopSettings {
 export interface DaemonSettings {
   readonly restart: RestartSettings;
   readonly stop: StopSettings;
-  readonly reloadSignal: number;
+  /** Undefined: it is not told to reload. */
+  readonly reloadSignal: number | undefined;
   /** There is a `ready` condition: it is `starting` until a report says `ready`. */
   readonly gated: boolean;
 }
@@ -74,7 +75,7 @@ export function daemonSettings(config: AppConfig, daemon: string, gated: boolean
   return {
     restart: restartSettings(config, daemon),
     stop: stopSettings(config, daemon),
-    reloadSignal: signalNumber(config.text(`daemon.${daemon}`, 'reload-signal')) ?? constants.signals.SIGHUP,
+    reloadSignal: signalNumber(config.text(`daemon.${daemon}`, 'reload-signal')),
     gated,
   };
 }

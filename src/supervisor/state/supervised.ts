@@ -7,7 +7,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { step } from './machine.ts';
 import { type Action, type Input, type Model, newModel, shiftModel, statusOf, type TimerName } from './model.ts';
 import type { DaemonSettings } from './settings.ts';
-import type { Daemon, DaemonListener, DaemonStatus, HandedReadiness, Readiness } from './types.ts';
+import type { Daemon, DaemonListener, DaemonStatus, HandedReadiness, Readiness, Reloaded } from './types.ts';
 
 export interface SupervisedOptions {
   readonly plan: SandboxPlan;
@@ -89,8 +89,11 @@ export class SupervisedDaemon implements Daemon {
     this.#input({ type: 'restart', waitFor: [] });
   }
 
-  reload(): boolean {
-    return this.signal(this.#options.settings.reloadSignal);
+  reload(): Reloaded {
+    const { reloadSignal } = this.#options.settings;
+    if (this.#sandbox === undefined) return 'not-running';
+    if (reloadSignal === undefined) return 'no-signal';
+    return this.signal(reloadSignal) ? 'told' : 'not-running';
   }
 
   signal(signal: number): boolean {

@@ -147,6 +147,9 @@ export interface Readiness {
   close(): void;
 }
 
+/** What became of a reload. */
+export type Reloaded = 'told' | 'no-signal' | 'not-running';
+
 /** One supervised daemon. No method waits; what they lead to is told by events. */
 export interface Daemon {
   readonly app: string;
@@ -160,8 +163,8 @@ export interface Daemon {
   kill(): void;
   /** `stop`, then `start`. */
   restart(): void;
-  /** Sends `reload-signal`. @returns false where it does not run. */
-  reload(): boolean;
+  /** Sends `reload-signal`, where that is set: SIGHUP would end a daemon that does not expect it. */
+  reload(): Reloaded;
   /** Hands a signal on to the daemon. @returns false where it does not run. */
   signal(signal: number): boolean;
   /** @returns a function that ends the listening. */

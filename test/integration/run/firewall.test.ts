@@ -32,6 +32,8 @@ function write(script: string, firewall: string, app = 'shop'): void {
   scratch.node(app, `[app]\ndirectory = ${directory}\n${daemon}${firewall}`);
 }
 const metactl = (...args: string[]) => runMetactl(args, { root: scratch.root });
+const RESOLVED =
+  'shop/main has no reload-signal and was told nothing; the names in [firewall.out.accept] were resolved again\n';
 const REJECT = '[firewall.out]\npolicy = reject\n';
 const tables = () =>
   output('nft', 'list', 'tables')
@@ -95,6 +97,29 @@ describe('an app with [firewall.out]', () => {
     await expect.poll(resolvedAt, { timeout: 5_000 }).toBeGreaterThan(before);
     await running.waitFor(/warning: the firewall rules of the app had been removed; they are back/);
     expect(tables()).toEqual([table]);
+  });
+
+  it('has its names resolved again by reload, which sends no signal that is not asked for', async () => {
+    write('echo up; exec sleep 1000\n', `${REJECT}resolve-interval = 1h\n[firewall.out.accept]\nhere = localhost:80\n`);
+    const file = join(scratch.root, 'run/metactl/shop/firewall_out.json');
+    const resolvedAt = () => JSON.parse(readFileSync(file, 'utf8')).resolvedAt;
+    const reload = async () => {
+      const before = resolvedAt();
+      expect(await metactl('reload', 'shop')).toMatchObject({ stdout: RESOLVED, stderr: '', status: 0 });
+      expect(resolvedAt()).toBeGreaterThan(before);
+      expect((await metactl('status', 'shop')).status).toBe(0);
+    };
+    running = startMetactl(['run', 'shop'], { root: scratch.root });
+    await running.waitFor(/up/);
+    await reload();
+    await running.stop();
+    running = undefined;
+    try {
+      expect(await metactl('start', 'shop')).toMatchObject({ stderr: '', status: 0 });
+      await reload();
+    } finally {
+      await metactl('stop', 'all');
+    }
   });
 
   it('has its names resolved again on SIGHUP also in the background', async () => {

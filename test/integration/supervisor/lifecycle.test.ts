@@ -176,7 +176,7 @@ it('reload sends the reload signal', async () => {
   site.scratch.appDirectory('shop', {
     'web.sh': '#!/bin/sh\ntrap "echo reloaded >>$STATE_DIRECTORY/told" HUP\nwhile :; do sleep 0.05; done\n',
   });
-  site.app('shop', { web: `command = ${script}` });
+  site.app('shop', { web: `command = ${script}\nreload-signal = SIGHUP` });
   await site.metactl(['start', 'shop']);
   const [before] = await site.status('shop');
   // The shell needs a moment to set its trap.
