@@ -3,6 +3,9 @@ import { inspectNode } from '../config/node-config.ts';
 import { platforms } from '../platform/index.ts';
 import type { Driven, DrivenVerb } from '../service/drive.ts';
 import type { managerHere } from '../service/index.ts';
+import { askStatus } from '../supervisor/control/ask-all.ts';
+import type { StatusRecord } from '../supervisor/control/status-record.ts';
+import { MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { requireUnit } from './boot-verb.ts';
 import type { UnitOutcome } from './lifecycle.ts';
@@ -44,6 +47,7 @@ export async function driveUnits(
   // One daemon of several in one unit is its supervisor's business.
   if (verb !== 'start' && daemon !== undefined && units.every((one) => one.daemon === undefined)) return undefined;
   requireUnit(driven.installed, daemon);
+  if (verb === 'start') requireElsewhereStopped(app, await askStatus(paths, app, daemon));
   const { drive } = await import('../service/drive.ts');
   const daemons = await drive(verb, driven, daemon, wait);
   return daemons === undefined ? undefined : { daemons };
@@ -53,4 +57,19 @@ export async function driveUnits(
 export async function isAnyUp({ manager, installed }: Driven): Promise<boolean> {
   const { statesOf } = await import('../service/drive.ts');
   return (await statesOf(manager, [installed])).some(({ state }) => state !== 'stopped' && state !== 'failed');
+}
+
+/**
+ * A unit of what another supervisor runs could only fail, and would try again for ever. Pure.
+ * @throws MetactlError METACTL_ALREADY_RUNNING
+ */
+export function requireElsewhereStopped(app: string, records: readonly StatusRecord[]): void {
+  const there = records.filter(({ pid, supervisor }) => pid !== null && supervisor?.kind === 'standalone');
+  if (there.length === 0) return;
+  const names = there.map(({ daemon }) => `${app}/${daemon}`).join(' ');
+  throw new MetactlError(`${names} ${there.length === 1 ? 'is' : 'are'} kept by the supervisor of this node`, {
+    code: 'METACTL_ALREADY_RUNNING',
+    step: 'start the units',
+    hint: `stop it there first: metactl stop ${app}; then its units can be started`,
+  });
 }

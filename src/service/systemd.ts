@@ -122,7 +122,10 @@ function systemctl(): Control {
     },
     removing(app, only) {
       const gone = only ?? meant(app, undefined);
-      return gone.length === 0 ? [] : [step('stop', ...gone), step('--no-reload', 'disable', ...gone)];
+      if (gone.length === 0) return [];
+      // 1: it knows of no failure of one of them.
+      const forget = { ...step('reset-failed', ...gone), accept: [1] };
+      return [step('stop', ...gone), forget, step('--no-reload', 'disable', ...gone)];
     },
     removed: () => [step('daemon-reload')],
     enable: (app, daemon) => [step('enable', ...targetOf(app), ...unitsFor(app, daemon))],

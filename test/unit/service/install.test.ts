@@ -72,6 +72,7 @@ describe('install', () => {
     });
     expect(lines(plan.before)).toEqual([
       'systemctl stop metactl.shop.db.service',
+      'systemctl reset-failed metactl.shop.db.service (1 too)',
       'systemctl --no-reload disable metactl.shop.db.service',
     ]);
     expect(lines(plan.after)).toEqual([
@@ -138,7 +139,11 @@ it('uninstall removes an app, and nothing of another one', async () => {
     'remove metactl.shop.web.service',
   ]);
   const all = 'metactl.shop.target metactl.shop.db.service metactl.shop.web.service';
-  expect(lines(plan.before)).toEqual([`systemctl stop ${all}`, `systemctl --no-reload disable ${all}`]);
+  expect(lines(plan.before)).toEqual([
+    `systemctl stop ${all}`,
+    `systemctl reset-failed ${all} (1 too)`,
+    `systemctl --no-reload disable ${all}`,
+  ]);
   expect(lines(plan.after)).toEqual(['systemctl daemon-reload']);
 });
 

@@ -86,7 +86,11 @@ describe('installed and uninstalled', () => {
       'systemd',
       undefined,
       ['systemctl --no-reload enable metactl.service', 'systemctl daemon-reload'],
-      ['systemctl stop metactl.service', 'systemctl --no-reload disable metactl.service'],
+      [
+        'systemctl stop metactl.service',
+        'systemctl reset-failed metactl.service (1 too)',
+        'systemctl --no-reload disable metactl.service',
+      ],
       ['systemctl daemon-reload'],
     ],
     [

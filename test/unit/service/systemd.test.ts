@@ -305,9 +305,14 @@ describe('control', () => {
     ]);
     expect(lines(control.installed([app], { added: fresh, enable: false }))).toEqual(['systemctl daemon-reload']);
     const all = 'metactl.shop.target metactl.shop.db.service metactl.shop.web.service';
-    expect(lines(control.removing(app))).toEqual([`systemctl stop ${all}`, `systemctl --no-reload disable ${all}`]);
+    expect(lines(control.removing(app))).toEqual([
+      `systemctl stop ${all}`,
+      `systemctl reset-failed ${all} (1 too)`,
+      `systemctl --no-reload disable ${all}`,
+    ]);
     expect(lines(control.removing(app, ['metactl.shop.db.service']))).toEqual([
       'systemctl stop metactl.shop.db.service',
+      'systemctl reset-failed metactl.shop.db.service (1 too)',
       'systemctl --no-reload disable metactl.shop.db.service',
     ]);
     expect(lines(control.removed())).toEqual(['systemctl daemon-reload']);
