@@ -111,10 +111,19 @@ function endStray(pid: number): void {
     return;
   }
   const look = () => {
-    if (addon().waitPidfd(pidfd) === null) return;
+    if (!isReaped(pidfd)) return;
     clearInterval(timer);
     closeSync(pidfd);
   };
   const timer = setInterval(look, PAUSE);
   timer.unref();
+}
+
+/** Reaps it once it has ended. One that is no child (any more) is somebody else's to reap: that must not end a supervisor. */
+function isReaped(pidfd: number): boolean {
+  try {
+    return addon().waitPidfd(pidfd) !== null;
+  } catch {
+    return true;
+  }
 }

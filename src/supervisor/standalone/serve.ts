@@ -88,9 +88,10 @@ function receive(host: Host, fd: number): StandaloneHandover {
 }
 
 async function takeOver(host: Host, supervisor: Supervisor, { body }: StandaloneHandover): Promise<void> {
-  await supervisor.takeOver(body);
+  // Before anything of ours can be started: what a daemon is restarted as is unknown to the process before.
   const known = new Set(body.apps.flatMap(({ units }) => units.flatMap(({ daemon }) => daemon.model.pid ?? [])));
   host.handover.endStrays(known);
+  await supervisor.takeOver(body);
 }
 
 async function openControl(
