@@ -33,6 +33,7 @@ export async function checkApp(paths: Paths, app: string, plan: Planner): Promis
   for (const problem of [...problems, ...config.unbuilt.refuse]) add(errors, problem);
   for (const problem of config.warnings) add(notes, problem);
   if (problems.length === 0) {
+    if (config.daemons.length === 0 && config.section('crontab').length === 0) add(notes, problemOf(noDaemon(app)));
     for (const daemon of config.daemons) {
       for (const failure of await plan(config, daemon)) {
         const needsRoot = failure instanceof MetactlError && failure.exitStatus === EXIT.needsRoot;
@@ -84,6 +85,13 @@ export function strayFiles(paths: Paths): Problem[] {
         return message === undefined ? [] : [{ message, file: join(directory, name), line: 0, column: 0 }];
       }),
   );
+}
+
+function noDaemon(app: string): MetactlError {
+  return new MetactlError('it has no daemon, so there is nothing to start yet', {
+    code: 'METACTL_NO_DAEMON',
+    hint: `metactl edit ${app}: give it a section such as [daemon.web] with a command`,
+  });
 }
 
 function problemOf(failure: unknown): Problem {

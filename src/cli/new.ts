@@ -22,7 +22,7 @@ export function register(program: Command): void {
       print(
         context.json
           ? `${JSON.stringify({ app, file })}\n`
-          : `wrote ${file}\nnext: metactl edit ${app}, then metactl run ${app}\n`,
+          : `wrote ${file}\nnext: metactl edit ${app}, where [daemon.web] and its command are behind # so far; then metactl start ${app}\n`,
       );
     });
 }

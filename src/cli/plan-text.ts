@@ -11,7 +11,7 @@ import type {
 } from '../sandbox/plan.ts';
 import { summary } from '../sandbox/seccomp/index.ts';
 import { escapeText } from '../util/escape.ts';
-import { MASK, maskText, maskWords } from '../util/mask.ts';
+import { isSecretName, MASK, maskText, maskWords } from '../util/mask.ts';
 import { formatPublish } from '../util/publish.ts';
 import { quoteWord } from '../util/words.ts';
 
@@ -19,7 +19,7 @@ import { quoteWord } from '../util/words.ts';
 export function planJson(plan: SandboxPlan, config: AppConfig, reveal: boolean): Record<string, unknown> {
   const { seccompProgram, ...process } = plan.process;
   const mask = masker(config, reveal);
-  const env = Object.entries(process.env).map(([key, value]) => [key, mask(value)]);
+  const env = Object.entries(process.env).map(([key, value]) => [key, shown(key, value, mask, reveal)]);
   const argv = maskedArgv(process.argv, config, reveal);
   return {
     ...plan,
@@ -50,6 +50,11 @@ function masker(config: AppConfig, reveal: boolean): (text: string) => string {
     .flatMap((setting) => (maskText(setting.text) === setting.text ? [setting.text] : []))
     .sort((a, b) => b.length - a.length);
   return (text) => maskText(secrets.reduce((shown, secret) => shown.replaceAll(secret, MASK), text));
+}
+
+/** A variable that is named like a secret is one, however short. */
+function shown(key: string, value: string, mask: (text: string) => string, reveal: boolean): string {
+  return !reveal && value !== '' && isSecretName(key) ? MASK : mask(value);
 }
 
 function maskedArgv(argv: readonly string[], config: AppConfig, reveal: boolean): string[] {
@@ -114,7 +119,7 @@ export function planText(
   for (const path of plan.root.readOnly) add('read-only', path);
   for (const { path, fsType, source } of plan.root.leftOut) add('left out', `${path} (${fsType} ${source})`);
   for (const [key, value] of Object.entries(process.env)) {
-    add('env', `${key}=${mask(value)}`);
+    add('env', `${key}=${shown(key, value, mask, reveal)}`);
   }
   if (log !== undefined) add('log', log);
   add('cwd', process.workingDirectory);

@@ -34,24 +34,28 @@ const COLUMNS: readonly Column[] = [
   { head: 'PORTS', text: portsText },
 ];
 
+/** Last and only where somebody has one: it is wide. A supervisor of an older version tells none. */
+const IP6: Column = { head: 'IPV6', text: ({ ip6 }) => ip6 ?? NOTHING };
+
 /** The table of `metactl status`: a heading, a line per daemon, and below it what must be known beside. Pure. */
 export function statusText(records: readonly StatusRecord[], options: StatusTextOptions): string {
   if (records.length === 0) return 'there are no apps on this node\n';
   const { color, width } = options;
+  const columns = records.some(({ ip6 }) => ip6 != null) ? [...COLUMNS, IP6] : COLUMNS;
   const before = new Map(options.before?.map((record) => [`${record.app}/${record.daemon}`, record]));
   const rows = records.map((record) =>
-    COLUMNS.map(({ text }) => text(record, before.get(`${record.app}/${record.daemon}`))),
+    columns.map(({ text }) => text(record, before.get(`${record.app}/${record.daemon}`))),
   );
-  const widths = COLUMNS.map(({ head }, at) => Math.max(head.length, ...rows.map((row) => row[at]!.length)));
+  const widths = columns.map(({ head }, at) => Math.max(head.length, ...rows.map((row) => row[at]!.length)));
   const line = (cells: readonly string[]) =>
     cut(
       cells
-        .map((cell, at) => (COLUMNS[at]!.right ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!)))
+        .map((cell, at) => (columns[at]!.right ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!)))
         .join('  ')
         .trimEnd(),
       width,
     );
-  const heading = line(COLUMNS.map(({ head }) => head));
+  const heading = line(columns.map(({ head }) => head));
   const lines = [color ? `\x1b[1m${heading}\x1b[0m` : heading];
   for (const [index, record] of records.entries()) {
     const text = line(rows[index]!);

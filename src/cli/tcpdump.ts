@@ -1,7 +1,8 @@
 import { accessSync, constants, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { loadApp } from '../config/load.ts';
+import { inspectApp } from '../config/load.ts';
+import { requireAppName } from '../config/names.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import { platforms } from '../platform/index.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
@@ -26,17 +27,20 @@ export function register(program: Command): void {
     .action(async (app: string, words: string[], _options: object, command: Command) => {
       const { paths } = contextOf(command);
       const host = await hostOfThisMachine();
-      const config = loadApp(paths, app, platforms);
+      requireAppName(app);
       host.requireRoot();
-      const file = findTcpdump();
-      const running = await host.findRunning(paths, config.app);
+      // It is looked at as it was started: a configuration that was broken since must not be in the way.
+      const running = await host.findRunning(paths, app);
       if (running === undefined) {
+        // That there is such an app at all.
+        inspectApp(paths, app, platforms);
         throw new MetactlError(`${app} is not running`, {
           code: 'METACTL_NOT_RUNNING',
           hint: `start it with \`metactl run ${app}\``,
           exitStatus: EXIT.notRunning,
         });
       }
+      const file = findTcpdump();
       // Not by process.stderr: its making would set O_NONBLOCK on a pipe that tcpdump is about to get.
       if (running.address === undefined) {
         writeSync(2, `metactl: ${app} has no link of its own: -i any shows every link that it sees\n`);

@@ -21,14 +21,14 @@ const WITHOUT_FIREWALL: Readonly<Partial<Record<WhyFacts['network'], string>>> =
   none: 'none: the app has no network but loopback',
 };
 
-function* stateLines({ app, daemons, now, network, address, firewall }: WhyFacts): Generator<string> {
+function* stateLines({ app, daemons, now, network, address, address6, firewall }: WhyFacts): Generator<string> {
   const runs = daemons.filter(({ running }) => running !== undefined).length;
   yield `${app}: ${runs} of ${daemons.length} daemons running`;
   for (const { name, running } of daemons) {
     const state = running === undefined ? 'not running' : `pid ${running.pid}, started ${ago(now - running.since)}`;
     yield `  ${name.padEnd(9)} ${state}`;
   }
-  yield `  network   ${network}${address === undefined ? '' : `, ${address}`}`;
+  yield `  network   ${[network, address, address6].filter((one) => one !== undefined).join(', ')}`;
   if (firewall === undefined) {
     yield `  firewall  ${WITHOUT_FIREWALL[network] ?? 'none: the app may connect to all that the host can reach'}`;
     return;
@@ -44,7 +44,7 @@ function* stateLines({ app, daemons, now, network, address, firewall }: WhyFacts
 
 /** The shape of `--json`: stable; times in ISO 8601. Pure. */
 export function whyJson(facts: WhyFacts, findings: readonly WhyFinding[]): unknown {
-  const { app, daemons, network, address, firewall, now } = facts;
+  const { app, daemons, network, address, address6, firewall, now } = facts;
   const time = (milliseconds: number) => new Date(milliseconds).toISOString();
   return {
     app,
@@ -55,7 +55,7 @@ export function whyJson(facts: WhyFacts, findings: readonly WhyFinding[]): unkno
       pid: running?.pid ?? null,
       startedAt: running === undefined ? null : time(running.since),
     })),
-    network: { mode: network, address: address ?? null },
+    network: { mode: network, address: address ?? null, address6: address6 ?? null },
     firewall:
       firewall === undefined
         ? null

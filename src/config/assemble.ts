@@ -11,6 +11,7 @@ import { ProblemList } from './problem-list.ts';
 import { readSecretFile } from './read-file.ts';
 import { sectionSpec } from './schema/index.ts';
 import {
+  checkAddedDaemons,
   checkEffective,
   checkFirewall,
   checkLess,
@@ -97,6 +98,8 @@ class Assembly {
     const accept = sections.get('firewall.out.accept') ?? [];
     checkFirewall(this.#find('firewall.out', 'policy')?.winner, files, [...policy, ...accept], this.#trust);
     checkNumbers(sections, this.#problems);
+    const most = sections.get('trust')?.find(({ key }) => key === 'daemons-max');
+    checkAddedDaemons(daemons, files, most, this.#trust);
     checkDependencies(sections, this.#problems);
     const tmpSize = sections.get('sandbox')?.find(({ key }) => key === 'tmp-size');
     checkTmpfs(sections.get('sandbox.mounts') ?? [], tmpSize, this.#trust);

@@ -166,6 +166,10 @@ export const trustForbidden = (what: string, file: string): Text => ({
   message: `found ${what} in .metactl, expected it in the node file: an application may not set it`,
   hint: `${moveTo(file)}, or set [trust] application = full there`,
 });
+export const tooManyAdded = (most: number, by: string, file: string): Text => ({
+  message: `found more than ${most} daemons that only .metactl has, expected at most that many (${by})`,
+  hint: `name them in ${file}, where their limits belong too, or raise [trust] daemons-max there`,
+});
 export const trustThroughInterpolation = (key: string, name: string, origin: Origin, file: string): Text => ({
   message: `found %(${name}) from ${origin.file}:${origin.line} in ${quoted(key)}, expected a value that no application can set`,
   hint: `set it in ${file}, or set [trust] application = full there`,

@@ -25,7 +25,7 @@ ${own}${hint}
 #[env]
 #DB_URL = mysql://${app}:PASSWORD@db.example.org/${app}
 
-# One section per daemon. Its limits here are also the most that .metactl may ask for.
+# What to run: one section per daemon, and nothing without one. A command is relative to the app's directory. Its limits here are also the most that .metactl may ask for.
 #[daemon.web]
 #platform = exec
 #command = bin/web --port=8080

@@ -4,6 +4,7 @@ import type { MergedKey, Written } from './merge.ts';
 import * as messages from './messages.ts';
 import { DEFAULT_TMPFS_SIZE, isWithin, parseMount } from './mount.ts';
 import type { ProblemList } from './problem-list.ts';
+import { MOST_ADDED_DAEMONS } from './schema/app.ts';
 import { sectionSpec } from './schema/index.ts';
 import { DEFAULT_TMP_SIZE } from './schema/sandbox.ts';
 import type { KeySpec, Layer, Setting, Value } from './types.ts';
@@ -139,6 +140,28 @@ export function checkTmpfs(mounts: readonly Setting[], tmpSize: Setting | undefi
     const problem = messages.moreThanAllowed(key, text, formatSize(most), true, `[sandbox] tmp-size, ${by}`);
     context.problems.at(origin, { ...problem, hint: messages.trustHint(context.nodeFile) });
   }
+}
+
+/** Limits are each daemon's own, so the number of those that no administrator has named is one too. */
+export function checkAddedDaemons(
+  daemons: readonly string[],
+  files: readonly LayerFile[],
+  most: Setting | undefined,
+  context: TrustContext,
+): void {
+  if (context.full) return;
+  const named = new Set(
+    files
+      .filter(({ layer }) => layer !== 'application')
+      .flatMap(({ headers }) => headers.map(({ section }) => section)),
+  );
+  const number = typeof most?.value === 'number' ? most.value : Number(MOST_ADDED_DAEMONS);
+  const first = daemons.map((daemon) => `daemon.${daemon}`).filter((section) => !named.has(section))[number];
+  if (first === undefined) return;
+  const by = most === undefined ? 'the built-in default' : `${most.origin.file}:${most.origin.line}`;
+  const at = files.flatMap(({ file, headers }) => headers.map((header) => ({ ...header, file })));
+  const { file, line, column } = at.find(({ section }) => section === first)!;
+  context.problems.add({ ...messages.tooManyAdded(number, by, context.nodeFile), file, line, column });
 }
 
 /**

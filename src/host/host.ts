@@ -9,6 +9,7 @@ import type { FirewallState } from './firewall-state.ts';
 import type { GcItem } from './gc-item.ts';
 import type { Descriptor, Handed, HandoverHost } from './handover.ts';
 import type { LogHost } from './log-host.ts';
+import type { NetworkTrouble } from './network-trouble.ts';
 import type { NotifySocket } from './notify.ts';
 import type { ProcessInfo } from './process-info.ts';
 import type { PurgeItem } from './purge-item.ts';
@@ -78,6 +79,8 @@ export interface Host extends Addresses {
   filteredCalls(query: FilteredCallQuery, patience?: number): Promise<readonly FilteredCall[]>;
   /** The app's firewall as it is in the kernel now; undefined where it has none, or doesn't run. */
   firewall(paths: Paths, app: string): Promise<FirewallState | undefined>;
+  /** What on this machine is in the way of a running app's network; none where it has none. */
+  networkTroubles(paths: Paths, node: NodeConfig, app: string): Promise<readonly NetworkTrouble[]>;
   /** The rules that a start would make, in the words of the system's own firewall. Pure. */
   firewallRules(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<string>;
   /**

@@ -133,6 +133,29 @@ function notMapped(config: AppConfig, section: string, key: string, id: number, 
   );
 }
 
+/**
+ * Refuses state that root of the app's user namespace owns, once the app has none any more: nobody of it could read it. Pure.
+ * @param uid whose the state directory is; undefined: it isn't there. @param first of the app's block, if it ever had one.
+ * @throws MetactlError (78) METACTL_STATE_OWNER
+ */
+export function refuseBlockOwner(
+  path: string,
+  uid: number | undefined,
+  first: number | undefined,
+  owner: IdPair & { readonly user: string },
+): void {
+  if (uid === undefined || first === undefined || uid < first || uid >= first + BLOCK_SIZE) return;
+  throw new MetactlError(
+    `the state directory ${path} belongs to ${uid - first} of the app's user namespace, which is switched off: ${owner.user} can't read it`,
+    {
+      code: 'METACTL_STATE_OWNER',
+      path,
+      hint: `give it to the app (chown -R ${owner.uid}:${owner.gid} ${path}), or set [sandbox] user-namespace = yes again`,
+      exitStatus: EXIT.configuration,
+    },
+  );
+}
+
 /** @throws MetactlError (78) METACTL_STATE_OWNER: nobody of the app could write there. */
 export function refuseStateOwner(path: string, uid: number, owner: IdPair): never {
   throw new MetactlError(

@@ -15,6 +15,7 @@ import type { SandboxPlan } from '../sandbox/plan.ts';
 import { seccompProgram } from '../sandbox/seccomp/index.ts';
 import { SharedParts } from '../sandbox/shared-parts.ts';
 import { planStateOwner, type StateOwner } from '../sandbox/state-owner.ts';
+import { refuseBlockOwner } from '../sandbox/user-namespace.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { nearest } from '../util/suggest.ts';
@@ -103,6 +104,12 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
     }
   }
   const onDisk = result.plans[0]?.userNamespace?.stateOwner ?? {};
+  if (!usesUserNamespace(loaded)) {
+    const { stateDirectory } = result.config;
+    const [plan] = result.plans;
+    const first = host.leasedIds(paths, app).ids;
+    if (plan !== undefined) refuseBlockOwner(stateDirectory, facts.owner(stateDirectory), first, plan.identity);
+  }
   const state = { ...planStateOwner(result.config, result.lease.uid, remembered), ...onDisk };
   const warnings = [...leftOutWarnings(result.config), ...others.warnings, ...state.warnings, ...checked];
   return { paths, node, host, facts, ...result, readiness, state, warnings };
@@ -192,7 +199,7 @@ export function chooseDaemons(config: AppConfig, daemon: string | undefined): re
     if (config.daemons.length > 0) return config.daemons;
     throw new MetactlError(`${config.app} has no daemon`, {
       code: 'METACTL_NO_DAEMON',
-      hint: 'add a section such as [daemon.web] with a command',
+      hint: `say what to run: \`metactl edit ${config.app}\`, and give it a section such as [daemon.web] with a command (what is behind # counts for nothing)`,
       exitStatus: EXIT.configuration,
     });
   }

@@ -3,6 +3,7 @@ import { formatProblem } from '../config/messages.ts';
 import { inspectNode } from '../config/node-config.ts';
 import type { AppConfig } from '../config/types.ts';
 import type { FirewallState, Host } from '../host/host.ts';
+import type { NetworkTrouble } from '../host/network-trouble.ts';
 import { platforms } from '../platform/index.ts';
 import { isSandboxed } from '../sandbox/enabled.ts';
 import { planFirewall, UNRESOLVED } from '../sandbox/firewall.ts';
@@ -27,10 +28,13 @@ export interface WhyFacts {
   /** The mode that the configuration gives, as `plan` shows it; `host` also without a sandbox. */
   readonly network: NetworkChoice['mode'];
   readonly address: string | undefined;
+  readonly address6: string | undefined;
   /** As configured; names are not looked up. */
   readonly configured: FirewallPlan | undefined;
   /** As it is in the kernel. */
   readonly firewall: FirewallState | undefined;
+  /** What other tools do to its network, and what it asks of the host in vain. */
+  readonly troubles: readonly NetworkTrouble[];
   /**
    * What system call filters did since the daemons were started, and in the last hour, as far as the kernel still tells:
    * who was killed may run no more, or again. Without what is allowed by now.
@@ -65,6 +69,7 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
   const statuses = await askStatus(paths, app);
   const daemons = await Promise.all(config.daemons.map((name) => daemonFacts(host, paths, app, name, statuses)));
   const address = await addressOf(host, paths, app, config.daemons);
+  const address6 = address === undefined ? undefined : host.addressOf(paths, app).address6;
   const firewall = await host.firewall(paths, app);
   const network = networkMode(config, paths);
   const now = Date.now();
@@ -76,8 +81,10 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
     daemons,
     network,
     address,
+    address6,
     configured: configuredFirewall(config, network),
     firewall,
+    troubles: await host.networkTroubles(paths, inspectNode(paths).node, app),
     filtered: await filteredFacts(host, paths, config, now),
   };
 }

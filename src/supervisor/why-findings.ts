@@ -92,6 +92,15 @@ const connectionsWereRefused: Question = ({ app, firewall, nodeFile }) => {
   ];
 };
 
+const othersAreInTheWay: Question = ({ app, troubles }) =>
+  troubles.map(({ id, what, todo }) => ({
+    id,
+    severity: 'warning',
+    what: `${app} runs, but ${what}`,
+    evidence: [],
+    todo,
+  }));
+
 const callsWereFiltered: Question = ({ app, filtered, nodeFile, now }) => {
   if (filtered.length === 0) return [];
   const calls = [...new Set(filtered.map(({ call }) => call))];
@@ -129,6 +138,7 @@ export const QUESTIONS: readonly Question[] = [
   rulesAreGone,
   firewallIsNotAsConfigured,
   namesDoNotResolve,
+  othersAreInTheWay,
   connectionsWereRefused,
   callsWereFiltered,
 ];

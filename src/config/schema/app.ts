@@ -44,6 +44,9 @@ const cronOptions: readonly KeySpec[] = [
   },
 ];
 
+/** Default of `[trust] daemons-max`. */
+export const MOST_ADDED_DAEMONS = '16';
+
 export const APP: readonly SectionSpec[] = [
   {
     name: 'crontab',
@@ -87,6 +90,14 @@ export const APP: readonly SectionSpec[] = [
         values: ['limited', 'full'],
         default: 'limited',
         doc: '`full`: `.metactl` may set what the site layer may.',
+      },
+      {
+        key: 'daemons-max',
+        type: 'integer',
+        default: MOST_ADDED_DAEMONS,
+        min: 0,
+        layers: ADMINISTRATORS,
+        doc: 'How many daemons `.metactl` may have beside those that site and node files name. Their limits are their own: together they take as many times as much.',
       },
     ],
   },

@@ -8,7 +8,6 @@ import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from '.
 import { type DaemonCgroup, type Leaf, makeDaemonCgroup, openLeaves, removeDaemonCgroup } from './cgroup/index.ts';
 import { treeName } from './cgroup/tree.ts';
 import { makeStateDirectory } from './directories.ts';
-import { readFirewallWarnings } from './firewall/warn.ts';
 import { heldNetns, holdNetwork } from './held-network.ts';
 import { launch } from './launch.ts';
 import { LimitedSandbox } from './limited-sandbox.ts';
@@ -17,6 +16,7 @@ import { removeLive } from './live.ts';
 import { LiveRecord } from './live-record.ts';
 import { areLiving, type DaemonHold, holdDaemon, removeRunDirectory, takeOverHold, withAppLock } from './lock.ts';
 import { makeAppNetwork, removeAppNetwork } from './network.ts';
+import { readNetworkTroubles } from './network-troubles.ts';
 import {
   type HandedNotify,
   type OpenNotifySocket,
@@ -217,7 +217,7 @@ class LinuxApp implements AppHandle {
     // Nobody may enter before the sandbox is complete, so it is made known only then.
     const started = sandbox.started.then(() => this.#live.write(sandbox.pid, plan));
     void started.then(
-      () => this.#lookForFirewalls(),
+      () => this.#lookForTroubles(),
       () => {},
     );
     return this.#follow(sandbox, started, cgroup, killsBefore);
@@ -267,11 +267,13 @@ class LinuxApp implements AppHandle {
   }
 
   /** Once, when the daemon runs already: no start waits for it. */
-  #lookForFirewalls(): void {
+  #lookForTroubles(): void {
     const { app, node, network, onWarning } = this.#request;
     if (this.#looked || onWarning === undefined || this.#netns === undefined || !('hostLink' in network)) return;
     this.#looked = true;
-    for (const warning of readFirewallWarnings(app, node, network)) onWarning(warning);
+    for (const { what, todo } of readNetworkTroubles(node, network)) {
+      onWarning(`${app} runs, but ${what}. ${todo.slice(0, 1).toUpperCase()}${todo.slice(1)}`);
+    }
   }
 
   /** Made at the first start and kept over restarts, unless it was killed: making it costs as much as the launch itself. */

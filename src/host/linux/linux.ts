@@ -71,6 +71,8 @@ export const linux: Host = {
   examine: async (paths, node, apps) => (await import('./doctor/index.ts')).examine(paths, node, apps),
   filteredCalls: async (query, patience) => (await import('./seccomp-log.ts')).filteredCalls(query, patience),
   firewall: async (paths, app) => (await import('./app-firewall.ts')).readFirewall(paths, app),
+  networkTroubles: async (paths, node, app) =>
+    (await import('./network-troubles.ts')).networkTroubles(paths, node, app),
   async firewallRules(paths, app, link, plan) {
     const { firewallTableName, firewallText } = await import('./app-firewall-table.ts');
     return firewallText(firewallTableName(paths), app, link, plan);

@@ -1,5 +1,5 @@
 import type { NodeConfig } from '../../config/types.ts';
-import { type AddressRange, contains, parseAddress, parseRange, rangeOf } from '../../util/ip.ts';
+import { type AddressRange, contains, formatRange, parseAddress, parseRange, rangeOf } from '../../util/ip.ts';
 import type { Paths } from '../../util/paths.ts';
 
 /** One IPv4 route of the host's main table. */
@@ -39,9 +39,10 @@ export function parseRoutes(text: string): HostRoute[] {
     });
 }
 
-/** Shared address space (RFC 6598); the part of it that metactl uses where no pool is configured. */
-const DEFAULT_POOL = '100.64.0.0/16';
-/** The node's own half of it; a moved root takes one of 128 slices of 256 addresses in the other half, by its id. */
+/**
+ * Shared address space (RFC 6598), where no pool is configured: metactl uses 100.64.0.0/16 of it. The node has one half; a moved root takes one of 128 slices of 256 addresses in the other half, by
+ * its id.
+ */
 const DEFAULT_HALF = '100.64.0.0/17';
 const SLICES_BASE = '100.64.128.0';
 const SLICES = 128;
@@ -69,7 +70,7 @@ export function poolOf(paths: Paths, node: NodeConfig, host: HostAddresses): Poo
   const routed = configured ? [] : host.routes.map((route) => route.destination).filter(isNoDefault);
   return {
     ranges,
-    text: configured ? words.join(' ') : `${DEFAULT_POOL} (for apps in mode nat)`,
+    text: configured ? words.join(' ') : `${ranges.map(formatRange).join(' ')} (for apps in mode nat)`,
     isReserved: (address) => never.has(address) || routed.some((range) => contains(range, address)),
   };
 }

@@ -58,12 +58,17 @@ function isSamePlace(a: PublishedPort, b: PublishedPort): boolean {
 }
 
 function takenByApp(app: string, port: PublishedPort, { app: other, table }: PortClaim, own: string): MetactlError {
-  const where = table === own ? '' : ` of another root (nft table ${table})`;
+  const gc = '\u0060metactl gc\u0060 frees what a killed supervisor left';
+  if (table === own)
+    return inUse(app, port, `the app ${other} publishes it`, `stop ${other} first, or publish another port; ${gc}`);
+  const root = /-([0-9a-f]{4})-nat$/.exec(table)?.[1];
+  const where = root === undefined ? 'of the root /' : `of another root, whose objects are named metactl-${root}-…,`;
+  const command = root === undefined ? 'METACTL_ROOT=/' : 'METACTL_ROOT set to it';
   return inUse(
     app,
     port,
-    `the app ${other}${where} publishes it`,
-    `stop ${other} first, or publish another port; \`metactl gc\` frees what a killed supervisor left`,
+    `the app ${other} ${where} publishes it`,
+    `publish another port, or stop the other ${other} (metactl with ${command}); there, ${gc}`,
   );
 }
 

@@ -9,6 +9,7 @@ import { changedKeys, type Fingerprint, fingerprintOf, signatureOf } from './fin
 export interface ChangesOptions {
   readonly sandbox: boolean;
   readonly address: string | undefined;
+  readonly address6: string | undefined;
 }
 
 /** Tells what of an app's configuration is another by now. Reads files only when one of them is not as it was. */
@@ -52,11 +53,11 @@ export class ConfigChanges {
   }
 
   #read(): void {
-    const { sandbox, address } = this.#options;
+    const { sandbox, address, address6 } = this.#options;
     try {
       const { config, problems } = inspectApp(this.#paths, this.#app, platforms, sandbox ? {} : { sandbox });
       this.#broken = problems.length > 0;
-      this.#config = config.withAddress(address);
+      this.#config = config.withAddress(address, address6);
     } catch {
       this.#broken = true;
     }

@@ -39,7 +39,7 @@ export async function openRunControl(options: RunControlOptions): Promise<RunCon
   const { paths, host, config } = prepared;
   const hub = new EventHub();
   const servers: ControlServer[] = [];
-  const changes = new ConfigChanges(paths, config, { sandbox: isSandboxed(prepared), address: prepared.lease.address });
+  const changes = new ConfigChanges(paths, config, { sandbox: isSandboxed(prepared), ...addressesOf(prepared) });
   const units = daemons.map((daemon, index) => newUnit(daemon, options.handles[index]!, config, changes));
   for (const unit of units) {
     const { daemon } = unit;
@@ -145,10 +145,14 @@ function recordOf(
     status: daemon.status(),
     usage: handle.usage(),
     cpuBefore,
-    address: lease.address,
+    ...addressesOf({ lease }),
     changed: changes.of(daemon.name, fingerprint),
     supervisor: { pid: process.pid, kind: 'run' },
   });
+}
+
+function addressesOf({ lease: { address, address6 } }: Pick<Prepared, 'lease'>) {
+  return { address, address6 };
 }
 
 /** `run --no-sandbox` has a configuration of its own: what it compares with must be the same. */

@@ -31,6 +31,7 @@ export interface StatusRecord {
   readonly cpuUsec: number | null;
   readonly tasks: number | null;
   readonly ip: string | null;
+  readonly ip6: string | null;
   /** `tcp 0.0.0.0:8080` */
   readonly ports: readonly string[];
   /** Keys whose values have changed since it was started (`[daemon.web] command`). */
@@ -46,13 +47,14 @@ export interface StatusFacts {
   /** CPU time that earlier runs in the same cgroup had used, microseconds. */
   readonly cpuBefore: number;
   readonly address: string | undefined;
+  readonly address6: string | undefined;
   readonly changed: readonly string[];
   readonly supervisor: StatusRecord['supervisor'];
 }
 
 /** Pure. */
 export function statusRecord(facts: StatusFacts): StatusRecord {
-  const { node, status, address, changed, supervisor } = facts;
+  const { node, status, address, address6, changed, supervisor } = facts;
   const { app, daemon, state, ready, restarts, starts, lastExit } = status;
   const usage = status.pid === undefined ? undefined : facts.usage;
   return {
@@ -78,6 +80,7 @@ export function statusRecord(facts: StatusFacts): StatusRecord {
     cpuUsec: usage === undefined ? null : Math.max(usage.cpuUsec - facts.cpuBefore, 0),
     tasks: usage?.tasks ?? null,
     ip: address ?? null,
+    ip6: address6 ?? null,
     ports: usage?.listens ?? [],
   };
 }
@@ -90,7 +93,17 @@ export function idleRecord(
   return {
     ...{ node, app, daemon, state: 'stopped', since: null, ageMs: null, ready: false, pid: null, uptimeMs: null },
     ...{ restarts: 0, starts: { manual: 0, automatic: 0 }, lastExit: null, nextRetry: null, statusText: null },
-    ...{ reason: null, memory: null, cpuUsec: null, tasks: null, ip: null, ports: [], changed: [], supervisor },
+    ...{
+      reason: null,
+      memory: null,
+      cpuUsec: null,
+      tasks: null,
+      ip: null,
+      ip6: null,
+      ports: [],
+      changed: [],
+      supervisor,
+    },
   };
 }
 

@@ -71,6 +71,7 @@ function recordOf(app: AppState, unit: Unit): StatusRecord {
     usage: handle.usage(),
     cpuBefore,
     address: spec.address,
+    address6: spec.address6,
     changed: isAlive(unit) ? (app.changes?.of(unit.name, spec.fingerprint) ?? []) : [],
     supervisor: SUPERVISOR,
   });

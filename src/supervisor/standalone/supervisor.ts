@@ -272,7 +272,8 @@ export class Supervisor {
     const { paths } = this.#options;
     const units = plans.map((plan) => new Unit(unitSpec(prepared, plan), this.#unitOptions()));
     for (const unit of units) app.units.set(unit.name, unit);
-    app.changes = new ConfigChanges(paths, prepared.config, { sandbox: true, address: prepared.lease.address });
+    const { address, address6 } = prepared.lease;
+    app.changes = new ConfigChanges(paths, prepared.config, { sandbox: true, address, address6 });
     watchFirewall(app, prepared.plans[0]?.firewall, (line) =>
       this.#say({ app: app.name, name: plans[0]!.daemon }, line),
     );

@@ -117,8 +117,8 @@ export async function takeOverApps(apps: Apps, handed: HandedSupervisor, options
 function watch(app: AppState, { signature }: HandedAppState, { paths, say }: TakeOver): void {
   const last = [...app.units.values()].at(-1);
   if (last === undefined) return;
-  const { address, directory, plan } = last.spec;
-  app.changes = new ConfigChanges(paths, { app: app.name, directory }, { sandbox: true, address }, signature);
+  const { address, address6, directory, plan } = last.spec;
+  app.changes = new ConfigChanges(paths, { app: app.name, directory }, { sandbox: true, address, address6 }, signature);
   if ([...app.units.values()].some(({ handle }) => handle.isOpen)) {
     watchFirewall(app, plan.firewall, (line) => say({ app: app.name, name: last.name }, line));
   }

@@ -17,6 +17,7 @@ import { type DaemonSettings, daemonSettings } from '../state/settings.ts';
 export interface UnitSpec {
   readonly node: string;
   readonly address: string | undefined;
+  readonly address6: string | undefined;
   /** All daemons of the app's configuration, and its directory. */
   readonly daemons: readonly string[];
   readonly directory: string;
@@ -36,6 +37,7 @@ export function unitSpec(prepared: Prepared, plan: SandboxPlan): UnitSpec {
   return {
     node: node.name,
     address: lease.address,
+    address6: lease.address6,
     daemons: config.daemons,
     directory: config.directory,
     plan,

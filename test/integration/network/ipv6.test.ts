@@ -148,7 +148,7 @@ describe('IPv6 forwarding', () => {
         // So that answers come back once the question is through, if the kernel forwards per device.
         writeSysctl('net/ipv6/conf/mtest3/force_forwarding', '1');
         output('ip', '-n', otherNetns, '-6', 'route', 'add', '2001:db8:77::/64', 'via', hostAddress6);
-        await expect(meet('mtest-third', otherNetns, '2001:db8:77::2')).rejects.toThrow('line 1 did not come');
+        await expect(meet('mtest-third', otherNetns, '2001:db8:77::2')).rejects.toThrow('line 2 did not come');
         output('nft', 'flush', 'chain', 'inet', `metactl-${site.paths.nodeId}`, 'forward');
         expect((await meet('mtest-third', otherNetns, '2001:db8:77::2')).answer, 'without').toBe('hello from inside');
       } finally {

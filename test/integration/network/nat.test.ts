@@ -27,7 +27,7 @@ describe('an app behind the host’s address', () => {
       expect(output('sysctl', '-n', `net.ipv4.neigh.${uplink}.proxy_delay`).trim()).toBe('80');
       expect(output('ip', 'neigh', 'show', 'proxy')).not.toContain(address);
       output('ip', '-n', otherNetns, 'route', 'add', address, 'via', hostAddress);
-      await expect(meet(netns, otherNetns, address)).rejects.toThrow('line 1 did not come');
+      await expect(meet(netns, otherNetns, address)).rejects.toThrow('line 2 did not come');
       output('nft', 'flush', 'chain', 'inet', `metactl-${site.paths.nodeId}-nat`, 'forward');
       expect((await meet(netns, otherNetns, address)).answer, 'without the rule').toBe('hello from inside');
       await site.remove('web');

@@ -80,7 +80,7 @@ describe('a published port', () => {
       const service = createServer((socket) => socket.end('secret'));
       await new Promise<void>((resolve) => service.listen(8099, '127.0.0.1', resolve));
       try {
-        await expect(meet(web.netns, otherNetns, '127.0.0.1', 8080)).rejects.toThrow('line 1 did not come');
+        await expect(meet(web.netns, otherNetns, '127.0.0.1', 8080)).rejects.toThrow('line 2 did not come');
         expect(await attempt(web.netns, '127.0.0.1', 8099)).toBe('no answer');
         output('nft', 'flush', 'chain', 'inet', natTable(site), 'forged-loopback');
         expect(await attempt(web.netns, '127.0.0.1', 8099), 'without the rule').toBe('secret');
@@ -102,7 +102,8 @@ describe('a port that is taken', () => {
         exitStatus: 78,
       });
       await expect(makeNat(other, 'web', 7, ports('127.0.0.1:8080:80'))).rejects.toMatchObject({
-        message: `web can't publish 127.0.0.1:8080:80: the app web of another root (nft table ${natTable(site)}) publishes it`,
+        message: `web can't publish 127.0.0.1:8080:80: the app web of another root, whose objects are named metactl-${site.paths.nodeId}-…, publishes it`,
+        hint: 'publish another port, or stop the other web (metactl with METACTL_ROOT set to it); there, `metactl gc` frees what a killed supervisor left',
       });
       // Nothing of theirs stays, and the first app has what it had.
       expect(output('ip', 'netns', 'list')).not.toContain('shop');

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
@@ -90,6 +91,16 @@ describe('metactl tcpdump', () => {
       expect(link('ns/net', child)).not.toBe(link('ns/net', process.pid));
     } finally {
       await pid.stop('SIGINT');
+    }
+  });
+
+  it('looks at what runs, whatever its configuration says by now', async () => {
+    const written = readFileSync(`${scratch.root}/etc/metactl/nodes/shop.conf`, 'utf8');
+    scratch.node('shop', 'nonsense\n');
+    try {
+      expect(await tcpdump('shop', '--version')).toMatchObject({ status: 0 });
+    } finally {
+      scratch.node('shop', written);
     }
   });
 

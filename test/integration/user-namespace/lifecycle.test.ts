@@ -35,6 +35,28 @@ afterEach(async () => {
 const pin = () => join(app.root, 'run/metactl/shop/ids');
 const userOf = async (options: readonly string[]) => (await app.report(['process'], options)).namespaces.user;
 
+describe('state that root of a user namespace made', () => {
+  it('is refused with the command that helps, once there is no namespace any more', async () => {
+    app.configure({ node: MAPPED, daemon: 'user = root' });
+    await app.start();
+    await app.stop();
+    const state = join(app.root, 'var/lib/metactl/apps/shop/state');
+    app.configure({ node: '', daemon: '' });
+    const { status, stderr } = await runMetactl(['run', 'shop'], { root: app.root });
+    expect({ status, stderr }).toMatchObject({
+      status: 78,
+      stderr: expect.stringMatching(
+        /the state directory .*\/state belongs to 0 of the app's user namespace, which is switched off: shop can't read it/,
+      ),
+    });
+    const [file, ...words] = /\((chown [^)]*)\)/.exec(stderr)![1]!.split(' ');
+    execFileSync(file!, words);
+    await app.start();
+    const { uid } = await app.report(['process']);
+    expect(uid[0]).toBe(lstatSync(state).uid);
+  });
+});
+
 describe('the user namespace of an app', () => {
   it('is one for all its daemons and who enters them, and goes with the last', async () => {
     app.configure({ node: MAPPED, daemons: { main: 'hold', other: 'hold' } });

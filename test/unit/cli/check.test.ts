@@ -68,7 +68,12 @@ describe('checkApp', () => {
 describe('metactl check', () => {
   it('ends in status 78 where there are errors, else 0', async () => {
     const good = appRoot({ application: '[env]\nA = 1\n' });
-    expect(await runVerb(register, good, 'check', 'myapp')).toEqual({ stdout: 'myapp: ok\n', stderr: '', status: 0 });
+    expect(await runVerb(register, good, 'check', 'myapp')).toEqual({
+      stdout:
+        'note: it has no daemon, so there is nothing to start yet; metactl edit myapp: give it a section such as [daemon.web] with a command\nmyapp: ok, 1 note\n',
+      stderr: '',
+      status: 0,
+    });
     const bad = appRoot({ application: '[env\n' });
     const { stdout, status } = await runVerb(register, bad, 'check', 'myapp');
     expect(status).toBe(78);

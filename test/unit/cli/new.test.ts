@@ -34,7 +34,7 @@ describe('metactl new', () => {
     try {
       const { stdout } = await runVerb(register, root, 'new', 'myapp');
       expect(stdout).toBe(
-        `wrote ${root}/etc/metactl/nodes/myapp.conf\nnext: metactl edit myapp, then metactl run myapp\n`,
+        `wrote ${root}/etc/metactl/nodes/myapp.conf\nnext: metactl edit myapp, where [daemon.web] and its command are behind # so far; then metactl start myapp\n`,
       );
     } finally {
       process.umask(before);

@@ -34,6 +34,13 @@ it('is a table, aligned, with what no column tells below its line', () => {
   );
 });
 
+it('has IPv6 addresses in a column of their own, where there are any', () => {
+  const lines = statusText([{ ...running, ip6: '2001:db8::7' }, idle], plain).split('\n');
+  expect(lines[0]).toMatch(/PORTS +IPV6$/);
+  expect(lines[1]).toMatch(/127\.0\.0\.1:9001 {2}2001:db8::7$/);
+  expect(lines[2]).toMatch(/ - +- +-$/);
+});
+
 it('tells CPU since the last look of the same run', () => {
   const before = { ...running, uptimeMs: 50_000, cpuUsec: 2_000_000 };
   expect(statusText([running], { ...plain, before: [before] })).toContain('  10.0%  ');

@@ -12,6 +12,8 @@ const facts: WhyFacts = {
   daemons: [{ name: 'main', running: { pid: 7, since: 40_000 } }, { name: 'job' }],
   network: 'routed',
   address: '198.18.0.7',
+  address6: undefined,
+  troubles: [],
   configured: undefined,
   firewall: {
     plan: {
@@ -47,6 +49,12 @@ const finding: WhyFinding = {
 };
 
 describe('why', () => {
+  it('shows both addresses', () => {
+    const both = { ...facts, address6: '2001:db8::7' };
+    expect(whyText(both, [], false)).toContain('  network   routed, 198.18.0.7, 2001:db8::7\n');
+    expect(whyJson(both, [])).toMatchObject({ network: { address: '198.18.0.7', address6: '2001:db8::7' } });
+  });
+
   it('tells how things are, what is wrong and what to do, without letting anything act on the terminal', () => {
     expect(whyText(facts, [finding], false)).toBe(`shop: 1 of 2 daemons running
   main      pid 7, started 60 s ago

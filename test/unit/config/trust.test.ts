@@ -31,6 +31,7 @@ const FORBIDDEN: readonly (readonly [section: string, key: string, value: string
   ['sandbox.net', 'ip', '10.0.0.1'],
   ['sandbox.net', 'publish', '80:80'],
   ['service', 'unit', 'app'],
+  ['trust', 'daemons-max', '99'],
   ['hooks', 'on-ready', '/bin/true'],
   ['hooks', 'on-failure', '/bin/true'],
   ['hooks', 'on-oom', '/bin/true'],
@@ -351,5 +352,28 @@ describe('a value that only the node may choose', () => {
   it('is for the node file, and others are for all', () => {
     expect(inspect({ node: HOST }).lines).toEqual([]);
     expect(inspect({ site: '[sandbox.net]\nmode = nat\n' }).lines).toEqual([]);
+  });
+});
+
+describe('daemons that only .metactl has', () => {
+  const many = (count: number, from = 0) =>
+    Array.from({ length: count }, (_, at) => `[daemon.d${from + at}]\ncommand = x\n`).join('');
+  const told = (most: number, by: string) =>
+    `found more than ${most} daemons that only .metactl has, expected at most that many (${by}); ` +
+    `name them in ${NODE}, where their limits belong too, or raise [trust] daemons-max there`;
+
+  it('are at most 16, beside those of administrators', () => {
+    expect(inspect({ application: many(16) }).lines).toEqual([]);
+    expect(inspect({ application: many(17) }).lines).toEqual([`.metactl:33:2: ${told(16, 'the built-in default')}`]);
+    expect(inspect({ application: many(17), node: '[daemon.d3]\nmemory-max = 64m\n' }).lines).toEqual([]);
+    expect(inspect({ node: many(17) }).lines).toEqual([]);
+  });
+
+  it('are as many as an administrator says', () => {
+    expect(inspect({ application: many(1), node: '[trust]\ndaemons-max = 0\n' }).lines).toEqual([
+      `.metactl:1:2: ${told(0, `${NODE}:2`)}`,
+    ]);
+    expect(inspect({ application: many(20), site: '[trust]\ndaemons-max = 20\n' }).lines).toEqual([]);
+    expect(inspect({ application: many(20), node: '[trust]\napplication = full\n' }).lines).toEqual([]);
   });
 });

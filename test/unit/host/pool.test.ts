@@ -12,7 +12,7 @@ import {
   poolOf,
 } from '../../../src/host/linux/pool.ts';
 import { firstFreeUid, uidSlices } from '../../../src/host/linux/uids.ts';
-import { contains, formatAddress, parseAddress, parseRange } from '../../../src/util/ip.ts';
+import { contains, formatAddress, formatRange, parseAddress, parseRange } from '../../../src/util/ip.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 
 const ROUTES = `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
@@ -100,7 +100,11 @@ describe('the pool', () => {
     const pool = poolOf(pathsFor('/'), node(), host);
     expect(next(pool)).toBe('100.64.0.1');
     expect(pool.isReserved(address('100.64.3.7'))).toBe(true);
-    expect(pool.text).toContain('100.64.0.0/16');
+    expect(pool.text).toBe('100.64.0.0/17 (for apps in mode nat)');
+    // What it says is outside must be so under a moved root too.
+    expect(poolOf(pathsFor('/srv/moved'), node(), host).text).toBe(
+      `${formatRange(defaultPool(pathsFor('/srv/moved').nodeId))} (for apps in mode nat)`,
+    );
   });
 
   it('gives every moved root a slice that the node itself never uses', () => {

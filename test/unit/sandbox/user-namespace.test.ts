@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildPlan } from '../../../src/sandbox/build.ts';
 import type { MountStep } from '../../../src/sandbox/plan.ts';
-import { directoryOwner, diskMap, diskOwner } from '../../../src/sandbox/user-namespace.ts';
+import { directoryOwner, diskMap, diskOwner, refuseBlockOwner } from '../../../src/sandbox/user-namespace.ts';
 import { BLOCK_SIZE, hostIds } from '../../../src/util/ids.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { type FakeMachine, fakeFacts } from '../../helpers/fake-facts.ts';
@@ -188,4 +188,30 @@ describe('the map of idmapped mounts', () => {
         expect(directoryOwner(uid, namespace)).toBe(map.has(inside) ? 'mapped' : 'block');
       }),
     ));
+});
+
+describe('the state of an app that has no user namespace any more', () => {
+  const owner = { user: 'myapp', uid: 70_001, gid: 70_001 };
+
+  it('is refused where it is of its block', () => {
+    expect(() => refuseBlockOwner(STATE, FIRST + 33, FIRST, owner)).toThrow(
+      expect.objectContaining({
+        message: `the state directory ${STATE} belongs to 33 of the app's user namespace, which is switched off: myapp can't read it`,
+        hint: `give it to the app (chown -R 70001:70001 ${STATE}), or set [sandbox] user-namespace = yes again`,
+        code: 'METACTL_STATE_OWNER',
+        exitStatus: 78,
+      }),
+    );
+  });
+
+  it('is left alone else', () => {
+    for (const [uid, first] of [
+      [undefined, FIRST],
+      [70_001, FIRST],
+      [FIRST, undefined],
+      [LAST + 1, FIRST],
+    ] as const) {
+      expect(() => refuseBlockOwner(STATE, uid, first, owner)).not.toThrow();
+    }
+  });
 });

@@ -34,6 +34,8 @@ const facts: WhyFacts = {
   daemons: [{ name: 'main', running: { pid: 7, since: 0 } }],
   network: 'routed',
   address: '198.18.0.7',
+  address6: undefined,
+  troubles: [],
   configured: plan,
   firewall,
   filtered: [],
@@ -44,6 +46,19 @@ describe('why', () => {
   it('finds nothing wrong with an app that runs as it should', () => {
     expect(findings({})).toEqual([]);
     expect(findings({ configured: undefined, firewall: undefined })).toEqual([]);
+  });
+
+  it('finds what other tools do to the network, and what the host can’t give', () => {
+    const trouble = { id: 'foreign-firewall', what: 'ufw drops it', todo: 'to let them pass: ufw …' } as const;
+    expect(findings({ troubles: [trouble] })).toEqual([
+      {
+        id: 'foreign-firewall',
+        severity: 'warning',
+        what: 'shop runs, but ufw drops it',
+        evidence: [],
+        todo: trouble.todo,
+      },
+    ]);
   });
 
   it('finds what does not run, and a configuration that would not', () => {

@@ -32,7 +32,10 @@ function node({ node }: MachineFacts): Finding {
 function init(facts: MachineFacts): Finding {
   const first = facts.files['/proc/1/comm'] ?? 'unknown';
   if (first === 'systemd') return ok('init', 'systemd is PID 1: apps can be its units');
-  return ok('init', `PID 1 is ${first}, not systemd: apps are started by metactl run`);
+  return ok(
+    'init',
+    `PID 1 is ${first}, not systemd: metactl start has apps in the background, but none of them starts at boot by itself`,
+  );
 }
 
 function clock({ clock }: MachineFacts): Finding {

@@ -36,6 +36,10 @@ describe('what a machine can do', () => {
   it('finds nothing to mend on a fresh Debian 12', () => {
     expect(troubles(debian12)).toEqual([]);
     expect(find(debian12, 'cgroups').meaning).toBe('version 2');
+    const upstart = { ...debian12, files: { ...debian12.files, '/proc/1/comm': 'init' } };
+    expect(find(upstart, 'init').meaning).toBe(
+      'PID 1 is init, not systemd: metactl start has apps in the background, but none of them starts at boot by itself',
+    );
     expect(find(debian12, 'cgroup memory').meaning).toBe(
       'version 2 at /sys/fs/cgroup: memory-max and memory-high are enforced',
     );

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ForwardJudgement } from '../../../../src/host/linux/firewall/judge.ts';
-import { firewallWarnings } from '../../../../src/host/linux/firewall/warn.ts';
+import { firewallTroubles } from '../../../../src/host/linux/firewall/warn.ts';
 
 const ufw: ForwardJudgement = {
   tool: 'ufw',
@@ -13,11 +13,17 @@ const ufw: ForwardJudgement = {
 };
 
 it('tells what is in the way, and the command', () => {
-  expect(firewallWarnings('shop', [ufw], false)).toEqual([
-    'shop runs, but ufw (ip filter, chain FORWARD) drops connections of apps to other machines. To let them pass: ufw route allow in on mt-+',
+  const id = 'foreign-firewall';
+  const todo = 'to let them pass: ufw route allow in on mt-+';
+  expect(firewallTroubles([ufw], false)).toEqual([
+    { id, what: 'ufw (ip filter, chain FORWARD) drops connections of apps to other machines', todo },
   ]);
-  expect(firewallWarnings('shop', [{ ...ufw, outgoing: 'depends' }], false)).toEqual([
-    'shop runs, but ufw (ip filter, chain FORWARD) may drop connections of apps to other machines, depending on its rules. To let them pass: ufw route allow in on mt-+',
+  expect(firewallTroubles([{ ...ufw, outgoing: 'depends' }], false)).toEqual([
+    {
+      id,
+      what: 'ufw (ip filter, chain FORWARD) may drop connections of apps to other machines, depending on its rules',
+      todo,
+    },
   ]);
-  expect(firewallWarnings('shop', [{ ...ufw, outgoing: 'passes' }], false)).toEqual([]);
+  expect(firewallTroubles([{ ...ufw, outgoing: 'passes' }], false)).toEqual([]);
 });
