@@ -93,7 +93,8 @@ describe('files that are not what they should be', () => {
 
   it('an app of thousands of daemons or keys', () => {
     const many = Array.from({ length: 102 }, (_, i) => `[daemon.d${i}]`).join('\n');
-    expect(inspect({ application: `${many}\n` }).lines).toEqual([
+    const full = '[trust]\napplication = full\n';
+    expect(inspect({ application: `${many}\n`, node: full }).lines).toEqual([
       '.metactl:101:2: found more than 100 daemons, expected a smaller file',
     ]);
     const keys = Array.from({ length: 2000 }, (_, i) => `K${i} = 1`).join('\n');
