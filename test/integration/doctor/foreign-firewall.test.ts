@@ -68,7 +68,9 @@ function firewalls(root = '/nonexistent'): Finding[] {
     ['netns', 'exec', ROUTER, process.execPath, join(REPOSITORY, 'bin/metactl.cjs'), 'doctor', '--json'],
     { encoding: 'utf8', env: { ...process.env, METACTL_ROOT: root } },
   );
-  return (JSON.parse(stdout) as { findings: Finding[] }).findings.filter(({ name }) => /firewall/.test(name));
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  // Those for packets to the router itself are a test of their own.
+  return findings.filter(({ name }) => /firewall/.test(name) && !/(_|\b)(INPUT|input)$/.test(name));
 }
 
 beforeAll(async () => {
@@ -172,6 +174,54 @@ describe('foreign firewalls', () => {
     } finally {
       scratch.remove();
     }
+  });
+
+  it.each([
+    [
+      'before routing',
+      'ip raw { chain PREROUTING { type filter hook prerouting priority -300; policy drop; }; }',
+      { name: 'firewall ip raw PREROUTING', state: 'warning', mend: 'nft list chain ip raw PREROUTING' },
+      'the nftables firewall (ip raw, chain PREROUTING) drops connections of apps to other machines',
+    ],
+    [
+      'after routing',
+      'inet t { chain post { type filter hook postrouting priority 0; iifname "mt-*" drop; }; }',
+      { name: 'firewall inet t post', state: 'warning', mend: 'nft list chain inet t post' },
+      'the nftables firewall (inet t, chain post) drops connections of apps to other machines',
+    ],
+  ])('%s are found too', (_, table, finding, meaning) => {
+    inside(ROUTER, 'nft', ['-f', '-'], `table ${table}\n`);
+    expect(connects(), 'what the kernel does').toBe(false);
+    expect(firewalls()).toMatchObject([{ name: 'other firewalls' }, { ...finding, meaning }]);
+  });
+
+  it('that only keep forged addresses out before routing are nothing to tell', () => {
+    const rule = 'ip saddr 10.0.0.0/8 drop; fib saddr . iif oif missing drop;';
+    const chain = `chain pre { type filter hook prerouting priority -300; ${rule} }`;
+    inside(ROUTER, 'nft', ['-f', '-'], `table ip raw { ${chain}; }\n`);
+    expect(connects(), 'what the kernel does').toBe(true);
+    expect(firewalls()).toMatchObject([{ name: 'other firewalls', state: 'ok' }]);
+  });
+
+  it('for packets to this host itself, and at devices, are told as what they are', () => {
+    const input =
+      'table inet host { chain in { type filter hook input priority 0; policy drop; iifname "lo" accept; }; }\n';
+    const device = 'table netdev edge { chain in { type filter hook ingress device eth0 priority 0; }; }\n';
+    inside(ROUTER, 'nft', ['-f', '-'], input + device);
+    expect(connects(), 'what the kernel does').toBe(true);
+    expect(firewalls()).toMatchObject([
+      { name: 'other firewalls', state: 'ok' },
+      {
+        name: 'firewall inet host in',
+        state: 'ok',
+        meaning: expect.stringMatching(/^the nftables firewall drops connections of apps to this host itself/),
+      },
+      {
+        name: 'firewall netdev edge',
+        state: 'ok',
+        meaning: expect.stringMatching(/^rules of edge at the ingress or egress of devices are not followed/),
+      },
+    ]);
   });
 
   it('are in the way of published ports too', () => {

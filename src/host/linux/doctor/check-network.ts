@@ -1,7 +1,7 @@
 import { isLoopbackAddress } from '../../../util/loopback.ts';
 import type { Finding } from '../../finding.ts';
 import { defaultDevice } from '../default-device.ts';
-import { explain } from '../firewall/explain.ts';
+import { explain, explainBeside } from '../firewall/explain.ts';
 import { type MachineFacts, sysctlOf } from './machine-facts.ts';
 import { failed, ok, unknown, warning } from './make-finding.ts';
 
@@ -107,6 +107,12 @@ function checkIpv6(facts: MachineFacts, device: string): Finding {
       `sysctl -w net.ipv6.conf.${device}.accept_ra=2, unless the address is set by hand`,
     );
   }
+  if (all && facts.ownForwarding6) {
+    return ok(
+      name,
+      'metactl has switched it on for its apps, and drops what else would be forwarded; if another program is to forward IPv6, set net.ipv6.conf.all.forwarding = 1 in /etc/sysctl.d and start the apps anew',
+    );
+  }
   if (all) return ok(name, 'somebody has switched it on for the whole machine');
   if (single) return ok(name, 'off; the kernel can switch it on for single devices (force_forwarding)');
   if (!advertised) return ok(name, 'off, and it can only be switched on for all devices at once');
@@ -124,15 +130,21 @@ export function checkFirewalls(facts: MachineFacts): Finding[] {
     const look = 'look yourself: nft list ruleset; iptables-save';
     return [warning(name, 'the rules could not be read: whether one drops the packets of apps is not known', look)];
   }
-  if (facts.firewalls.length === 0) return [ok(name, 'none has rules for forwarded packets')];
-  return facts.firewalls.map((judgement) => {
+  const none = facts.firewalls.some(({ hook }) => hook === 'forward')
+    ? []
+    : [ok(name, 'none has rules for forwarded packets')];
+  const told = facts.firewalls.map((judgement) => {
     const { pool, published = false } = facts.network;
     const found = explain(judgement, pool || published);
-    const own = `firewall ${judgement.legacy ? 'legacy ' : ''}${judgement.family} ${judgement.table} ${judgement.chain}`;
+    const legacy = judgement.legacy ? 'legacy ' : '';
+    const own = `firewall ${legacy}${judgement.family} ${judgement.table} ${judgement.chain}`.trimEnd();
+    const beside = explainBeside(judgement);
+    if (beside !== undefined) return ok(own, beside);
     if (found === undefined) return ok(own, `${judgement.tool}: it lets the packets of apps pass`);
     // Apps start all the same, and are reached from this host.
     return warning(own, found.text, found.command);
   });
+  return [...none, ...told];
 }
 
 /** resolv.conf, as apps will get it. Pure. */

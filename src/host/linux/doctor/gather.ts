@@ -9,6 +9,7 @@ import { linuxKernel } from '../cgroup/kernel.ts';
 import { defaultDevice } from '../default-device.ts';
 import { parseLimits } from '../facts.ts';
 import { readForeignFirewalls } from '../firewall/read-foreign.ts';
+import { readOtherClaims } from '../nft.ts';
 import { mountOf, parseMounts } from './check-storage.ts';
 import { errorName } from './error-name.ts';
 import type { DiskFacts, MachineFacts } from './machine-facts.ts';
@@ -57,8 +58,19 @@ export function gatherFacts(paths: Paths, node: NodeConfig, published: boolean):
     clock: clock(),
     disks,
     network: { pool: node.pool.length > 0, published, uplink: node.uplink },
+    ownForwarding6: isForwarding6Ours(),
     firewalls: readForeignFirewalls(uplink, node.pool.some((word) => word.includes(':')) ? ['ip', 'ip6'] : ['ip']),
   };
+}
+
+/** As the nft tables of all roots tell it. */
+function isForwarding6Ours(): boolean {
+  try {
+    return readOtherClaims('').some(({ key, old }) => key === 'net/ipv6/conf/all/forwarding' && old === '0');
+  } catch {
+    // Without nf_tables there is no metactl that forwards; without root it isn't known.
+    return false;
+  }
 }
 
 function read(path: string): string | undefined {

@@ -24,6 +24,8 @@ export interface MachineFacts {
   readonly disks: readonly DiskFacts[];
   /** `[network]` as configured. `published`: an app publishes ports. */
   readonly network: { readonly pool: boolean; readonly published?: boolean; readonly uplink: string | undefined };
+  /** Some root's metactl has switched on IPv6 forwarding on all devices, because this kernel has no other switch. */
+  readonly ownForwarding6?: boolean;
   /** Chains of others that forwarded packets go through; undefined where they could not be read. */
   readonly firewalls: readonly ForwardJudgement[] | undefined;
 }

@@ -16,7 +16,8 @@ export interface Explanation {
  * @returns undefined for a chain that lets all of it pass. Pure.
  */
 export function explain(judgement: ForwardJudgement, incoming: boolean): Explanation | undefined {
-  const { outgoing } = judgement;
+  const { outgoing, hook } = judgement;
+  if (hook === 'input' || hook === 'netdev') return undefined;
   const arriving: Fate = incoming ? judgement.incoming : 'passes';
   if (outgoing === 'passes' && arriving === 'passes') return undefined;
   const sure = [
@@ -38,6 +39,18 @@ export function explain(judgement: ForwardJudgement, incoming: boolean): Explana
   };
 }
 
+/**
+ * What is worth knowing though it keeps nothing from being forwarded: chains for packets to this host itself, and rules that are
+ * not followed. Pure.
+ */
+export function explainBeside({ hook, tool, table, outgoing }: ForwardJudgement): string | undefined {
+  if (hook === 'netdev')
+    return `rules of ${table} at the ingress or egress of devices are not followed: what they drop never gets to an app`;
+  if (hook !== 'input' || outgoing === 'passes') return undefined;
+  const verb = outgoing === 'dropped' ? 'drops' : 'may drop';
+  return `${OWNERS[tool]} ${verb} connections of apps to this host itself; an app that needs a service of it needs a rule for links named mt-*`;
+}
+
 const OWNERS: Readonly<Record<ForwardJudgement['tool'], string>> = {
   Docker: "Docker's firewall",
   firewalld: 'firewalld',
@@ -52,7 +65,8 @@ function placeOf({ tool, family, table, chain, legacy }: ForwardJudgement): stri
 
 /** How each tool is told to let the apps' links be. Whole commands, to be pasted. Pure. */
 export function commandFor(judgement: ForwardJudgement, incoming: boolean): string {
-  const { tool, family, table, chain, legacy } = judgement;
+  const { tool, family, table, chain, legacy, hook } = judgement;
+  if (hook !== 'forward') return `nft list chain ${family} ${table} ${chain}`;
   const iptables = `${family === 'ip6' ? 'ip6tables' : 'iptables'}${legacy ? '-legacy' : ''}`;
   const inserted = (where: string) => [
     `${iptables} -I ${where} -i mt-+ -j ACCEPT`,

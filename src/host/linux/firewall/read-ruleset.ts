@@ -1,11 +1,12 @@
 import { attributesOf, type Dumped, dumpRequest, listOf, numberOf, readDump, textOf } from './attributes.ts';
 import { readExpression, readVerdict } from './read-expression.ts';
-import { type Chain, type Element, type Expression, FAMILIES, HOOK_FORWARD, type Ruleset, setName } from './ruleset.ts';
+import { type Chain, type Element, type Expression, FAMILIES, HOOKS, type Ruleset, setName } from './ruleset.ts';
 
 /** Sends one request to nfnetlink and gives the answer. */
 export type Exchange = (request: Uint8Array) => Uint8Array;
 
 const NFPROTO_UNSPEC = 0;
+const NFPROTO_NETDEV = 5;
 /** enum nf_tables_msg_types */
 const NFT_MSG = { newChain: 3, getChain: 4, newRule: 6, getRule: 7, newElements: 12, getElements: 13 } as const;
 const NF_DROP = 0;
@@ -23,19 +24,26 @@ export function readRuleset(exchange: Exchange): Ruleset | undefined {
   const chains = readDump(exchange(dumpRequest(NFT_MSG.getChain, NFPROTO_UNSPEC)));
   if (chains === undefined) return undefined;
   const known = chains.flatMap((dumped) => (dumped.type === NFT_MSG.newChain ? chainOf(dumped) : []));
-  const tables = new Set(known.filter((chain) => chain.base?.hook === HOOK_FORWARD).map(tableOf));
-  if (tables.size === 0) return { chains: [], sets: new Map() };
+  const tables = new Set(known.filter((chain) => chain.base !== undefined && chain.base.hook in HOOKS).map(tableOf));
+  const netdev = netdevTables(chains);
+  if (tables.size === 0) return { chains: [], sets: new Map(), netdev };
   const rules = readDump(exchange(dumpRequest(NFT_MSG.getRule, NFPROTO_UNSPEC)));
   if (rules === undefined) return undefined;
   const byChain = rulesByChain(rules, tables);
   const filled = known
     .filter((chain) => tables.has(tableOf(chain)))
     .map((chain) => ({ ...chain, rules: byChain.get(`${tableOf(chain)} ${chain.name}`) ?? [] }));
-  return { chains: filled, sets: readSets(exchange, filled) };
+  return { chains: filled, sets: readSets(exchange, filled), netdev };
 }
 
 function tableOf({ family, table }: Pick<Chain, 'family' | 'table'>): string {
   return `${family} ${table}`;
+}
+
+/** Their chains see packets before and after all others. */
+function netdevTables(chains: readonly Dumped[]): string[] {
+  const own = chains.filter(({ type, family }) => type === NFT_MSG.newChain && family === NFPROTO_NETDEV);
+  return [...new Set(own.map(({ attributes }) => textOf(attributes.get(1))))];
 }
 
 function chainOf({ family, attributes }: Dumped): Chain[] {
@@ -43,7 +51,10 @@ function chainOf({ family, attributes }: Dumped): Chain[] {
   const table = textOf(attributes.get(1));
   if (known === undefined || OWN.test(table)) return [];
   const hook = numberOf(attributesOf(attributes.get(4)).get(1));
-  const base = hook === undefined ? {} : { base: { hook, drops: numberOf(attributes.get(5)) === NF_DROP } };
+  const base =
+    hook === undefined || textOf(attributes.get(7)) === 'nat'
+      ? {}
+      : { base: { hook, drops: numberOf(attributes.get(5)) === NF_DROP } };
   return [{ family: known, table, name: textOf(attributes.get(3)), ...base, rules: [] }];
 }
 

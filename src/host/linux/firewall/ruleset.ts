@@ -9,13 +9,15 @@ export interface Ruleset {
   readonly chains: readonly Chain[];
   /** By `family table set`; only those that a rule looks a known register up in. */
   readonly sets: ReadonlyMap<string, readonly Element[]>;
+  /** Tables of the family netdev, whose rules are not followed. */
+  readonly netdev?: readonly string[];
 }
 
 export interface Chain {
   readonly family: Family;
   readonly table: string;
   readonly name: string;
-  /** Absent: reached by jumps only. */
+  /** Absent: reached by jumps only, or it is of nat, where nothing is dropped. */
   readonly base?: { readonly hook: number; readonly drops: boolean };
   readonly rules: readonly (readonly Expression[])[];
 }
@@ -56,8 +58,19 @@ export type Expression =
   /** A match that may hold or not. */
   | { readonly kind: 'maybe' };
 
-/** NF_INET_FORWARD (linux/netfilter.h). */
+/** enum nf_inet_hooks (linux/netfilter.h). */
+export const HOOK_PREROUTING = 0;
+export const HOOK_INPUT = 1;
 export const HOOK_FORWARD = 2;
+export const HOOK_POSTROUTING = 4;
+
+/** Chains that packets of apps go through; which of them is told by `base.hook`. */
+export const HOOKS: Readonly<Record<number, 'prerouting' | 'input' | 'forward' | 'postrouting'>> = {
+  [HOOK_PREROUTING]: 'prerouting',
+  [HOOK_INPUT]: 'input',
+  [HOOK_FORWARD]: 'forward',
+  [HOOK_POSTROUTING]: 'postrouting',
+};
 /** NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET. */
 export const FAMILIES: Readonly<Record<number, Family>> = { 1: 'inet', 2: 'ip', 10: 'ip6' };
 

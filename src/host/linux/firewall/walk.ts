@@ -1,5 +1,5 @@
 import type { Chain, Expression, Loaded, Ruleset, Verdict } from './ruleset.ts';
-import { HOOK_FORWARD, setName } from './ruleset.ts';
+import { setName } from './ruleset.ts';
 
 /** The first packet of a TCP connection. */
 export interface Packet {
@@ -19,10 +19,10 @@ const IPPROTO_TCP = 6;
 const STATE_NEW = 8;
 const IFNAMSIZ = 16;
 
-/** The base chains of the forward hook that a packet goes through. Pure. */
-export function forwardChains(ruleset: Ruleset, family: Packet['family']): Chain[] {
+/** The base chains of a hook that a packet goes through. Pure. */
+export function chainsAt(ruleset: Ruleset, family: Packet['family'], hook: number): Chain[] {
   return ruleset.chains.filter(
-    (chain) => chain.base?.hook === HOOK_FORWARD && (chain.family === family || chain.family === 'inet'),
+    (chain) => chain.base?.hook === hook && (chain.family === family || chain.family === 'inet'),
   );
 }
 

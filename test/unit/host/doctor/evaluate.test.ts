@@ -36,6 +36,13 @@ describe('what a machine can do', () => {
   it('finds nothing to mend on a fresh Debian 12', () => {
     expect(troubles(debian12)).toEqual([]);
     expect(find(debian12, 'cgroups').meaning).toBe('version 2');
+    const forwards = { ...debian12.files, '/proc/sys/net/ipv6/conf/all/forwarding': '1' };
+    const advertised = Object.keys(forwards).find((path) => path.endsWith('/accept_ra'));
+    const router = { ...debian12, files: { ...forwards, ...(advertised === undefined ? {} : { [advertised]: '2' }) } };
+    expect(find(router, 'IPv6 forwarding').meaning).toBe('somebody has switched it on for the whole machine');
+    expect(find({ ...router, ownForwarding6: true }, 'IPv6 forwarding').meaning).toMatch(
+      /^metactl has switched it on for its apps, and drops what else would be forwarded/,
+    );
     const upstart = { ...debian12, files: { ...debian12.files, '/proc/1/comm': 'init' } };
     expect(find(upstart, 'init').meaning).toBe(
       'PID 1 is init, not systemd: metactl start has apps in the background, but none of them starts at boot by itself',

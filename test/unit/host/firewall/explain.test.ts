@@ -8,6 +8,7 @@ const judgement = (tool: ForwardJudgement['tool'], more: Partial<ForwardJudgemen
   table: 'filter',
   chain: 'FORWARD',
   legacy: false,
+  hook: 'forward',
   outgoing: 'dropped',
   incoming: 'dropped',
   ...more,

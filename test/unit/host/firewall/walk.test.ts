@@ -120,7 +120,7 @@ describe('what becomes of a forwarded packet', () => {
     expect(fate([[...lookup('states', true)]], false, {}, rest)).toBe('dropped');
   });
 
-  it('judges only chains of the forward hook that IPv4 goes through', () => {
+  it('judges only chains that packets of the family go through: forwarded, and for this host itself', () => {
     const chain = (family: 'ip' | 'ip6', hook: number): Chain => ({
       family,
       table: 'filter',
@@ -128,17 +128,28 @@ describe('what becomes of a forwarded packet', () => {
       base: { hook, drops: true },
       rules: [],
     });
-    const ruleset = { chains: [chain('ip6', 2), chain('ip', 1), chain('ip', 2)], sets: new Map() };
+    const ruleset = { chains: [chain('ip6', 2), chain('ip', 1), chain('ip', 3), chain('ip', 2)], sets: new Map() };
+    const named = { tool: 'iptables', family: 'ip', table: 'filter', chain: 'FORWARD', legacy: false };
     expect(judgeForward(ruleset, 'eth0')).toEqual([
-      {
-        tool: 'iptables',
-        family: 'ip',
-        table: 'filter',
-        chain: 'FORWARD',
-        legacy: false,
-        outgoing: 'dropped',
-        incoming: 'dropped',
-      },
+      { ...named, hook: 'forward', outgoing: 'dropped', incoming: 'dropped' },
+      { ...named, hook: 'input', outgoing: 'dropped', incoming: 'passes' },
+    ]);
+  });
+
+  it('tells of chains before and after routing only what is certain, unless they drop what they don’t know', () => {
+    const judged = (hook: number, drops: boolean, ...rules: readonly Rule[]) => {
+      const chain: Chain = { family: 'ip', table: 'raw', name: 'c', base: { hook, drops }, rules };
+      return judgeForward({ chains: [chain], sets: new Map() }, 'eth0').map(({ hook, outgoing, incoming }) => {
+        return [hook, outgoing, incoming];
+      });
+    };
+    expect(judged(0, false, [MAYBE, end('drop')])).toEqual([]);
+    expect(judged(0, true, [MAYBE, end('accept')])).toEqual([['prerouting', 'depends', 'depends']]);
+    expect(judged(0, false, [...is('iifname', Buffer.from('mt-')), end('drop')])).toEqual([
+      ['prerouting', 'dropped', 'passes'],
+    ]);
+    expect(judged(4, false, [...is('oifname', Buffer.from('mt-')), end('drop')])).toEqual([
+      ['postrouting', 'passes', 'dropped'],
     ]);
   });
 });

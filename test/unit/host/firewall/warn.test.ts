@@ -8,6 +8,7 @@ const ufw: ForwardJudgement = {
   table: 'filter',
   chain: 'FORWARD',
   legacy: false,
+  hook: 'forward',
   outgoing: 'dropped',
   incoming: 'dropped',
 };
