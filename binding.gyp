@@ -41,6 +41,7 @@
               "native/probe.cc",
               "native/process.cc",
               "native/procfs.cc",
+              "native/store.cc",
               "native/route.cc",
               "native/spawn.cc",
               "native/spawn_child.cc"

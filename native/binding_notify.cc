@@ -1,6 +1,7 @@
 // N-API face of notify.h.
 #include "addon_support.h"
 #include "notify.h"
+#include "store.h"
 
 namespace metactl {
 
@@ -38,10 +39,22 @@ Napi::Value receive(const Napi::CallbackInfo& info) {
   });
 }
 
+/// isSameFile(fd, fd) → boolean
+Napi::Value same_file(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), is_same_file(int_arg(info, 0, "left"), int_arg(info, 1, "right")));
+}
+
+/// hasHungUp(fd) → boolean
+Napi::Value hung_up(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), has_hung_up(int_arg(info, 0, "fd")));
+}
+
 }  // namespace
 
 void register_notify(Napi::Env env, Napi::Object exports) {
   exports.Set("notifySocket", Napi::Function::New(env, make_socket, "notifySocket"));
+  exports.Set("isSameFile", Napi::Function::New(env, same_file, "isSameFile"));
+  exports.Set("hasHungUp", Napi::Function::New(env, hung_up, "hasHungUp"));
   exports.Set("receiveNotification", Napi::Function::New(env, receive, "receiveNotification"));
 }
 

@@ -47,6 +47,21 @@ std::vector<Tree> decode_trees(Napi::Env env, const Napi::Value& value) {
   return trees;
 }
 
+/// None where it is undefined.
+std::vector<int> descriptors(const Napi::Object& object, const char* name) {
+  Napi::Value value = object.Get(name);
+  std::vector<int> result;
+  if (value.IsUndefined()) return result;
+  if (!value.IsArray()) bad_argument(object.Env(), std::string(name) + " must be an array");
+  auto list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    Napi::Value fd = list.Get(i);
+    if (!fd.IsNumber()) bad_argument(object.Env(), std::string(name) + " must hold descriptors");
+    result.push_back(fd.As<Napi::Number>().Int32Value());
+  }
+  return result;
+}
+
 SpawnOptions decode(Napi::Env env, const Napi::Object& object) {
   SpawnOptions options;
   options.init = fd_field(object, "init");
@@ -60,6 +75,8 @@ SpawnOptions decode(Napi::Env env, const Napi::Object& object) {
   options.user = optional_fd(object, "user");
   options.idmap = optional_fd(object, "idmap");
   options.ready = optional_fd(object, "ready");
+  options.stored = descriptors(object, "stored");
+  if (options.stored.size() > kMostStored) bad_argument(env, "there are too many stored descriptors");
   options.cgroup = optional_fd(object, "cgroup");
   options.isolated = flag(object, "isolated");
   options.new_mounts = flag(object, "newMounts");
@@ -68,14 +85,7 @@ SpawnOptions decode(Napi::Env env, const Napi::Object& object) {
   if (options.stage < 0 ? !options.trees.empty() : !options.new_mounts) bad_argument(env, "stage and trees don't fit");
   options.new_network = flag(object, "newNetwork");
   options.title = text_field(object, "title");
-  Napi::Value tasks = object.Get("tasks");
-  if (!tasks.IsArray()) bad_argument(env, "tasks must be an array");
-  auto list = tasks.As<Napi::Array>();
-  for (uint32_t i = 0; i < list.Length(); i++) {
-    Napi::Value fd = list.Get(i);
-    if (!fd.IsNumber()) bad_argument(env, "tasks must hold descriptors");
-    options.tasks.push_back(fd.As<Napi::Number>().Int32Value());
-  }
+  options.tasks = descriptors(object, "tasks");
   return options;
 }
 

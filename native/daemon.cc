@@ -44,14 +44,31 @@ char** pointers(const Plan& plan, const List& list, char** to) {
   return to + list.count + 1;
 }
 
+/// `LISTEN_PID=` and this process's id: nobody else knows it in time.
+void write_own_pid(char* to) {
+  for (const char* at = "LISTEN_PID="; *at != 0; at++) *to++ = *at;
+  char digits[12];
+  int count = 0;
+  for (long pid = sys::call(__NR_getpid); pid > 0; pid /= 10) digits[count++] = static_cast<char>('0' + pid % 10);
+  while (count > 0) *to++ = digits[--count];
+  *to = 0;
+}
+
 /// As execvp: a file that may not be executed does not end the search, but is what is reported if nothing else is found.
 [[noreturn]] void execute(const Plan& plan) {
-  unsigned long bytes = (static_cast<unsigned long>(plan.argv.count) + plan.env.count + 2) * sizeof(char*);
+  constexpr unsigned long kOwnPid = 32;
+  unsigned long bytes = (static_cast<unsigned long>(plan.argv.count) + plan.env.count + 3) * sizeof(char*) + kOwnPid;
   long memory = must(sys::call(__NR_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
                      "prepare arguments", "mmap");
   char** argv = reinterpret_cast<char**>(memory);
   char** env = pointers(plan, plan.argv, argv);
-  pointers(plan, plan.env, env);
+  char** end = pointers(plan, plan.env, env);
+  if (plan.stored > 0) {
+    char* own_pid = reinterpret_cast<char*>(end + 1);
+    write_own_pid(own_pid);
+    end[-1] = own_pid;
+    end[0] = nullptr;
+  }
   Reader programs = plan.reader(plan.programs);
   long worst = -kernel::kEnoent;
   const char* first = nullptr;
@@ -68,6 +85,68 @@ char** pointers(const Plan& plan, const List& list, char** to) {
   // Where a search found nothing, the name that was searched for says more than the last place.
   const char* path = missing && plan.programs.count > 1 ? argv[0] : first;
   fail({"execute", nullptr, "execve", worst, path, missing ? kExitNotFound : kExitNotExecutable});
+}
+
+/// Takes all descriptors out of the store: with nothing but the standard ones open below them they get the numbers from 3 on.
+void receive_stored(int store, int count) {
+  // struct msghdr and struct cmsghdr of the kernel, on 64-bit machines.
+  struct {
+    unsigned long size;
+    int level;
+    int type;
+    int fds[kMostInMessage + 1];
+  } control;
+  struct {
+    char* base;
+    unsigned long size;
+  } data;
+  struct {
+    void* name;
+    int name_size;
+    void* data;
+    unsigned long data_count;
+    void* control;
+    unsigned long control_size;
+    int flags;
+  } message;
+  constexpr unsigned long kHead = sizeof control.size + sizeof control.level + sizeof control.type;
+  constexpr long kDontWait = 0x40;
+  int next = kFdError;
+  while (next < kFdError + count) {
+    char byte = 0;
+    data = {&byte, 1};
+    message = {nullptr, 0, &data, 1, &control, sizeof control, 0};
+    must(sys::call(__NR_recvmsg, store, sys::arg(&message), kDontWait), "hand over stored descriptors", "recvmsg");
+    int got = message.control_size < kHead ? 0 : static_cast<int>((control.size - kHead) / sizeof(int));
+    bool in_order = got > 0;
+    for (int i = 0; i < got; i++) in_order = in_order && control.fds[i] == next++;
+    // Fewer than were sent: the limit of open files is lower.
+    if (!in_order || message.flags != 0) fail({"hand over stored descriptors", nullptr, "recvmsg", -kernel::kEmfile, ""});
+  }
+}
+
+void hand_over(int from, int to) {
+  must(sys::dup3(from, to, 0), "hand over descriptor", "dup3");
+  sys::close(from);
+}
+
+/// As keep_descriptors, where there are stored ones, which begin at 3.
+void keep_stored(int ready, int count) {
+  close_between(kFdError + 1, kFdReady - 1);
+  close_between(kFdStore + 1, -1);
+  // Out of the way, to where none of them will be.
+  const int high = (kFdError + count > kFdStore ? kFdError + count : kFdStore) + 1;
+  must(sys::dup3(kFdStore, high, 0), "hand over descriptor", "dup3");
+  if (ready > 0) must(sys::dup3(kFdReady, high + 1, 0), "hand over descriptor", "dup3");
+  move_error_pipe(high + 2);
+  sys::close(kFdReady);
+  sys::close(kFdStore);
+  receive_stored(high, count);
+  sys::close(high);
+  if (ready <= 0) return;
+  // The error pipe may have that number.
+  if (ready == high + 2) move_error_pipe(high);
+  if (ready != high + 1) hand_over(high + 1, ready);
 }
 
 /// Leaves standard input, output, error, the error pipe (which closes itself) and, where the plan has one, the descriptor
@@ -107,7 +186,11 @@ void run_daemon(const Plan& plan, const DaemonSetup& setup) {
   sys::close(setup.go_writer);
   char go = 0;
   if (sys::read(setup.go, &go, 1) != 1) sys::exit_group(kExitSandbox);
-  keep_descriptors(static_cast<int>(plan.ready_fd));
+  if (plan.stored > 0) {
+    keep_stored(static_cast<int>(plan.ready_fd), static_cast<int>(plan.stored));
+  } else {
+    keep_descriptors(static_cast<int>(plan.ready_fd));
+  }
   install_filter(plan.seccomp, plan.has(kPlanLogCalls));
   execute(plan);
 }

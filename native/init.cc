@@ -36,13 +36,14 @@ struct Handed {
   bool user;
   bool idmap;
   bool ready;
+  bool store;
 };
 
 /// They had to survive the execution of this program; they must not survive the daemon's.
 Handed close_on_exec() {
   bool there[kFdTrees] = {};
   for (int fd = kFdError; fd < kFdTrees; fd++) there[fd] = sys::call(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC) >= 0;
-  return {there[kFdUser], there[kFdIdmap], there[kFdReady]};
+  return {there[kFdUser], there[kFdIdmap], there[kFdReady], there[kFdStore]};
 }
 
 void load_plan(Plan& plan) {
@@ -203,6 +204,7 @@ void run() {
   if (handed.idmap) sys::close(kFdIdmap);
   // Its end must be the daemon's.
   if (handed.ready) sys::close(kFdReady);
+  if (handed.store) sys::close(kFdStore);
   // The environment may hold passwords.
   sys::call(__NR_munmap, sys::arg(plan.begin), static_cast<long>(plan.size));
   must(sys::call(__NR_chdir, sys::arg("/")), "leave directory", "chdir", "/");

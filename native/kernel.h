@@ -90,6 +90,7 @@ constexpr int kEacces = 13;
 constexpr int kEexist = 17;
 constexpr int kEnotdir = 20;
 constexpr int kEinval = 22;
+constexpr int kEmfile = 24;
 constexpr int kEnospc = 28;
 constexpr int kEnosys = 38;
 constexpr int kEloop = 40;

@@ -218,6 +218,9 @@ bool read_plan(const char* data, unsigned long size, Plan& plan, const char** pr
   plan.keyring = reader.text();
   plan.first_pid = reader.u32();
   plan.ready_fd = reader.u32();
+  plan.stored = reader.u32();
+  *problem = "too many descriptors";
+  if (plan.stored > kMostStored) return false;
   *problem = "bad process";
   read_process(reader, plan);
   if (!reader.ok()) return false;

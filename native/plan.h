@@ -8,7 +8,7 @@ namespace metactl {
 
 constexpr __u32 kPlanMagic = 0x4c43544d;  // "MTCL"
 /// Raised with every change of the layout: an addon and a metactl-init of two builds must not meet.
-constexpr __u32 kPlanVersion = 5;
+constexpr __u32 kPlanVersion = 6;
 constexpr unsigned long kPlanLimit = 64ul << 20;
 
 enum PlanMode : __u32 {
@@ -123,6 +123,8 @@ struct Plan {
   __u32 first_pid;
   /// The number by which the daemon gets kFdReady; 0: it gets none.
   __u32 ready_fd;
+  /// How many descriptors wait in kFdStore; 0: there is none. The daemon is told its pid as LISTEN_PID then.
+  __u32 stored;
   __u32 uid;
   __u32 gid;
   List groups;

@@ -16,10 +16,15 @@ constexpr int kFdInit = 8;      // metactl-init itself, close-on-exec
 constexpr int kFdUser = 9;      // the app's user namespace, which the daemon enters
 constexpr int kFdIdmap = 10;    // user namespace whose maps idmapped binds get
 constexpr int kFdReady = 11;     // write end: the daemon gets it by the number that its plan says (ready_fd)
+constexpr int kFdStore = 12;     // a socket in which descriptors wait that the daemon gets from 3 on (Plan::stored)
 /// Then the detached trees that the plan's binds name by number: copies of host mounts, made where the host's mounts are
 /// to be seen, for a metactl-init that starts in a mount namespace without them.
-constexpr int kFdTrees = 12;
+constexpr int kFdTrees = 13;
 constexpr __u32 kMostTrees = 64;
+
+/// Most descriptors that a daemon may leave for its next start, and of one message (SCM_MAX_FD of the kernel).
+constexpr __u32 kMostStored = 512;
+constexpr __u32 kMostInMessage = 253;
 
 constexpr __u32 kErrorMagic = 0x5252454d;   // "MERR"
 constexpr __u32 kStatusMagic = 0x5453544d;  // "MTST"

@@ -17,6 +17,7 @@
 #include "process.h"
 #include "protocol.h"
 #include "spawn_child.h"
+#include "store.h"
 #include "sys_error.h"
 
 namespace metactl {
@@ -129,6 +130,9 @@ Spawned spawn(const SpawnOptions& options) {
   char* argv[] = {name.data(), title.data(), nullptr};
   std::vector<int> trees(options.trees.size(), -1);
 
+  // The child takes its end along, and the descriptors in it.
+  Store store = fill_store(options.stored);
+
   Job job = {};
   job.options = &options;
   job.tasks = options.tasks.data();
@@ -136,7 +140,8 @@ Spawned spawn(const SpawnOptions& options) {
   const int sources[kFdTrees] = {options.standard[0], options.standard[1], options.standard[2],
                                  error.write.get(),   status.write.get(),  options.liveness,
                                  options.plan,        options.target,      options.init,
-                                 options.user,        options.idmap,       options.ready};
+                                 options.user,        options.idmap,       options.ready,
+                                 store.receiver.get()};
   std::copy(std::begin(sources), std::end(sources), job.sources);
   job.trees = trees.data();
   job.argv = argv;

@@ -36,6 +36,8 @@ struct SpawnOptions {
   int idmap = -1;
   /// What the daemon says by that it is ready, or -1.
   int ready = -1;
+  /// Descriptors that the daemon gets from 3 on.
+  std::vector<int> stored;
   /// cgroup v1 `tasks` files.
   std::vector<int> tasks;
   /// cgroup v2 directory, or -1.

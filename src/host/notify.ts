@@ -6,8 +6,13 @@ export interface Notification {
   readonly text: Buffer | undefined;
   /** Of the sender, on the host. */
   readonly pid: number;
-  /** How many descriptors came with it. They are closed once the listener has returned. */
+  /** How many descriptors came with it. They are closed once the listener has returned, unless it keeps them. */
   readonly descriptors: number;
+  /**
+   * Keeps them for the daemon's next start. @param most how many it may keep in all. @param watched lets go of one once its
+   * other end has hung up. @returns how many there was no room for.
+   */
+  keep(name: string, most: number, watched: boolean): number;
   /** Why it is not to be obeyed; absent: it is the daemon's. */
   readonly problem?: 'foreign' | 'oversized' | 'incomplete';
 }
@@ -19,6 +24,16 @@ export interface NotifySocket {
    * @param listener called in the event loop, and never after `close`.
    */
   listen(pid: number, listener: (message: Notification) => void): void;
+  /** Lets go of what is kept by that name. */
+  forget(name: string): void;
+  /** Hands over what is kept, to whoever puts it into the next socket of the same daemon, or closes it. */
+  release(): StoredDescriptors;
+  restore(stored: StoredDescriptors): void;
+  close(): void;
+}
+
+/** Descriptors that a daemon has left for its next start. */
+export interface StoredDescriptors {
   close(): void;
 }
 

@@ -85,9 +85,20 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     max: LONGEST_TIMER,
     doc: 'Restart the daemon unless it reports life (WATCHDOG=1 by sd_notify(3)) at least this often.',
   },
+  {
+    key: 'file-descriptor-store-max',
+    type: 'integer',
+    default: '0',
+    min: 0,
+    max: 512,
+    layers: ADMINISTRATORS,
+    doc: 'How many descriptors the daemon may leave (FDSTORE=1 by sd_notify(3)) for its next start, which gets them from 3 on (LISTEN_FDS).',
+  },
 ];
 
 function readStatusList(text: string): readonly string[] | undefined {
   const words = readValue({ key: '', type: 'list', doc: '' }, text) as readonly string[] | undefined;
   return words === undefined ? undefined : readStatuses(words);
 }
+
+import { ADMINISTRATORS } from './layers.ts';

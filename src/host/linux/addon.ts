@@ -45,6 +45,10 @@ export interface Addon {
   notifySocket(directory: string, name: string): number;
   /** The next message of such a socket, or null. All descriptors are the caller's, and closed when a program is executed. */
   receiveNotification(fd: number): RawNotification | null;
+  /** Whether both are of the same open file. */
+  isSameFile(left: number, right: number): boolean;
+  /** Whether the other end of a pipe or connection is gone. */
+  hasHungUp(fd: number): boolean;
   /** Becomes another program, in the network namespace behind `netns`; returns only by an error. */
   execInNetns(netns: number, file: string, argv: readonly string[], environment: readonly string[]): void;
   /**
@@ -108,6 +112,8 @@ export interface SpawnOptions {
   /** The daemon gets it by the number that the plan says. */
   readonly ready?: number;
   readonly tasks: readonly number[];
+  /** The daemon gets them from 3 on, if the plan says how many there are. */
+  readonly stored?: readonly number[];
   readonly cgroup?: number;
   /** New PID, IPC, UTS and cgroup namespaces. */
   readonly isolated: boolean;

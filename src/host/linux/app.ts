@@ -206,6 +206,7 @@ class LinuxApp implements AppHandle {
       tasks: cgroup.tasks,
       v1: cgroup.v1,
       stdio: io,
+      stored: this.notify?.stored() ?? [],
       stages: this.#stages,
       // Also without a limit of its own: a whole machine out of memory counts here too.
       oomKilled: () => cgroup.oomKills() > killsBefore,

@@ -8,7 +8,7 @@ import { randomHex } from './random.ts';
 
 // The layout is native/plan.h's; its version number must go up on both sides with every change.
 const MAGIC = 0x4c43544d;
-const VERSION = 5;
+const VERSION = 6;
 const SIZE_OFFSET = 8;
 const MODE = { run: 1, join: 2, stage: 3, user: 4 } as const;
 const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8, logCalls: 16, userNamespace: 32 } as const;
@@ -26,6 +26,8 @@ export interface EncodeOptions {
   readonly terminal?: boolean;
   /** Bring up `lo`: the sandbox has an empty network namespace of its own. */
   readonly loopback?: boolean;
+  /** Names of the descriptors that the daemon gets from 3 on. */
+  readonly stored?: readonly string[];
   /** Of a process that enters: the ids are those of the sandbox's user namespace, which it enters too. */
   readonly userNamespace?: boolean;
 }
@@ -121,7 +123,9 @@ function encodeRun(
     (plan.sandboxed && plan.userNamespace !== undefined ? FLAG.userNamespace : 0) |
     more;
   const hostname = plan.sandboxed ? plan.hostname : '';
-  const { process, identity } = plan;
+  const { stored = [] } = options;
+  const { identity } = plan;
+  const process = stored.length === 0 ? plan.process : { ...plan.process, env: storedEnv(plan.process.env, stored) };
   const firstPid = plan.sandboxed ? (plan.firstPid ?? 0) : 0;
   const ready = plan.readyDescriptor === undefined ? {} : { readyDescriptor: plan.readyDescriptor };
   const head = {
@@ -132,9 +136,16 @@ function encodeRun(
     firstPid,
     process,
     identity,
+    stored: stored.length,
     ...ready,
   };
   return encode(head, plan.sandboxed ? root : NO_ROOT, trees);
+}
+
+/** As sd_listen_fds_with_names(3) reads it. LISTEN_PID is told by the daemon's process itself, before it executes. */
+function storedEnv(env: ProcessPlan['env'], names: readonly string[]): ProcessPlan['env'] {
+  const { LISTEN_PID, ...rest } = env;
+  return { ...rest, LISTEN_FDS: String(names.length), LISTEN_FDNAMES: names.join(':') };
 }
 
 /** With a random part, because a keyring of a known name is joined by everybody who asks for it. */
@@ -149,6 +160,7 @@ interface Head {
   readonly keyring: string;
   readonly firstPid: number;
   readonly readyDescriptor?: number;
+  readonly stored?: number;
   readonly process: ProcessPlan;
   readonly identity: Identity;
 }
@@ -164,6 +176,7 @@ function encode(head: Head, root: RootPart, trees: TreeSource[] | undefined): Ui
   to.text(head.keyring);
   to.u32(head.firstPid);
   to.u32(head.readyDescriptor ?? 0);
+  to.u32(head.stored ?? 0);
   writeIdentity(to, head.identity);
   writeProcess(to, head.process);
   to.list(root.steps, (step) => writeStep(to, step, trees));

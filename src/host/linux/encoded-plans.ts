@@ -102,16 +102,24 @@ export interface LaunchOptions extends EncodeOptions {
   readonly v1: ReadonlyMap<string, string>;
 }
 
-export function encodedPlan(plan: SandboxPlan, kind: StartKind, options: LaunchOptions): EncodedPlan {
+export function encodedPlan(plan: SandboxPlan, kind: StartKind, options: Omit<LaunchOptions, 'stored'>): EncodedPlan {
   const { root, variants } = cached(plan);
   const key = `${kind} ${options.terminal} ${options.loopback} ${[...options.v1.values()].join(':')}`;
   let found = variants.get(key);
   if (found === undefined) {
-    const { bytes, trees } = encodeFor(plan, kind, root.split, options);
-    found = { memfd: addon().sealedMemfd('metactl-plan', bytes, false), trees };
+    found = seal(encodeFor(plan, kind, root.split, options));
     variants.set(key, found);
   }
   return found;
+}
+
+/** The plan of one start only; its memfd is the caller's. */
+export function encodeOnce(plan: SandboxPlan, kind: StartKind, options: LaunchOptions): EncodedPlan {
+  return seal(encodeFor(plan, kind, cached(plan).root.split, options));
+}
+
+function seal({ bytes, trees }: StagedPlan): EncodedPlan {
+  return { memfd: addon().sealedMemfd('metactl-plan', bytes, false), trees };
 }
 
 function encodeFor(plan: SandboxPlan, kind: StartKind, split: SplitRoot, options: LaunchOptions) {

@@ -1,10 +1,12 @@
+import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import { hostIds } from '../../util/ids.ts';
 import type { StdioPlan } from '../host.ts';
-import { encodedPlan, type StartKind, sharedRootsOf } from './encoded-plans.ts';
+import type { Stored } from './descriptor-store.ts';
+import { type EncodedPlan, encodedPlan, encodeOnce, type StartKind, sharedRootsOf } from './encoded-plans.ts';
 import { hasNodeStages, makeNodeStage, nodeStage } from './node-stages.ts';
 import { spawnInit } from './spawn.ts';
 import { disableStages, emptyStage, makeEmptyStage } from './stage-build.ts';
@@ -27,6 +29,8 @@ export interface LaunchHandles {
   /** The daemon's cgroup v2 directory. */
   readonly cgroup?: number;
   readonly stdio: StdioPlan;
+  /** What the daemon gets from descriptor 3 on. */
+  readonly stored?: readonly Stored[];
   /** The app's stages (`openAppStages`), if it may be started more than once: makes every start but the first faster. */
   readonly stages?: StagesHold;
   /** Whether the daemon's cgroup saw an out-of-memory kill; asked when the sandbox has ended. */
@@ -91,22 +95,36 @@ function readyNodeStage(plan: SandboxPlan): number | undefined {
 function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: Start): LaunchedSandbox {
   const { stdin } = handles.stdio;
   const loopback = plan.sandboxed && handles.netns === undefined;
-  const { memfd, trees } = encodedPlan(plan, kind, {
-    terminal: typeof stdin === 'number' && isatty(stdin),
-    loopback,
-    v1: handles.v1 ?? NO_V1,
-  });
+  const { stored = [] } = handles;
+  const options = { terminal: typeof stdin === 'number' && isatty(stdin), loopback, v1: handles.v1 ?? NO_V1 };
+  if (stored.length === 0) return spawnWith(plan, handles, encodedPlan(plan, kind, options), stage);
+  const encoded = encodeOnce(plan, kind, { ...options, stored: stored.map(({ name }) => name) });
+  try {
+    return spawnWith(plan, handles, encoded, stage);
+  } finally {
+    closeSync(encoded.memfd);
+  }
+}
+
+function spawnWith(
+  plan: SandboxPlan,
+  handles: LaunchHandles,
+  { memfd, trees }: EncodedPlan,
+  stage: number | undefined,
+): LaunchedSandbox {
+  const { stored = [] } = handles;
   const sandbox = spawnInit({
     native: {
       plan: memfd,
       tasks: handles.tasks,
+      stored: stored.map(({ descriptor }) => descriptor.fd),
       ...(handles.cgroup === undefined ? {} : { cgroup: handles.cgroup }),
       ...(handles.netns === undefined || !plan.sandboxed ? {} : { netns: handles.netns }),
       ...namespaceHandles(plan, handles),
       isolated: plan.sandboxed,
       newMounts: plan.sandboxed,
       ...(stage === undefined ? {} : { stage, trees }),
-      newNetwork: loopback,
+      newNetwork: plan.sandboxed && handles.netns === undefined,
       title: `${plan.app}/${plan.daemon}`,
     },
     stdio: handles.stdio,

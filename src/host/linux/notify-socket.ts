@@ -2,16 +2,20 @@ import { chmodSync, closeSync, existsSync, mkdirSync, rmdirSync, rmSync } from '
 import { basename, dirname } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import type { Descriptor } from '../handover.ts';
-import type { Notification, NotifySocket } from '../notify.ts';
+import type { Notification, NotifySocket, StoredDescriptors } from '../notify.ts';
 import { addon, type Poll, type RawNotification } from './addon.ts';
+import { DescriptorStore, type Stored } from './descriptor-store.ts';
 import { isMember, type Membership, membershipOf } from './member.ts';
 
 export interface OpenNotifySocket extends NotifySocket {
+  /** What the daemon gets at its next start. */
+  stored(): readonly Stored[];
   handOver(): HandedNotify;
 }
 
 export interface HandedNotify {
   readonly socket: Descriptor;
+  readonly stored: readonly Stored[];
 }
 
 /** Messages taken in one turn of the event loop: everything else must get its turn too. */
@@ -33,8 +37,8 @@ export function openNotifySocket(path: string, cgroup: string): OpenNotifySocket
 }
 
 /** The socket of the process that this one takes the place of; what has arrived meanwhile is in it. */
-export function takeOverNotifySocket({ socket }: HandedNotify, path: string, cgroup: string): OpenNotifySocket {
-  return new LinuxNotifySocket(socket.fd, path, cgroup);
+export function takeOverNotifySocket({ socket, stored }: HandedNotify, path: string, cgroup: string): OpenNotifySocket {
+  return new LinuxNotifySocket(socket.fd, path, cgroup, stored);
 }
 
 /** What a killed supervisor left, and the directory of sockets without a sandbox once it is empty. */
@@ -54,6 +58,7 @@ class LinuxNotifySocket implements OpenNotifySocket {
   readonly #fd: number;
   readonly #path: string;
   readonly #cgroup: string;
+  readonly #store = new DescriptorStore();
   #poll: Poll | undefined;
   #rest: NodeJS.Timeout | undefined;
   #membership: Membership | undefined;
@@ -62,7 +67,8 @@ class LinuxNotifySocket implements OpenNotifySocket {
   #count = 0;
   #open = true;
 
-  constructor(fd: number, path: string, cgroup: string) {
+  constructor(fd: number, path: string, cgroup: string, stored: readonly Stored[] = []) {
+    this.#store.put(stored);
     this.#fd = fd;
     this.#path = path;
     this.#cgroup = cgroup;
@@ -75,7 +81,23 @@ class LinuxNotifySocket implements OpenNotifySocket {
   }
 
   handOver(): HandedNotify {
-    return { socket: { fd: this.#fd } };
+    return { socket: { fd: this.#fd }, stored: this.#store.current() };
+  }
+
+  stored(): readonly Stored[] {
+    return this.#store.current();
+  }
+
+  forget(name: string): void {
+    this.#store.remove(name);
+  }
+
+  release(): StoredDescriptors {
+    return this.#store.release();
+  }
+
+  restore(stored: StoredDescriptors): void {
+    if (stored instanceof DescriptorStore) this.#store.put(stored.release().current());
   }
 
   close(): void {
@@ -85,6 +107,7 @@ class LinuxNotifySocket implements OpenNotifySocket {
     clearTimeout(this.#rest);
     this.#poll?.close();
     closeSync(this.#fd);
+    this.#store.close();
     rmSync(this.#path, { force: true });
   }
 
@@ -107,15 +130,21 @@ class LinuxNotifySocket implements OpenNotifySocket {
   }
 
   #take(raw: RawNotification): void {
+    let left = raw.fds;
+    const keep: Notification['keep'] = (name, most, watched) => {
+      const fds = left;
+      left = [];
+      return this.#store.add(fds, { name, watched }, most);
+    };
     try {
-      this.#listener?.(this.#judge(raw));
+      this.#listener?.({ ...this.#judge(raw), keep });
     } finally {
-      for (const one of raw.fds) closeSync(one);
+      for (const one of left) closeSync(one);
       if (raw.pidfd !== undefined) closeSync(raw.pidfd);
     }
   }
 
-  #judge(raw: RawNotification): Notification {
+  #judge(raw: RawNotification): Omit<Notification, 'keep'> {
     const about = { pid: raw.pid, descriptors: raw.fds.length };
     const member = this.#membership !== undefined && isMember(raw, this.#membership);
     if (!member) return { ...about, text: undefined, problem: 'foreign' };

@@ -15,8 +15,10 @@ export interface NotifyMessage {
   readonly watchdogTime?: number;
   /** Milliseconds from now. */
   readonly extendTimeout?: number;
-  /** It asks for its descriptors to be kept, by this name. */
-  readonly store?: string;
+  /** It asks for its descriptors to be kept, by this name; `watched`: only until their other ends hang up. */
+  readonly store?: { readonly name: string; readonly watched: boolean };
+  /** It asks to let go of what is kept by this name. */
+  readonly forget?: string;
   /** It waits until everything before this message was dealt with. */
   readonly barrier: boolean;
 }
@@ -52,8 +54,17 @@ export function parseNotification(bytes: Uint8Array): NotifyMessage | undefined 
     ...present('watchdog', WATCHDOG[values.get('WATCHDOG') ?? '']),
     ...present('watchdogTime', microseconds(values.get('WATCHDOG_USEC'))),
     ...present('extendTimeout', microseconds(values.get('EXTEND_TIMEOUT_USEC'))),
-    ...(flag('FDSTORE') ? { store: FD_NAME.test(values.get('FDNAME') ?? '') ? values.get('FDNAME')! : 'stored' } : {}),
+    ...storeOf(values),
   };
+}
+
+/** FDSTOREREMOVE=1 means something only with a name, and then nothing is stored. */
+function storeOf(values: ReadonlyMap<string, string>): Pick<NotifyMessage, 'store' | 'forget'> {
+  const given = values.get('FDNAME');
+  const name = given !== undefined && FD_NAME.test(given) ? given : undefined;
+  if (values.get('FDSTOREREMOVE') === '1') return name === undefined ? {} : { forget: name };
+  if (values.get('FDSTORE') !== '1') return {};
+  return { store: { name: name ?? 'stored', watched: values.get('FDPOLL') !== '0' } };
 }
 
 const WATCHDOG: Readonly<Record<string, 'alive' | 'trigger'>> = { 1: 'alive', trigger: 'trigger' };

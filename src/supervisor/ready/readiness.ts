@@ -259,15 +259,26 @@ class ReadinessWatch implements Readiness {
     this.#report({ type: 'status-text', text });
   }
 
-  #hear({ text, pid, descriptors, problem }: Notification): void {
+  #hear(notification: Notification): void {
+    const { text, pid, problem } = notification;
     const message = text === undefined || problem !== undefined ? undefined : parseNotification(text);
     if (problem === 'foreign') this.#tellOnce(`process ${pid} is none of its: what it says by sd_notify is ignored`);
     else if (message === undefined)
       this.#tellOnce(`a message by sd_notify is ${problem ?? 'malformed'}: it is ignored`);
-    else this.#obey(message);
-    if (message?.store !== undefined && descriptors > 0) {
-      this.#tellOnce('it asks to keep descriptors (FDSTORE): there is no store, they are closed');
+    else {
+      this.#keep(message, notification);
+      this.#obey(message);
     }
+  }
+
+  #keep({ store, forget }: NotifyMessage, { descriptors, keep }: Notification): void {
+    if (forget !== undefined) this.#world.notify?.forget(forget);
+    if (store === undefined || descriptors === 0) return;
+    const most = this.#settings.store;
+    if (keep(store.name, most, store.watched) === 0) return;
+    this.#tellOnce(
+      `it leaves more descriptors (FDSTORE) than \`file-descriptor-store-max = ${most}\` allows: they are closed`,
+    );
   }
 
   #obey(message: NotifyMessage): void {

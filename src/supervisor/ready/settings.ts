@@ -1,5 +1,6 @@
 import { type HealthProbe, type Probe, parseHealth, parseProbe } from '../../config/probe.ts';
 import type { AppConfig } from '../../config/types.ts';
+import { storeMax } from '../../sandbox/notify.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import { compileMatcher, type LineMatcher } from './log-match.ts';
 
@@ -9,6 +10,8 @@ export interface ReadinessSettings {
   readonly readyTimeout: number;
   readonly health: HealthSettings | undefined;
   readonly watchdog: number | undefined;
+  /** Descriptors that it may leave for its next start. */
+  readonly store: number;
 }
 
 export type Condition =
@@ -60,6 +63,7 @@ export async function readinessSettings(
             action: action === 'alert' || action === 'none' ? action : 'restart',
           },
     watchdog: config.number(section, 'watchdog-sec'),
+    store: storeMax(config, daemon),
   };
 }
 

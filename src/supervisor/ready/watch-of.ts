@@ -20,8 +20,8 @@ export interface WatchRequest {
 export function watchOf({ host, paths, plan, settings, handle, log }: WatchRequest): {
   readiness?: (resumed?: ResumedReadiness) => Readiness;
 } {
-  const { ready, health, watchdog } = settings;
-  if (ready === undefined && health === undefined && watchdog === undefined) return {};
+  const { ready, health, watchdog, store } = settings;
+  if (ready === undefined && health === undefined && watchdog === undefined && store === 0) return {};
   const world = readinessWorld(host, paths, plan, handle, log);
   return { readiness: (resumed) => watchReadiness(settings, world, resumed) };
 }

@@ -1,6 +1,6 @@
 import type { Handed } from '../../host/handover.ts';
 import type { AppHandle, AppRequest, DaemonSandbox, Host, StdioPlan, Usage } from '../../host/host.ts';
-import type { NotifySocket } from '../../host/notify.ts';
+import type { NotifySocket, StoredDescriptors } from '../../host/notify.ts';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import type { Gate } from '../handover/gate.ts';
 
@@ -13,6 +13,9 @@ export class LazyApp {
   readonly #request: AppRequest;
   readonly #gate: Gate;
   #handle: AppHandle | undefined;
+  /** What the daemon has left for its next start, while nothing is held. */
+  #stored: StoredDescriptors | undefined;
+  #keepsStored = false;
   #work: Promise<unknown> = Promise.resolve();
   #underWay = 0;
 
@@ -38,9 +41,26 @@ export class LazyApp {
     // At once, in this very turn: a daemon that has died is to be back.
     if (handle !== undefined && this.#underWay === 0) return this.#track(this.#gate.pass(() => handle.start(plan, io)));
     return this.#next(async () => {
-      this.#handle ??= await this.#host.openApp(this.#request);
+      this.#handle ??= await this.#open();
       return this.#handle.start(plan, io);
     });
+  }
+
+  /** The end to come is that of a restart: what the daemon has left for its next start is kept over `close`. */
+  keepStored(): void {
+    this.#keepsStored = true;
+  }
+
+  /** Hands it over to the handle of the next start, or to whoever closes it. */
+  takeStored(): StoredDescriptors | undefined {
+    const stored = this.#stored;
+    this.#stored = undefined;
+    this.#keepsStored = false;
+    return stored;
+  }
+
+  putStored(stored: StoredDescriptors | undefined): void {
+    this.#stored = stored;
   }
 
   takeUp(plan: SandboxPlan, io: StdioPlan): DaemonSandbox | undefined {
@@ -74,8 +94,19 @@ export class LazyApp {
     return this.#next(async () => {
       const handle = this.#handle;
       this.#handle = undefined;
+      if (this.#keepsStored) this.#stored ??= handle?.notify?.release();
+      else this.takeStored()?.close();
       await handle?.close();
     });
+  }
+
+  async #open(): Promise<AppHandle> {
+    const handle = await this.#host.openApp(this.#request);
+    const stored = this.takeStored();
+    // Another configuration may have no socket.
+    if (handle.notify === undefined) stored?.close();
+    else if (stored !== undefined) handle.notify.restore(stored);
+    return handle;
   }
 
   #next<T>(work: () => Promise<T>): Promise<T> {

@@ -94,11 +94,17 @@ export class Supervisor {
         target,
         along.filter((name) => isAlive(app.units.get(name))),
       );
-      const units = this.#stop(target, old);
+      const units = this.#stop(target, old, ({ handle }) => handle.keepStored());
       await Promise.all(units.map((unit) => untilOver(unit.daemon)));
       const again = plans.filter(({ daemon }) => !isAlive(app.units.get(daemon)));
       for (const { daemon } of again) await app.units.get(daemon)?.settle();
       const started = this.#begin(app, prepared, again);
+      for (const unit of units) {
+        const next = started.find(({ name }) => name === unit.name);
+        const stored = unit.handle.takeStored();
+        if (next === undefined) stored?.close();
+        else next.handle.putStored(stored);
+      }
       app.group?.start(again.map(({ daemon }) => daemon));
       const told = { now: 'is being started again', done: 'is up again' };
       return { app: app.name, until: 'up', daemons: started.map(({ name }) => ({ daemon: name, ...told })) };
@@ -288,11 +294,12 @@ export class Supervisor {
   }
 
   /** Tells them to stop, and whatever depends on them. @returns those that are stopping now, the last started first. */
-  #stop(target: Target, asked: readonly Unit[]): Unit[] {
+  #stop(target: Target, asked: readonly Unit[], before: (unit: Unit) => void = () => {}): Unit[] {
     const app = this.#app(target.app);
     const names = asked.map(({ name }) => name);
     const all = new Set(names.flatMap((name) => [name, ...dependentsOf(app.dependencies, name)]));
     const units = [...app.units.values()].filter((unit) => all.has(unit.name) && isAlive(unit)).reverse();
+    for (const unit of units) before(unit);
     app.group?.stop(names);
     return units;
   }

@@ -15,6 +15,7 @@ const FORBIDDEN: readonly (readonly [section: string, key: string, value: string
   ['daemon.web', 'supplementary-groups', 'adm disk'],
   ['daemon.web', 'oom-score-adjust', '-1000'],
   ['daemon.web', 'log.to', 'stdout'],
+  ['daemon.web', 'file-descriptor-store-max', '10'],
   ['daemon.web', 'limit-nproc', '10'],
   ['daemon.web', 'limit-sigpending', '10'],
   ['sandbox', 'enabled', 'no'],

@@ -52,8 +52,14 @@ describe('parseNotification', () => {
   });
 
   it('names what is to be stored', () => {
-    expect(parse('FDSTORE=1\nFDNAME=web')).toEqual({ ...NOTHING, store: 'web' });
-    expect(parse('FDSTORE=1\nFDNAME=a:b')).toEqual({ ...NOTHING, store: 'stored' });
+    expect(parse('FDSTORE=1\nFDNAME=web')).toEqual({ ...NOTHING, store: { name: 'web', watched: true } });
+    expect(parse('FDSTORE=1\nFDNAME=a:b')).toEqual({ ...NOTHING, store: { name: 'stored', watched: true } });
+    expect(parse('FDSTORE=1\nFDPOLL=0')).toEqual({ ...NOTHING, store: { name: 'stored', watched: false } });
+  });
+
+  it('names what is to be let go of, and stores nothing then', () => {
+    expect(parse('FDSTOREREMOVE=1\nFDNAME=web\nFDSTORE=1')).toEqual({ ...NOTHING, forget: 'web' });
+    expect(parse('FDSTOREREMOVE=1')).toEqual(NOTHING);
     expect(parse('FDNAME=web')).toEqual(NOTHING);
   });
 
