@@ -115,6 +115,7 @@ void receive_stored(int store, int count) {
   while (next < kFdError + count) {
     char byte = 0;
     data = {&byte, 1};
+    control = {};
     message = {nullptr, 0, &data, 1, &control, sizeof control, 0};
     must(sys::call(__NR_recvmsg, store, sys::arg(&message), kDontWait), "hand over stored descriptors", "recvmsg");
     int got = message.control_size < kHead ? 0 : static_cast<int>((control.size - kHead) / sizeof(int));
