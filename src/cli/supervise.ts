@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import { errorRecord } from '../supervisor/control/protocol.ts';
 import { DRAFT_FD, type SuccessorAnswer } from '../supervisor/handover/successor.ts';
-import { READY_FD } from '../supervisor/standalone/launch.ts';
+import { READY_FD, supervisorLog } from '../supervisor/standalone/launch.ts';
 import { checkHandover, serve } from '../supervisor/standalone/serve.ts';
 import { contextOf } from './context.ts';
+import { ownLog } from './own-log.ts';
 import { VERSION } from './version.ts';
 
 interface SuperviseOptions {
@@ -47,7 +48,7 @@ async function supervise({ background, boot, takeOver }: SuperviseOptions, comma
   const tell = (answer: object) => {
     if (background === true) writeSync(READY_FD, `${JSON.stringify(answer)}\n`);
   };
-  const log = (line: string) => writeLine(`${new Date().toISOString()} ${line}`);
+  const log = ownLog(2, supervisorLog(paths));
   try {
     const host = await hostOfThisMachine();
     const booting = boot === true ? await import('./boot.ts') : undefined;
@@ -68,14 +69,5 @@ async function supervise({ background, boot, takeOver }: SuperviseOptions, comma
     // Its daemons end with this process: nobody is left who would know about them.
     if (takeOver !== undefined) log(`${(error as Error).message}; all daemons end with this supervisor`);
     throw error;
-  }
-}
-
-/** A full disk must not end what it is told about. */
-function writeLine(line: string): void {
-  try {
-    writeSync(2, `${line}\n`);
-  } catch {
-    // Nobody can be told.
   }
 }

@@ -8,6 +8,7 @@ import { liveDaemons } from './live.ts';
 import { hostLinkName, NETNS_DIRECTORY, removeNetwork, unpinNetns } from './network.ts';
 import { retiredLinkName } from './network-name.ts';
 import { networkAddon } from './network-native.ts';
+import { removeNotifySocket } from './notify-socket.ts';
 import { endPredecessor } from './predecessor.ts';
 import { forgetMade, type MadeOf, madeOf } from './record.ts';
 import { type LinkEntry, withRtNetlink } from './rtnetlink.ts';
@@ -39,6 +40,7 @@ export function findAppGarbage(paths: Paths, app: string, links: readonly LinkEn
     ...temporaryFindings(paths, app),
     ...userNamespaceFindings(paths, app),
     ...fileFindings(paths, app, () => true),
+    ...notifyFindings(paths, app, () => true),
   ];
 }
 
@@ -55,7 +57,27 @@ export function findDaemonGarbage(paths: Paths, app: string, living: readonly st
       return { item: { app, kind: 'cgroup', name: `${app}/${daemon}` }, remove };
     }),
     ...fileFindings(paths, app, isDead),
+    ...notifyFindings(paths, app, isDead),
   ];
+}
+
+/** Notify sockets of daemons without a sandbox, which have a directory of their own. */
+function notifyFindings(paths: Paths, app: string, isDead: (daemon: string) => boolean): Finding[] {
+  return notifySocketsOf(paths)
+    .filter((one) => one.app === app && isDead(one.daemon))
+    .map(({ path }) => ({
+      item: { app, kind: 'file', name: path } as const,
+      remove: () => removeNotifySocket(path, paths),
+    }));
+}
+
+/** All in the directory of notify sockets of daemons without a sandbox. */
+export function notifySocketsOf({ notifyDirectory }: Paths): { app: string; daemon: string; path: string }[] {
+  if (lstatSync(notifyDirectory, { throwIfNoEntry: false }) === undefined) return [];
+  return readdirSync(notifyDirectory).flatMap((name) => {
+    const [, app, daemon] = /^([a-z][a-z0-9-]*)\.([a-z][a-z0-9-]*)$/.exec(name) ?? [];
+    return app === undefined || daemon === undefined ? [] : [{ app, daemon, path: join(notifyDirectory, name) }];
+  });
 }
 
 function sandboxFinding(paths: Paths, app: string, daemon: string): Finding {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import type { Paths } from '../../util/paths.ts';
 import type { GcItem } from '../gc-item.ts';
 import { detectCgroups, listAppCgroups } from './cgroup/index.ts';
-import { type Finding, findAppGarbage, findDaemonGarbage } from './gc-app.ts';
+import { type Finding, findAppGarbage, findDaemonGarbage, notifySocketsOf } from './gc-app.ts';
 import { livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
 import { appOfAlias } from './network-name.ts';
 import { claimedElsewhere, isBaseUsed, releaseBase } from './network-node.ts';
@@ -81,6 +81,7 @@ function appsOf(paths: Paths, links: readonly LinkEntry[]): string[] {
   const names = new Set<string>();
   for (const entry of entriesOf(paths.run)) if (/^[a-z][a-z0-9-]*$/.test(entry)) names.add(entry);
   for (const { app } of listAppCgroups(paths, detectCgroups())) names.add(app);
+  for (const { app } of notifySocketsOf(paths)) names.add(app);
   for (const { alias } of links) names.add(appOfAlias(paths, alias)!);
   return [...names].sort();
 }

@@ -97,7 +97,12 @@ describe('descriptors that a daemon leaves', () => {
 
   it('leave room for the descriptor that tells of readiness', async () => {
     for (const most of [1, 8, 9, 20]) {
-      shop(Math.floor(most / 2), `ready = fd:${3 + most}\nfile-descriptor-store-max = ${most}`, undefined, `${3 + most}`);
+      shop(
+        Math.floor(most / 2),
+        `ready = fd:${3 + most}\nfile-descriptor-store-max = ${most}`,
+        undefined,
+        `${3 + most}`,
+      );
       rmSync(join(site.root, 'apps/shop/go'), { force: true });
       expect(await site.metactl(['start', 'shop'])).toMatchObject({ stderr: '', status: 0 });
       await crash();
