@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import type { Prepared } from '../supervisor/prepare.ts';
 import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
@@ -33,8 +34,17 @@ export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean
     write(errorText(error, debug), 'error');
     status = unitErrorStatus(error);
   }
+  await flushed();
   // Whatever a library still waits for: all daemons have ended.
   process.exit(status);
+}
+
+/** How long a journald that is busy may keep the last lines. ms */
+const PATIENCE = 1000;
+
+async function flushed(): Promise<void> {
+  const written = new Promise<void>((resolve) => process.stderr.write('', () => resolve()));
+  await Promise.race([written, sleep(PATIENCE)]);
 }
 
 /** Pure. */

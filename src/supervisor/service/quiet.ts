@@ -1,6 +1,6 @@
 import type { Daemon } from '../state/types.ts';
 
-/** Until a start has settled. ms */
+/** Until what happened has settled. ms */
 const SETTLED = 3_000;
 /** Between two times. ms */
 const PAUSE = 60_000;
@@ -15,10 +15,10 @@ export function whenQuiet(daemons: readonly Pick<Daemon, 'onEvent'>[], work: () 
   const stops = daemons.map((daemon) =>
     daemon.onEvent(({ type }) => {
       // What an app says of itself costs next to nothing, and may come all the time.
-      if (timer !== undefined || type === 'status-text') return;
+      if (type === 'status-text') return;
+      clearTimeout(timer);
       timer = setTimeout(
         () => {
-          timer = undefined;
           last = performance.now();
           work();
         },
