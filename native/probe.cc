@@ -43,11 +43,10 @@ int in_child(unsigned long flags, void (*body)(void*)) {
   sigset_t before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  int raw = -1;
-  long pid = clone_vfork({flags, -1, body, nullptr}, &raw);
+  // Without a pidfd, which Linux 5.2 brought.
+  long pid = clone_vfork({flags, -1, body, nullptr}, nullptr);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return static_cast<int>(-pid);
-  Fd pidfd(raw);
   siginfo_t info = {};
   while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0) {
     if (errno != EINTR) return errno;

@@ -125,7 +125,8 @@ describe('root in a user namespace', () => {
     expect(await app.attack(['mknod', '/tmp'])).toMatchObject({ character: 'EPERM', block: 'EPERM' });
     expect(await app.attack(['remount', app.directory])).toMatchObject({
       mount: 'EPERM',
-      mount_setattr: 'EPERM',
+      // Before Linux 5.12 there is no such call.
+      mount_setattr: expect.stringMatching(/^(?:EPERM|ENOSYS)$/),
       umount2: 'EPERM',
     });
     const { mount } = await app.attack(['release-agent']);
