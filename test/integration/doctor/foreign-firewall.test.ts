@@ -282,6 +282,14 @@ describe('foreign firewalls', () => {
         `metactl: warning: shop runs, but Docker's firewall (ip filter, chain FORWARD) drops ${drops}. To let them pass: ` +
           `iptables -I DOCKER-USER -i mt-+ -j ACCEPT && iptables -I DOCKER-USER ${mend}\n`,
       );
+      const why = await runMetactl(['why', 'shop'], {
+        root: scratch.root,
+        via: ['nsenter', `--net=/run/netns/${ROUTER}`],
+      });
+      expect(why.status).toBe(1);
+      expect(why.stdout).toContain(
+        `warning: shop runs, but Docker's firewall (ip filter, chain FORWARD) drops ${drops}\n  do: to let them pass: iptables -I`,
+      );
     } finally {
       child.kill('SIGTERM');
       await ended;
