@@ -270,6 +270,11 @@ Napi::Value nft_table(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Boolean::New(info.Env(), has_nft_table(name)); });
 }
 
+/// watchRules() → fd
+Napi::Value watch_nft(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), watch_rules().release()); });
+}
+
 }  // namespace
 
 void register_net(Napi::Env env, Napi::Object exports) {
@@ -292,6 +297,7 @@ void register_net(Napi::Env env, Napi::Object exports) {
   exports.Set("listenClaims", Napi::Function::New(env, listen_for_claims, "listenClaims"));
   exports.Set("missingParts", Napi::Function::New(env, missing_parts, "missingParts"));
   exports.Set("watchRoutes", Napi::Function::New(env, watch, "watchRoutes"));
+  exports.Set("watchRules", Napi::Function::New(env, watch_nft, "watchRules"));
   exports.Set("nfnetlink", Napi::Function::New(env, exchange_nfnetlink, "nfnetlink"));
   exports.Set("hasNftTable", Napi::Function::New(env, nft_table, "hasNftTable"));
 }

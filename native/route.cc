@@ -1,6 +1,7 @@
 #include "route.h"
 
 #include <linux/neighbour.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -124,14 +125,24 @@ bool has_proxy_neighbour(Netlink& netlink, const IpAddress& address, int uplink)
   return netlink.ask(request, reply) != ENOENT;
 }
 
-Fd watch_routes() {
-  Fd watching(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  if (!watching) fail("watch routes", "socket");
-  sockaddr_nl groups = {};
-  groups.nl_family = AF_NETLINK;
-  groups.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
-  if (::bind(watching.get(), reinterpret_cast<sockaddr*>(&groups), sizeof groups) != 0) fail("watch routes", "bind");
+namespace {
+
+Fd watch_groups(const char* step, int protocol, uint32_t groups) {
+  Fd watching(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  if (!watching) fail(step, "socket");
+  sockaddr_nl address = {};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = groups;
+  if (::bind(watching.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail(step, "bind");
   return watching;
 }
+
+}  // namespace
+
+Fd watch_routes() {
+  return watch_groups("watch routes", NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
+}
+
+Fd watch_rules() { return watch_groups("watch nft rules", NETLINK_NETFILTER, 1U << (NFNLGRP_NFTABLES - 1)); }
 
 }  // namespace metactl

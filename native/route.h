@@ -28,4 +28,7 @@ bool has_proxy_neighbour(Netlink& netlink, const IpAddress& address, int uplink)
 /// A non-blocking socket that hears of every change of links and routes of the calling thread's network namespace.
 Fd watch_routes();
 
+/// The same for nf_tables.
+Fd watch_rules();
+
 }  // namespace metactl

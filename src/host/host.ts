@@ -5,7 +5,7 @@ import type { CgroupLimits, FirewallPlan, Identity, NetworkPlan, ProcessPlan, Sa
 import type { Paths } from '../util/paths.ts';
 import type { FilteredCall, FilteredCallQuery } from './filtered-call.ts';
 import type { Finding } from './finding.ts';
-import type { FirewallState } from './firewall-state.ts';
+import type { FirewallHost } from './firewall-state.ts';
 import type { GcItem } from './gc-item.ts';
 import type { Descriptor, Handed, HandoverHost } from './handover.ts';
 import type { LogHost } from './log-host.ts';
@@ -20,10 +20,8 @@ export interface Addresses {
   addressOf(paths: Paths, app: string): AppAddress;
 }
 
-export type { FirewallState, RefusedDestination } from './firewall-state.ts';
-
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
-export interface Host extends Addresses {
+export interface Host extends Addresses, FirewallHost {
   readonly name: 'linux' | 'solaris';
   /** @throws MetactlError METACTL_NEEDS_ROOT (exit 77) unless the process runs as root. */
   requireRoot(): void;
@@ -77,17 +75,8 @@ export interface Host extends Addresses {
    * @param patience milliseconds to wait for a first record.
    */
   filteredCalls(query: FilteredCallQuery, patience?: number): Promise<readonly FilteredCall[]>;
-  /** The app's firewall as it is in the kernel now; undefined where it has none, or doesn't run. */
-  firewall(paths: Paths, app: string): Promise<FirewallState | undefined>;
   /** What on this machine is in the way of a running app's network; none where it has none. */
   networkTroubles(paths: Paths, node: NodeConfig, app: string): Promise<readonly NetworkTrouble[]>;
-  /** The rules that a start would make, in the words of the system's own firewall. Pure. */
-  firewallRules(paths: Paths, app: string, link: string, plan: FirewallPlan): Promise<string>;
-  /**
-   * All addresses of a host name, v4 and v6, as the host's own programs find them; may take as long as a dead resolver makes
-   * it. It does not keep the process running. @throws Error with `code`: ENOTFOUND, or another name of getaddrinfo's.
-   */
-  lookUp(name: string): Promise<readonly string[]>;
   /** User of the process at the other end of a connected unix socket, as the kernel noted it when it connected. */
   peerUid(fd: number): number;
   /**

@@ -1,14 +1,20 @@
-import type { AppHandle } from '../host/host.ts';
+import type { AppHandle, Host } from '../host/host.ts';
 import { namesOf, withNames } from '../sandbox/firewall.ts';
 import type { FirewallPlan } from '../sandbox/plan.ts';
+import type { Paths } from '../util/paths.ts';
 import { shortList } from '../util/short-list.ts';
 import type { NameLookups } from './name-lookups.ts';
 import { resolveNames } from './resolve-names.ts';
 
-/** Milliseconds between two looks whether the rules are still there: `systemctl restart nftables` takes all away. */
+/**
+ * Milliseconds between two looks whether the rules are still there: `systemctl restart nftables` takes all away. The kernel
+ * tells of that at once, but not of everything: a set may have got elements, or an event been lost.
+ */
 const LOOK = 5_000;
 
 export interface FirewallWatchOptions {
+  readonly host: Pick<Host, 'watchFirewall'>;
+  readonly paths: Paths;
   readonly app: string;
   readonly handle: Pick<AppHandle, 'renewFirewall' | 'keepFirewall'>;
   /** As it was put in force. */
@@ -23,6 +29,7 @@ export class FirewallWatch {
   readonly #options: FirewallWatchOptions;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #ended = new AbortController();
+  readonly #stopHearing: () => void;
   #plan: FirewallPlan;
   /** Changes of the rules, one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -39,6 +46,8 @@ export class FirewallWatch {
       this.#timers.push(setInterval(() => this.#renewing ?? this.renew(), this.#plan.resolveInterval));
     }
     for (const timer of this.#timers) timer.unref();
+    const { host, paths, app } = options;
+    this.#stopHearing = host.watchFirewall(paths, app, () => void this.#queue(() => this.#keep()));
   }
 
   /** Whether there is anything to resolve. */
@@ -65,6 +74,7 @@ export class FirewallWatch {
   async close(): Promise<void> {
     this.#ended.abort();
     for (const timer of this.#timers) clearInterval(timer);
+    this.#stopHearing();
     await this.#work;
   }
 

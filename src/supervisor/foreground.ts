@@ -198,12 +198,14 @@ function exitStatus(statuses: readonly (number | undefined)[], stuck: boolean): 
 
 /** One watch for all daemons: they share the firewall. */
 function watchFirewall(
-  { config: { app }, plans }: Prepared,
+  { host, paths, config: { app }, plans }: Prepared,
   [handle]: readonly AppHandle[],
   { log }: ForegroundIo,
 ): FirewallWatch | undefined {
   const plan = plans[0]?.firewall;
-  return plan === undefined || handle === undefined ? undefined : new FirewallWatch({ app, handle, plan, log });
+  return plan === undefined || handle === undefined
+    ? undefined
+    : new FirewallWatch({ host, paths, app, handle, plan, log });
 }
 
 /** What can't be taken away must not hide how the daemons ended, nor why they didn't start. */

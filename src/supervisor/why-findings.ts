@@ -1,4 +1,4 @@
-import type { RefusedDestination } from '../host/host.ts';
+import type { RefusedDestination } from '../host/firewall-state.ts';
 import type { FirewallPlan } from '../sandbox/plan.ts';
 import { whyNeverAllowed } from '../sandbox/seccomp/extra.ts';
 import type { FilteredFacts, WhyFacts } from './why-facts.ts';
@@ -41,7 +41,7 @@ const rulesAreGone: Question = ({ app, firewall }) =>
           severity: 'error',
           what: `the firewall rules of ${app} are not in force`,
           evidence: ['somebody removed or changed them: `nft flush ruleset` and a restart of nftables.service do'],
-          todo: 'wait: the supervisor puts them back within 5 seconds; if it does not, restart the app',
+          todo: 'wait: the supervisor puts them back at once, or within 5 seconds; if it does not, restart the app',
         },
       ];
 
@@ -156,12 +156,15 @@ function destinationText(one: RefusedDestination): string {
   return `${one.protocol} ${hostPort(one)}, ${count(one.packets, 'packet')}, ${ago(one.agoMs)}`;
 }
 
+/** As [firewall.out.accept] has it: of what has no ports only ICMP can be named. */
 function endpoint(one: RefusedDestination): string {
-  return `${hostPort(one)}${one.protocol === 'udp' ? '/udp' : ''}`;
+  const protocol = one.protocol === 'ipv6-icmp' ? 'icmp' : one.protocol;
+  return `${hostPort(one)}${protocol === 'udp' || protocol === 'icmp' ? `/${protocol}` : ''}`;
 }
 
 function hostPort({ address, port }: RefusedDestination): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  const host = address.includes(':') ? `[${address}]` : address;
+  return port === undefined ? host : `${host}:${port}`;
 }
 
 /** What an administrator wrote, without what names stand for. */

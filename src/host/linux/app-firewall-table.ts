@@ -24,7 +24,7 @@ export function firewallChain(app: string): string {
 }
 
 /** An empty chain that tells how the table is made: one of another version is made anew, see `ensureFirewall`. */
-export const SHAPE = 'shape-1';
+export const SHAPE = 'shape-2';
 
 const FILTER = 0;
 /** Links to the chains of their apps. */
@@ -45,18 +45,23 @@ const HOOKS = ['forward', 'input'] as const;
 const accept: Expression = { kind: 'accept' };
 
 /** Destinations that were refused last are remembered so long, in seconds, and so many of each family at most. */
-export const REFUSED = { timeout: 900, size: 4096 } as const;
+export const REFUSED = { timeout: 900, size: 32_768 } as const;
+/** An app's share: new ones are remembered only so fast, some 500 in that time. It takes a crowd of apps to hide another's. */
+const SHARE = { perMinute: 30, burst: 64 } as const;
 
 const FAMILIES = ['4', '6'] as const;
 type Family = (typeof FAMILIES)[number];
 const ADDRESS = { '4': 'ipv4_addr', '6': 'ipv6_addr' } as const;
-const DESTINATION: Readonly<Record<Family, readonly Field[]>> = {
+const DESTINATION: Readonly<Record<Family, readonly [Field, Field, Field]>> = {
   '4': ['ip daddr', 'meta l4proto', 'th dport'],
   '6': ['ip6 daddr', 'meta l4proto', 'th dport'],
 };
 
-/** Links and where they were refused to go; one set for all apps, see `COMMON`. */
+/** Links and where they were refused to go; one set for all apps, see `COMMON`. What has no ports is in sets of its own. */
 const REFUSED_SETS: Readonly<Record<Family, NftSet>> = { '4': refusedSet('4'), '6': refusedSet('6') };
+const PORTLESS_SETS: Readonly<Record<Family, NftSet>> = { '4': portlessSet('4'), '6': portlessSet('6') };
+/** Links that were refused something new, each with the limit of its share. */
+const SHARES: NftSet = { name: 'shares', key: ['ifname'], dynamic: REFUSED };
 
 /**
  * What every packet of a hook meets. What apps have in common is here and in `seen`, not in their chains: whenever one app's
@@ -68,22 +73,59 @@ const COMMON: readonly NftRule[] = [
   [{ kind: 'in', fields: ['icmpv6 type'], set: NEIGHBOUR.name }, accept],
   [{ kind: 'vmap', fields: ['iifname'], map: LINKS.name }],
 ];
-/** Remembers what has ports. */
+/** Remembers what was refused. */
 const SEEN = 'seen';
+const SEEN_RULES: readonly NftRule[] = FAMILIES.flatMap((family) => {
+  const [address, protocol, port] = DESTINATION[family];
+  return [
+    ...remember(REFUSED_SETS[family], ['iifname', address, protocol, port], false),
+    ...remember(PORTLESS_SETS[family], ['iifname', address, protocol], true),
+  ];
+});
+
+/**
+ * What is known is counted; what is new is put into the set as long as the link has something left of its share. What is known
+ * has a set of its own, without counters: a look-up counts too, since some kernel.
+ */
+function remember({ name: set }: NftSet, fields: readonly Field[], portless: boolean): NftRule[] {
+  const known = knownName(set);
+  const ported: Expression = {
+    kind: 'in',
+    fields: ['meta l4proto'],
+    set: PORTED.name,
+    ...(portless ? { not: true } : {}),
+  };
+  return [
+    [ported, { kind: 'in', fields, set: known }, { kind: 'update', set, fields }, { kind: 'return' }],
+    [
+      ported,
+      { kind: 'limited', set: SHARES.name, fields: ['iifname'], ...SHARE },
+      { kind: 'update', set: known, fields, plain: true },
+      { kind: 'update', set, fields },
+    ],
+  ];
+}
+
+function knownName(set: string): string {
+  return `known-${set}`;
+}
 
 /** The table without any app. `input` is for what apps send to this host itself. */
 export function firewallTable(name: string): NftTable {
-  const seen = FAMILIES.map(
-    (family): NftRule => [
-      { kind: 'in', fields: ['meta l4proto'], set: PORTED.name },
-      { kind: 'update', set: REFUSED_SETS[family].name, fields: ['iifname', ...DESTINATION[family]] },
-    ],
-  );
   const hooks = HOOKS.map((hook) => ({ name: hook, base: { hook, priority: FILTER }, rules: COMMON }));
   return {
     name,
-    sets: [LINKS, PORTED, NEIGHBOUR, REFUSED_SETS['4'], REFUSED_SETS['6']],
-    chains: [{ name: SHAPE, rules: [] }, { name: SEEN, rules: seen }, ...hooks],
+    sets: [
+      LINKS,
+      PORTED,
+      NEIGHBOUR,
+      SHARES,
+      ...FAMILIES.flatMap((family) => [REFUSED_SETS[family], PORTLESS_SETS[family]]).flatMap((set) => [
+        set,
+        { ...set, name: knownName(set.name) },
+      ]),
+    ],
+    chains: [{ name: SHAPE, rules: [] }, { name: SEEN, rules: SEEN_RULES }, ...hooks],
   };
 }
 
@@ -93,12 +135,25 @@ export const WHOLE: ReadonlyMap<string, number> = new Map([
   ...HOOKS.map((hook) => [hook, COMMON.length] as const),
 ]);
 
+/** The chain that others jump to, with its number of rules: its uses are not that alone. */
+export const LED_TO = { name: SEEN, rules: SEEN_RULES.length } as const;
+/** Sets that never change. */
+export const FIXED: readonly NftSet[] = [PORTED, NEIGHBOUR];
+/** Chains and sets whose loss opens an app's firewall, or blinds it. */
+export function partsOf(app: string): ReadonlySet<string> {
+  const { accept: own } = firewallNames(app);
+  return new Set([...WHOLE.keys(), SEEN, firewallChain(app), own['4'], own['6'], ...FIXED.map(({ name }) => name)]);
+}
+
 /** Names of an app's counter and sets, and of the sets of what was refused. */
 export function firewallNames(app: string) {
   return {
     counter: `refused-${app}`,
     accept: { '4': `accept4-${app}`, '6': `accept6-${app}` },
-    refused: { '4': REFUSED_SETS['4'].name, '6': REFUSED_SETS['6'].name },
+    refused: {
+      '4': [REFUSED_SETS['4'].name, PORTLESS_SETS['4'].name],
+      '6': [REFUSED_SETS['6'].name, PORTLESS_SETS['6'].name],
+    },
   } as const;
 }
 
@@ -159,11 +214,17 @@ function refusedSet(family: Family): NftSet {
   return { name: `refused${family}`, key: ['ifname', ...keyOf(family)], dynamic: REFUSED };
 }
 
+function portlessSet(family: Family): NftSet {
+  const [address, protocol] = keyOf(family);
+  return { name: `portless${family}`, key: ['ifname', address, protocol], dynamic: REFUSED };
+}
+
 function keyOf(family: Family): readonly [DataType, DataType, DataType] {
   return [ADDRESS[family], 'inet_proto', 'inet_service'];
 }
 
-function acceptSets(app: string, plan: FirewallPlan): NftSet[] {
+/** What is allowed, as sets. @throws MetactlError METACTL_FIREWALL_TOO_LARGE */
+export function acceptSets(app: string, plan: FirewallPlan): NftSet[] {
   const entries = [...plan.accept, ...plan.resolvers.flatMap(resolverEntries)];
   return FAMILIES.map((family) => {
     const key = keyOf(family);

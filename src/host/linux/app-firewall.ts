@@ -4,7 +4,7 @@ import type { FirewallPlan } from '../../sandbox/plan.ts';
 import { formatAddress } from '../../util/ip.ts';
 import { formatIpv6 } from '../../util/ipv6.ts';
 import type { Paths } from '../../util/paths.ts';
-import type { FirewallState, RefusedDestination } from '../host.ts';
+import type { FirewallState, RefusedDestination } from '../firewall-state.ts';
 import {
   type FirewallRecord,
   readFirewallRecord,
@@ -13,11 +13,14 @@ import {
 } from './app-firewall-record.ts';
 import {
   acceptPart,
+  acceptSets,
+  FIXED,
   firewallChain,
   firewallNames,
   firewallPart,
   firewallTable,
   firewallTableName,
+  LED_TO,
   REFUSED,
   ruleCount,
   WHOLE,
@@ -25,11 +28,21 @@ import {
 import { withMachineLock } from './machine-lock.ts';
 import { networkAddon } from './network-native.ts';
 import { transact } from './nft.ts';
-import { type Counts, readCounter, readElements, readRuleCounts, type SeenElement } from './nft-answer.ts';
+import {
+  type Counts,
+  countRules,
+  elementTexts,
+  listTexts,
+  readCounter,
+  readElements,
+  readRuleCounts,
+  type SeenElement,
+} from './nft-answer.ts';
 import {
   askChains,
   askCounter,
   listElements,
+  listRules,
   putPart,
   refillSets,
   removePart,
@@ -37,7 +50,8 @@ import {
   replaceTable,
 } from './nft-batch.ts';
 import { formatValue } from './nft-data.ts';
-import type { NftTable } from './nft-types.ts';
+import { elementLists } from './nft-set.ts';
+import type { NftSet, NftTable } from './nft-types.ts';
 import { forgetMade, madeOf, recordMade } from './record.ts';
 
 /*
@@ -134,7 +148,8 @@ export function readFirewall(paths: Paths, app: string): FirewallState | undefin
   const { counter, refused } = firewallNames(app);
   const native = networkAddon();
   const counts: Counts | undefined = readCounter(native.nfnetlink(askCounter(table, counter)));
-  const seen = (set: string) => readElements(native.nfnetlink(listElements(table, set)));
+  const seen = (sets: readonly string[]) =>
+    sets.flatMap((set) => readElements(native.nfnetlink(listElements(table, set))));
   const own = { link: record.link, age: Date.now() - record.since };
   const destinations = [
     ...seen(refused['4']).flatMap((element) => destination(element, 4, own)),
@@ -161,9 +176,22 @@ function exchangeAddresses(table: string, part: NftTable): void {
 
 /** Whether the table has all that apps have in common, as this version makes it. */
 function isWhole(table: string): boolean {
-  const counts = readRuleCounts(networkAddon().nfnetlink(askChains(table, [...WHOLE.keys()])));
-  return [...WHOLE].every(([chain, rules]) => counts.get(chain) === rules);
+  const native = networkAddon();
+  const counts = readRuleCounts(native.nfnetlink(askChains(table, [...WHOLE.keys()])));
+  if (![...WHOLE].every(([chain, rules]) => counts.get(chain) === rules)) return false;
+  if (countRules(native.nfnetlink(listRules(table, LED_TO.name))) !== LED_TO.rules) return false;
+  return FIXED.every((set) => isFilledSo(table, set));
 }
+
+/** Whether a set has these elements and no others. */
+function isFilledSo(table: string, set: NftSet): boolean {
+  const found = elementTexts(networkAddon().nfnetlink(listElements(table, set.name)));
+  const wanted = elementLists(set, set.elements ?? []).flatMap((list) => listTexts(list.subarray(ATTRIBUTE)));
+  return found.size === new Set(wanted).size && wanted.every((text) => found.has(text));
+}
+
+/** Length of an attribute's header. */
+const ATTRIBUTE = 4;
 
 /** Whether packets of the app's link get to its rules, and all of these are there. */
 function isInForce(table: string, app: string, plan: FirewallPlan): boolean {
@@ -171,7 +199,7 @@ function isInForce(table: string, app: string, plan: FirewallPlan): boolean {
   const name = firewallChain(app);
   const uses = readRuleCounts(networkAddon().nfnetlink(askChains(table, [name]))).get(name);
   // One more is the element that leads to it.
-  return uses === ruleCount(app, plan) + 1;
+  return uses === ruleCount(app, plan) + 1 && acceptSets(app, plan).every((set) => isFilledSo(table, set));
 }
 
 /** The firewalls of all other apps, computed before the lock is taken; only those that change meanwhile cost time under it. */
@@ -239,7 +267,7 @@ function sameAddresses(before: FirewallPlan | undefined, now: FirewallPlan): boo
 const IFNAMSIZ = 16;
 
 /**
- * The key is link, address, protocol and port, each padded to four bytes. What an app of the same name did before this one
+ * The key is link, address, protocol and, where that has any, port, each padded to four bytes. What an app of the same name did before this one
  * was started is left out.
  */
 function destination(
@@ -249,11 +277,12 @@ function destination(
 ): RefusedDestination[] {
   const agoMs = Math.max(0, REFUSED.timeout * 1000 - expires);
   const name = key.toString('latin1', 0, IFNAMSIZ).replace(/\0+$/, '');
-  if (key.length !== IFNAMSIZ + size + 8 || name !== link || agoMs > age) return [];
+  if (key.length < IFNAMSIZ + size + 4 || name !== link || agoMs > age) return [];
   const rest = key.subarray(IFNAMSIZ);
   const address =
     size === 4 ? formatAddress(rest.readUInt32BE()) : formatIpv6(BigInt(`0x${rest.toString('hex', 0, size)}`));
   const number = BigInt(rest.readUInt8(size));
   const protocol = formatValue('inet_proto', { first: number, last: number });
-  return [{ address, protocol, port: rest.readUInt16BE(size + 4), packets, bytes, agoMs }];
+  const port = rest.length > size + 4 ? { port: rest.readUInt16BE(size + 4) } : {};
+  return [{ address, protocol, ...port, packets, bytes, agoMs }];
 }

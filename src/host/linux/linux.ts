@@ -73,6 +73,16 @@ export const linux: Host = {
   firewall: async (paths, app) => (await import('./app-firewall.ts')).readFirewall(paths, app),
   networkTroubles: async (paths, node, app) =>
     (await import('./network-troubles.ts')).networkTroubles(paths, node, app),
+  watchFirewall(paths, app, look) {
+    let stop: (() => void) | undefined = () => {};
+    void Promise.all([import('./rule-watch.ts'), import('./app-firewall-table.ts')]).then(([watch, table]) => {
+      if (stop !== undefined) stop = watch.onRulesRemoved(table.firewallTableName(paths), table.partsOf(app), look);
+    });
+    return () => {
+      stop?.();
+      stop = undefined;
+    };
+  },
   async firewallRules(paths, app, link, plan) {
     const { firewallTableName, firewallText } = await import('./app-firewall-table.ts');
     return firewallText(firewallTableName(paths), app, link, plan);

@@ -34,6 +34,8 @@ declare module './addon.ts' {
     missingParts(link: number, connection: Connection): { readonly kind: 'route' | 'proxy'; readonly at: number }[];
     /** A non-blocking netlink descriptor that tells of changes of links and routes of the host. */
     watchRoutes(): number;
+    /** A non-blocking netlink descriptor that tells of changes of the host's nf_tables. */
+    watchRules(): number;
     deleteLink(index: number): void;
     /** Gives a link that the kernel is about to take away another name, so that its own is free at once. */
     retireLink(index: number, name: string): void;

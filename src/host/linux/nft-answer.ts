@@ -31,12 +31,24 @@ const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
 const NFTA_SET_ELEM_KEY = 1;
 const NFTA_SET_ELEM_EXPIRATION = 5;
 const NFTA_SET_ELEM_EXPR = 7;
+const NFTA_SET_ELEM_KEY_END = 10;
+const NFT_MSG_NEWRULE = (10 << 8) | 6;
 const NFTA_DATA_VALUE = 1;
 const NFTA_EXPR_DATA = 2;
 const NFTA_OBJ_DATA = 4;
 const NFTA_COUNTER_BYTES = 1;
 const NFTA_COUNTER_PACKETS = 2;
 const TYPE_MASK = 0x3fff;
+/** The table's name is the first attribute of all messages. */
+const NFTA_TABLE = 1;
+/** NFT_MSG_DELTABLE, _DELCHAIN, _DELRULE, _DELSET and _DELSETELEM, with the attribute that says of what; 0: of the table. */
+const REMOVALS: ReadonlyMap<number, number> = new Map([
+  [(10 << 8) | 2, 0],
+  [(10 << 8) | 5, NFTA_CHAIN_NAME],
+  [(10 << 8) | 8, 2],
+  [(10 << 8) | 11, 2],
+  [(10 << 8) | 14, 2],
+]);
 
 interface Message {
   readonly type: number;
@@ -108,6 +120,47 @@ export function readElements(answers: Uint8Array): SeenElement[] {
     }
   }
   return found;
+}
+
+/** What somebody took from a table: chains, rules of a chain, elements of a set; '' stands for the table itself. */
+export interface Removal {
+  readonly table: string;
+  readonly from: string;
+}
+
+/** Reads what the kernel tells of changes: what was made is left out. */
+export function readRemovals(events: Uint8Array): Removal[] {
+  return [...messagesOf(events)].flatMap(({ type, data }): Removal[] => {
+    const named = REMOVALS.get(type);
+    if (named === undefined) return [];
+    const attributes = attributesOf(data.subarray(NFGENMSG));
+    return [{ table: attributes.get(NFTA_TABLE) ?? '', from: named === 0 ? '' : (attributes.get(named) ?? '') }];
+  });
+}
+
+/** How many rules a listing has. */
+export function countRules(answers: Uint8Array): number {
+  return [...messagesOf(answers)].filter(({ type }) => type === NFT_MSG_NEWRULE).length;
+}
+
+/** The elements of a set's listing as texts, each of them another: first and last value. */
+export function elementTexts(answers: Uint8Array): Set<string> {
+  const found = new Set<string>();
+  for (const { type, data } of messagesOf(answers)) {
+    if (type !== NFT_MSG_NEWSETELEM) continue;
+    const list = valuesOf(data.subarray(NFGENMSG)).get(NFTA_SET_ELEM_LIST_ELEMENTS);
+    if (list !== undefined) for (const text of listTexts(list)) found.add(text);
+  }
+  return found;
+}
+
+/** The same of what NFTA_SET_ELEM_LIST_ELEMENTS has. */
+export function listTexts(list: Buffer): string[] {
+  return pairsOf(list).map(([, element]) => {
+    const values = valuesOf(element);
+    const text = (part: number) => below(values, part).get(NFTA_DATA_VALUE)?.toString('hex') ?? '';
+    return `${text(NFTA_SET_ELEM_KEY)}-${text(NFTA_SET_ELEM_KEY_END)}`;
+  });
 }
 
 /** A named counter; undefined where there is none. */

@@ -27,6 +27,7 @@ const NFT_MSG = {
   getChain: 4,
   deleteChain: 5,
   newRule: 6,
+  getRule: 7,
   deleteRule: 8,
   newSet: 9,
   deleteSet: 11,
@@ -115,6 +116,11 @@ export function askMembers(part: NftTable): Uint8Array {
 /** Asks for the elements of a set. */
 export function listElements(table: string, set: string): Uint8Array {
   return query(NFT_MSG.getElement, NLM_F_DUMP, named(1, table), named(2, set));
+}
+
+/** Asks for the rules of a chain. */
+export function listRules(table: string, chain: string): Uint8Array {
+  return query(NFT_MSG.getRule, NLM_F_DUMP, named(1, table), named(2, chain));
 }
 
 /** Asks for a named counter. */

@@ -1,4 +1,4 @@
-import { attribute, bigEndian, hostOrder, named, nested, number } from './nft-attribute.ts';
+import { attribute, bigEndian, hostOrder, longNumber, named, nested, number } from './nft-attribute.ts';
 import { factsOf, type NumberRange, paddedSize, parseValue, valueBytes } from './nft-data.ts';
 import type { CtState, DataType, Expression, Field, NatTarget, NftRule } from './nft-types.ts';
 
@@ -91,7 +91,9 @@ function encode(expression: Expression, known: Known): Buffer[] {
           : element('objref', number(1, NFT_OBJECT_COUNTER), named(2, expression.name)),
       ];
     case 'update':
-      return [...load(expression.fields, known), update(expression.set)];
+      return [...load(expression.fields, known), update(expression.set, expression.plain ? [] : plain('counter'))];
+    case 'limited':
+      return [...load(expression.fields, known), update(expression.set, limit(expression))];
     case 'masquerade':
       return [element('masq')];
     case 'snat':
@@ -190,8 +192,20 @@ function lookup(set: string, inverted: boolean, destination?: number): Buffer {
   return element('lookup', named(1, set), number(2, 1), ...more, ...(inverted ? [number(5, LOOKUP_INVERTED)] : []));
 }
 
-function update(set: string): Buffer {
-  return element('dynset', named(1, set), number(3, DYNSET_UPDATE), number(4, 1), nested(7, ...plain('counter')));
+function update(set: string, each: readonly Buffer[]): Buffer {
+  return element(
+    'dynset',
+    named(1, set),
+    number(3, DYNSET_UPDATE),
+    number(4, 1),
+    ...(each.length > 0 ? [nested(7, ...each)] : []),
+  );
+}
+
+/** NFTA_LIMIT_RATE, _UNIT (seconds), _BURST, _TYPE (packets) and _FLAGS. */
+function limit({ perMinute, burst }: { readonly perMinute: number; readonly burst: number }): Buffer[] {
+  const packets = [longNumber(1, BigInt(perMinute)), longNumber(2, 60n), number(3, burst), number(4, 0), number(5, 0)];
+  return plain('limit', ...packets);
 }
 
 function nat(kind: keyof typeof NAT, ip: 'ip' | 'ip6', to: NatTarget, known: Known): Buffer[] {

@@ -115,7 +115,11 @@ function expressionText(expression: Expression): string {
     case 'counter':
       return expression.name === undefined ? 'counter' : `counter name "${expression.name}"`;
     case 'update':
-      return `update @${expression.set} { ${expression.fields.join(' . ')} counter }`;
+      return `update @${expression.set} { ${expression.fields.join(' . ')}${expression.plain ? '' : ' counter'} }`;
+    case 'limited': {
+      const { set, fields, perMinute, burst } = expression;
+      return `update @${set} { ${fields.join(' . ')} limit rate ${perMinute}/minute burst ${burst} packets }`;
+    }
     case 'snat':
     case 'dnat':
       return `${expression.kind} ${expression.family} to ${targetText(expression.to, expression.family)}`;

@@ -55,8 +55,16 @@ export type Expression =
   | { readonly kind: 'local-destination' }
   /** Counts packets and bytes: in a named counter of the table, or in the rule itself. */
   | { readonly kind: 'counter'; readonly name?: string }
-  /** Puts the fields into a dynamic set, anew if they are there, each with a counter of its own. */
-  | { readonly kind: 'update'; readonly set: string; readonly fields: readonly Field[] }
+  /** Puts the fields into a dynamic set, anew if they are there, each with a counter of its own unless that is `plain`. */
+  | { readonly kind: 'update'; readonly set: string; readonly fields: readonly Field[]; readonly plain?: true }
+  /** The same with a limit of its own for each: the rule goes on as often as that allows. */
+  | {
+      readonly kind: 'limited';
+      readonly set: string;
+      readonly fields: readonly Field[];
+      readonly perMinute: number;
+      readonly burst: number;
+    }
   | { readonly kind: 'masquerade' }
   | { readonly kind: 'snat' | 'dnat'; readonly family: 'ip' | 'ip6'; readonly to: NatTarget }
   | { readonly kind: 'reject'; readonly with: 'tcp reset' | 'admin-prohibited' }

@@ -7,6 +7,7 @@ export async function preload(): Promise<void> {
     import('./app-firewall.ts'),
     import('./app-firewall-table.ts'),
     import('./arp-probe.ts'),
+    import('./rule-watch.ts'),
     import('./running.ts'),
     import('./seccomp-log.ts'),
     import('./uplink.ts'),

@@ -2,7 +2,7 @@ import type { SandboxPlan } from '../../sandbox/plan.ts';
 import type { ConfigChanges } from '../control/config-changes.ts';
 import { isOver } from '../control/outcome.ts';
 import { idleRecord, type StatusRecord, statusRecord } from '../control/status-record.ts';
-import { FirewallWatch } from '../firewall-watch.ts';
+import { FirewallWatch, type FirewallWatchOptions } from '../firewall-watch.ts';
 import type { DaemonGroup } from '../state/group.ts';
 import type { Dependencies } from '../state/order.ts';
 import type { Unit } from './unit.ts';
@@ -38,7 +38,11 @@ export function isAlive(unit: Unit | undefined): boolean {
 }
 
 /** One watch for all daemons of an app: they share the firewall. It works through whichever is held. */
-export function watchFirewall(app: AppState, plan: SandboxPlan['firewall'], log: (line: string) => void): void {
+export function watchFirewall(
+  app: AppState,
+  plan: SandboxPlan['firewall'],
+  options: Pick<FirewallWatchOptions, 'host' | 'paths' | 'log'>,
+): void {
   void app.firewall?.close();
   app.firewall = undefined;
   if (plan === undefined) return;
@@ -47,7 +51,7 @@ export function watchFirewall(app: AppState, plan: SandboxPlan['firewall'], log:
     renewFirewall: async (to: typeof plan) => (await held()?.renewFirewall(to)) ?? true,
     keepFirewall: async () => (await held()?.keepFirewall()) ?? true,
   };
-  app.firewall = new FirewallWatch({ app: app.name, handle, plan, log });
+  app.firewall = new FirewallWatch({ ...options, app: app.name, handle, plan });
 }
 
 const SUPERVISOR = { pid: process.pid, kind: 'standalone' } as const;

@@ -280,9 +280,8 @@ export class Supervisor {
     for (const unit of units) app.units.set(unit.name, unit);
     const { address, address6 } = prepared.lease;
     app.changes = new ConfigChanges(paths, prepared.config, { sandbox: true, address, address6 });
-    watchFirewall(app, prepared.plans[0]?.firewall, (line) =>
-      this.#say({ app: app.name, name: plans[0]!.daemon }, line),
-    );
+    const log = (line: string) => this.#say({ app: app.name, name: plans[0]!.daemon }, line);
+    watchFirewall(app, prepared.plans[0]?.firewall, { host: prepared.host, paths, log });
     const pending = app.group?.close();
     app.dependencies = dependenciesOf(prepared.config, [...app.units.keys()]);
     app.group = new DaemonGroup(

@@ -114,13 +114,14 @@ export async function takeOverApps(apps: Apps, handed: HandedSupervisor, options
 }
 
 /** What looks on while something of an app runs, and compares with what it was started from. */
-function watch(app: AppState, { signature }: HandedAppState, { paths, say }: TakeOver): void {
+function watch(app: AppState, { signature }: HandedAppState, { paths, unit, say }: TakeOver): void {
   const last = [...app.units.values()].at(-1);
   if (last === undefined) return;
   const { address, address6, directory, plan } = last.spec;
   app.changes = new ConfigChanges(paths, { app: app.name, directory }, { sandbox: true, address, address6 }, signature);
   if ([...app.units.values()].some(({ handle }) => handle.isOpen)) {
-    watchFirewall(app, plan.firewall, (line) => say({ app: app.name, name: last.name }, line));
+    const log = (line: string) => say({ app: app.name, name: last.name }, line);
+    watchFirewall(app, plan.firewall, { host: unit.host, paths, log });
   }
 }
 

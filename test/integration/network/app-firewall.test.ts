@@ -130,6 +130,48 @@ describe('the firewall of an app', () => {
       expect(state.destinations[0]!.agoMs).toBeLessThan(5_000);
     }));
 
+  it('shows what has no ports too', () =>
+    withFirewalls(async (site, put) => {
+      await put('web', plan());
+      const { netns } = await site.make('web', WEB);
+      const echo = `import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+s.sendto(struct.pack('!BBHHH', 8, 0, 0xf7fd, 1, 1), ('${site.lab.otherAddress}', 0))`;
+      for (let i = 0; i < 3; i++) outputIn(netns, 'python3', '-c', echo);
+      const [first, ...others] = readFirewall(site.paths, 'web')!.destinations;
+      expect(others).toEqual([]);
+      expect(first).toMatchObject({ address: site.lab.otherAddress, protocol: 'icmp', packets: 3 });
+      expect(first).not.toHaveProperty('port');
+    }));
+
+  it('remembers what one app was refused whatever others do', () =>
+    withFirewalls(async (site, put) => {
+      await put('web', plan());
+      await put('db', plan());
+      const web = await site.make('web', WEB);
+      const db = await site.make('db', DB);
+      const script = `
+const socket = require('node:dgram').createSocket('udp4');
+let sent = 0;
+const next = () => {
+  if (sent === 3000) return setTimeout(() => { console.log('done'); process.exit(); }, 200);
+  const i = sent++;
+  socket.send('x', 1 + i, '198.18.77.' + (i % 200), () => next());
+};
+socket.on('error', () => {});
+socket.bind(next);`;
+      const flood = new Program(web.netns, script);
+      expect(await flood.line(1).finally(() => flood.end())).toBe('done');
+      expect(await connect(db.netns, site.lab.otherAddress, 81)).toBe('ECONNREFUSED');
+      expect(readFirewall(site.paths, 'db')!.destinations).toMatchObject([
+        { address: site.lab.otherAddress, port: 81 },
+      ]);
+      const { refused, destinations } = readFirewall(site.paths, 'web')!;
+      expect(refused.packets).toBeGreaterThan(1000);
+      expect(destinations.length).toBeGreaterThan(20);
+      expect(destinations.length).toBeLessThan(100);
+    }));
+
   it('says nothing under the policy drop', () =>
     withFirewalls(async (site, put) => {
       await put('web', { ...plan(), policy: 'drop' });
@@ -238,6 +280,11 @@ describe('a table of firewalls', () => {
         ['flush', 'chain', 'inet', table, 'input'],
         ['flush', 'chain', 'inet', table, 'app-web'],
         ['flush', 'map', 'inet', table, 'links'],
+        ['flush', 'set', 'inet', table, 'accept4-web'],
+        ['add', 'element', 'inet', table, 'accept4-web', '{ 0.0.0.0/0 . tcp . 0-65535 }'],
+        ['flush', 'set', 'inet', table, 'neighbour'],
+        ['add', 'element', 'inet', table, 'ported', '{ icmp }'],
+        ['flush', 'chain', 'inet', table, 'seen'],
       ];
       for (const damage of damages) {
         output('nft', ...damage);
@@ -253,7 +300,7 @@ describe('a table of firewalls', () => {
     withFirewalls(async (site, put) => {
       const table = firewallTableName(site.paths);
       await put('web', plan());
-      output('nft', 'delete', 'chain', 'inet', table, 'shape-1');
+      output('nft', 'delete', 'chain', 'inet', table, 'shape-2');
       output('nft', 'add', 'chain', 'inet', table, 'stranger');
       await put('db', plan());
       expect(list(site).join()).not.toContain('stranger');

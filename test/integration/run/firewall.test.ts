@@ -99,6 +99,26 @@ describe('an app with [firewall.out]', () => {
     expect(tables()).toEqual([table]);
   });
 
+  it('has its rules back at once when somebody flushes them all', async () => {
+    write('echo up; exec sleep 1000\n', `${REJECT}[firewall.out.accept]\nhere = 10.0.0.0/8:80\n`);
+    running = startMetactl(['run', 'shop'], { root: scratch.root });
+    await running.waitFor(/up/);
+    const [table] = tables();
+    const name = table!.split(' ').at(-1)!;
+    const whole = () => output('nft', '-s', 'list', 'table', 'inet', name);
+    const before = whole();
+    for (const damage of [
+      ['delete', 'table', 'inet', name],
+      ['flush', 'chain', 'inet', name, 'forward'],
+      ['flush', 'set', 'inet', name, 'accept4-shop'],
+    ]) {
+      const begun = performance.now();
+      output('nft', ...damage);
+      await expect.poll(() => tables().length > 0 && whole(), { interval: 20, timeout: 4_000 }).toBe(before);
+      expect(performance.now() - begun).toBeLessThan(1_500);
+    }
+  });
+
   it('has its names resolved again by reload, which sends no signal that is not asked for', async () => {
     write('echo up; exec sleep 1000\n', `${REJECT}resolve-interval = 1h\n[firewall.out.accept]\nhere = localhost:80\n`);
     const file = join(scratch.root, 'run/metactl/shop/firewall_out.json');

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FirewallPlan } from '../../../src/sandbox/plan.ts';
 import { changes, FirewallWatch } from '../../../src/supervisor/firewall-watch.ts';
 import { type Lookup, NameLookups } from '../../../src/supervisor/name-lookups.ts';
+import { pathsFor } from '../../../src/util/paths.ts';
 
 function plan(networks: readonly string[], problem?: string): FirewallPlan {
   const told = problem === undefined ? {} : { problem };
@@ -29,9 +30,26 @@ class FakeApp {
   }
 }
 
+/** What hears of removed rules. */
+const hearing = new Set<() => void>();
+const HOST = {
+  watchFirewall: (_paths: unknown, _app: string, look: () => void) => {
+    hearing.add(look);
+    return () => void hearing.delete(look);
+  },
+};
+
 function watchOf(handle: FakeApp, of: FirewallPlan, lines: string[], lookup: Lookup): FirewallWatch {
   const log = (line: string) => lines.push(line);
-  return new FirewallWatch({ app: 'shop', handle, plan: of, log, lookups: new NameLookups(lookup) });
+  return new FirewallWatch({
+    host: HOST,
+    paths: pathsFor('/nowhere'),
+    app: 'shop',
+    handle,
+    plan: of,
+    log,
+    lookups: new NameLookups(lookup),
+  });
 }
 
 describe('what is told about a resolution', () => {
@@ -111,6 +129,18 @@ describe('a watched firewall', () => {
     await watch.close();
     expect(app.renewed).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('looks after its rules as soon as it hears that some were taken, until its end', async () => {
+    const app = new FakeApp();
+    const lines: string[] = [];
+    const watch = watchOf(app, plan([]), lines, async () => []);
+    app.whole = false;
+    for (const look of hearing) look();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(lines).toEqual(['warning: the firewall rules of the app had been removed; they are back']);
+    await watch.close();
+    expect(hearing.size).toBe(0);
   });
 
   it('tells where its rules had gone, and goes on after a failure', async () => {

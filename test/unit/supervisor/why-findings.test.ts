@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FirewallState } from '../../../src/host/host.ts';
+import type { FirewallState } from '../../../src/host/firewall-state.ts';
 import type { FirewallPlan } from '../../../src/sandbox/plan.ts';
 import type { WhyFacts } from '../../../src/supervisor/why-facts.ts';
 import { ago, findingsOf } from '../../../src/supervisor/why-findings.ts';
@@ -119,6 +119,21 @@ describe('why', () => {
         todo: 'if shop may connect there, add a line such as `LABEL = [2001:db8::1]:53/udp` to [firewall.out.accept] in /etc/metactl/nodes/shop.conf and restart it',
       },
     ]);
+  });
+
+  it('shows refused packets without ports, and how ICMP is allowed', () => {
+    const one = { packets: 1, bytes: 60, agoMs: 3_000 };
+    const told = (address: string, protocol: string) => {
+      const destinations = [{ ...one, address, protocol }];
+      const [found] = findings({ firewall: { ...firewall, refused: { packets: 1, bytes: 60 }, destinations } });
+      return [found!.evidence[0], /`LABEL = (.*?)`/.exec(found!.todo)![1]];
+    };
+    expect(told('192.0.2.2', 'icmp')).toEqual(['icmp 192.0.2.2, 1 packet, 3 s ago', '192.0.2.2/icmp']);
+    expect(told('2001:db8::1', 'ipv6-icmp')).toEqual([
+      'ipv6-icmp [2001:db8::1], 1 packet, 3 s ago',
+      '[2001:db8::1]/icmp',
+    ]);
+    expect(told('192.0.2.2', 'gre')).toEqual(['gre 192.0.2.2, 1 packet, 3 s ago', '192.0.2.2']);
   });
 
   it('advises to allow only system calls that can be', () => {
