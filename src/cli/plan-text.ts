@@ -13,6 +13,7 @@ import { summary } from '../sandbox/seccomp/index.ts';
 import { escapeText } from '../util/escape.ts';
 import { isSecretName, MASK, maskText, maskWords } from '../util/mask.ts';
 import { formatPublish } from '../util/publish.ts';
+import { shortList } from '../util/short-list.ts';
 import { quoteWord } from '../util/words.ts';
 
 /** A plan as `--json` prints it: the seccomp program is summed up, secrets are masked unless revealed. Pure. */
@@ -145,7 +146,7 @@ export function firewallLines({ policy, accept, resolvers }: FirewallPlan): stri
 
 function acceptLine({ label, text, name, networks, problem }: FirewallEntry): string {
   if (name === undefined) return `accept ${label}: ${text}`;
-  const found = networks.length === 0 ? 'nothing' : networks.join(' ');
+  const found = networks.length === 0 ? 'nothing' : shortList(networks);
   return `accept ${label}: ${text}, now ${found}${problem === undefined ? '' : ` (${problem})`}`;
 }
 

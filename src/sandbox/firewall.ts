@@ -1,6 +1,6 @@
 import { parseEndpoint } from '../config/endpoint.ts';
 import type { AppConfig, Setting } from '../config/types.ts';
-import { destinationBoxes, MOST_ELEMENTS } from '../util/destinations.ts';
+import { type Destination, destinationBoxes, MOST_ELEMENTS, resolverEntries } from '../util/destinations.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { isLoopbackAddress } from '../util/loopback.ts';
 import type { FirewallEntry, FirewallPlan } from './plan.ts';
@@ -42,10 +42,12 @@ export function planFirewall(
   // Nothing gets out of there anyway.
   if (network === 'none') return undefined;
   if (network === 'shared') throw unenforceable(config.setting('firewall.out', 'policy'));
+  const resolvers = resolversOf(resolvConf);
+  const entries = config.section('firewall.out.accept').map((setting) => entryOf(setting, names));
   return {
     policy: config.text('firewall.out', 'policy') === 'drop' ? 'drop' : 'reject',
-    accept: config.section('firewall.out.accept').map((setting) => entryOf(setting, names)),
-    resolvers: resolversOf(resolvConf),
+    accept: fitting(entries, resolvers, () => []),
+    resolvers,
     resolveInterval: config.number('firewall.out', 'resolve-interval') ?? 60_000,
   };
 }
@@ -54,8 +56,8 @@ export function planFirewall(
  * Refuses a firewall that the kernel and its administrator would be at work on for minutes. Pure.
  * @throws MetactlError METACTL_FIREWALL_TOO_LARGE (78)
  */
-export function requireSmall(config: AppConfig, { accept }: FirewallPlan): void {
-  if ((['4', '6'] as const).every((family) => destinationBoxes(family, accept) !== undefined)) return;
+export function requireSmall(config: AppConfig, { accept, resolvers }: FirewallPlan): void {
+  if (isSmall(accept, resolvers)) return;
   const { file, line } = config.section('firewall.out.accept')[0]!.origin;
   throw new MetactlError(
     `${file}:${line}: [firewall.out.accept] is more than ${MOST_ELEMENTS} networks and ports, once what overlaps is cut`,
@@ -71,7 +73,8 @@ export function requireSmall(config: AppConfig, { accept }: FirewallPlan): void 
 
 /** A plan with what was found out since about its names. Pure. */
 export function withNames(plan: FirewallPlan, names: Resolutions): FirewallPlan {
-  return { ...plan, accept: plan.accept.map((entry) => renewed(entry, names)) };
+  const accept = plan.accept.map((entry) => renewed(entry, names));
+  return { ...plan, accept: fitting(accept, plan.resolvers, (index) => plan.accept[index]!.networks) };
 }
 
 /** The names of a plan, each once. Pure. */
@@ -89,6 +92,33 @@ function renewed({ problem: _, ...entry }: FirewallEntry, names: Resolutions): F
   const { addresses, problem } = found;
   if (problem === undefined) return { ...entry, networks: addresses };
   return { ...entry, networks: problem === 'ENOTFOUND' ? [] : entry.networks, problem };
+}
+
+/**
+ * A name's owner can give it any number of addresses. Where all together are too many for the kernel, the names with the most
+ * have a problem and get what `otherwise` says, so that nobody from outside can stop the app.
+ */
+function fitting(
+  entries: readonly FirewallEntry[],
+  resolvers: readonly string[],
+  otherwise: (index: number) => readonly string[],
+): FirewallEntry[] {
+  const fitted = [...entries];
+  const bySize = [...entries.keys()]
+    .filter((index) => entries[index]!.name !== undefined)
+    .sort((a, b) => entries[b]!.networks.length - entries[a]!.networks.length);
+  for (const index of bySize) {
+    if (isSmall(fitted, resolvers)) break;
+    const entry = entries[index]!;
+    const problem = entry.problem ?? `its ${entry.networks.length} addresses are too many`;
+    fitted[index] = { ...entry, networks: otherwise(index), problem };
+  }
+  return fitted;
+}
+
+function isSmall(accept: readonly Destination[], resolvers: readonly string[]): boolean {
+  const all = [...accept, ...resolvers.flatMap(resolverEntries)];
+  return (['4', '6'] as const).every((family) => destinationBoxes(family, all) !== undefined);
 }
 
 function hasFirewall(config: AppConfig): boolean {

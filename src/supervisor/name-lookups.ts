@@ -86,8 +86,13 @@ export class NameLookups {
 
 async function resolve(lookup: Lookup, name: string): Promise<Resolution> {
   try {
-    return { addresses: [...new Set(await lookup(name))].sort() };
+    return { addresses: [...new Set((await lookup(name)).map(unmapped))].sort() };
   } catch (error) {
     return { addresses: [], problem: (error as NodeJS.ErrnoException).code ?? 'EAI_FAIL' };
   }
+}
+
+/** Whoever connects to `::ffff:192.0.2.1` sends IPv4. */
+function unmapped(address: string): string {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
 }

@@ -42,6 +42,12 @@ export function destinationBoxes(family: '4' | '6', destinations: readonly Desti
   return disjoint([...boxes.values()], MOST_ELEMENTS);
 }
 
+/** DNS of a resolver is always allowed. Pure. */
+export function resolverEntries(address: string): Destination[] {
+  const protocols = ['udp', 'tcp'] as const;
+  return protocols.map((protocol) => ({ networks: [address], ports: [53, 53], protocol }));
+}
+
 /** @throws TypeError for what is no address or network: people's texts have been checked before. */
 function addressRange(family: '4' | '6', network: string): Box[number] {
   const range = family === '6' ? parseIpv6Range(network) : parseRange(network);

@@ -1,5 +1,5 @@
 import type { FirewallPlan } from '../../sandbox/plan.ts';
-import { type Destination, destinationBoxes } from '../../util/destinations.ts';
+import { destinationBoxes, resolverEntries } from '../../util/destinations.ts';
 import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
 import { tableName } from './network-name.ts';
@@ -233,11 +233,6 @@ export function acceptSets(app: string, plan: FirewallPlan): NftSet[] {
     const elements = boxes.map((box): NftElement => ({ key: box.map((range, i) => formatValue(key[i]!, range)) }));
     return { name: firewallNames(app).accept[family], key, interval: true, elements };
   });
-}
-
-function resolverEntries(address: string): Destination[] {
-  const protocols = ['udp', 'tcp'] as const;
-  return protocols.map((protocol) => ({ networks: [address], ports: [53, 53], protocol }));
 }
 
 /** At a start the plan has been refused before, by file and line; this is what names have become since. */

@@ -81,6 +81,36 @@ describe('a firewall', () => {
     expect(inspect({ node: `${head}${ports}${networks}` }).lines).toEqual([]);
   });
 
+  it('is not refused for what the owner of a name makes of it', () => {
+    const node = `${NODE}one = one.example.org:80\n`;
+    const many = Array.from({ length: 1500 }, (_, i) => `192.0.${i >> 7}.${2 * (i & 127)}`);
+    const names = (one: readonly string[]): Resolutions => new Map([...found, ['one.example.org', { addresses: one }]]);
+    const problem = 'its 1500 addresses are too many';
+    const plan = planFirewall(config(node), names(many), own)!;
+    requireSmall(config(node), plan);
+    expect(plan.accept.at(-1)).toMatchObject({ networks: [], problem });
+    expect(plan.accept[0]).toMatchObject({ networks: ['192.0.2.1', '2001:db8::1'] });
+    const before = planFirewall(config(node), names(['192.0.2.7']), own)!;
+    expect(withNames(before, names(many)).accept.at(-1)).toMatchObject({ networks: ['192.0.2.7'], problem });
+    const mended = withNames(withNames(before, names(many)), names(['192.0.2.8'])).accept.at(-1)!;
+    expect(mended).toMatchObject({ networks: ['192.0.2.8'] });
+    expect(mended).not.toHaveProperty('problem');
+  });
+
+  it('leaves room for the resolvers', () => {
+    const names: Resolutions = new Map([
+      ['db.example.org', { addresses: Array.from({ length: 511 }, (_, i) => `192.0.${i >> 7}.${2 * (i & 127)}`) }],
+    ]);
+    const resolvConf = Array.from({ length: 3 }, (_, i) => `nameserver 198.18.0.${2 * i + 1}\n`).join('');
+    const { accept } = planFirewall(config(NODE), names, { ...own, resolvConf })!;
+    expect(accept.map(({ problem }) => problem)).toEqual([
+      'its 511 addresses are too many',
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
   it('has an interval as configured', () => {
     const node = NODE.replace('reject\n', 'drop\nresolve-interval = 5min\n');
     expect(planFirewall(config(node), found, own)).toMatchObject({ policy: 'drop', resolveInterval: 300_000 });

@@ -14,6 +14,11 @@ it('names are resolved to all their addresses, in one order, each once', async (
   expect(await resolve(lookup, ['db'])).toEqual(new Map([['db', { addresses: ['10.0.0.1', '10.0.0.2', 'fe80::1'] }]]));
 });
 
+it('IPv4 addresses in the clothes of IPv6 are what packets go to', async () => {
+  const lookup: Lookup = async () => ['::ffff:192.0.2.1', '192.0.2.1', '::ffff:c000:1'];
+  expect((await resolve(lookup, ['db'])).get('db')).toEqual({ addresses: ['192.0.2.1', '::ffff:c000:1'] });
+});
+
 it('what fails is told, and the rest goes on', async () => {
   const lookup: Lookup = (name) => (name === 'a' ? failing('ENOTFOUND') : Promise.resolve(['10.0.0.1']));
   const found = await resolve(lookup, ['a', 'b']);
