@@ -1,5 +1,6 @@
 import type { Platform } from '../platform/platform.ts';
 import { isSecretName, MASK, maskText } from '../util/mask.ts';
+import { acceptWarning } from './accept-warning.ts';
 import { MergedConfig } from './app-config.ts';
 import { checkDependencies } from './dependencies.ts';
 import { Interpolator, type Resolved, scopeOf } from './interpolate.ts';
@@ -97,6 +98,8 @@ class Assembly {
     const policy = sections.get('firewall.out')?.filter(({ key }) => key === 'policy') ?? [];
     const accept = sections.get('firewall.out.accept') ?? [];
     checkFirewall(this.#find('firewall.out', 'policy')?.winner, files, [...policy, ...accept], this.#trust);
+    const useless = acceptWarning(policy[0], accept);
+    if (useless !== undefined) this.#warnings.at(useless.origin, useless.text);
     checkNumbers(sections, this.#problems);
     const most = sections.get('trust')?.find(({ key }) => key === 'daemons-max');
     checkAddedDaemons(daemons, files, most, this.#trust);

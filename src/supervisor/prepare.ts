@@ -1,3 +1,4 @@
+import { acceptWarning } from '../config/accept-warning.ts';
 import { loadApp, loadNode, requireBuilt } from '../config/load.ts';
 import { otherApps } from '../config/other-apps.ts';
 import type { AppConfig, NodeConfig } from '../config/types.ts';
@@ -111,7 +112,13 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
     if (plan !== undefined) refuseBlockOwner(stateDirectory, facts.owner(stateDirectory), first, plan.identity);
   }
   const state = { ...planStateOwner(result.config, result.lease.uid, remembered), ...onDisk };
-  const warnings = [...leftOutWarnings(result.config), ...others.warnings, ...state.warnings, ...checked];
+  const warnings = [
+    ...leftOutWarnings(result.config),
+    ...openFirewall(result.config),
+    ...others.warnings,
+    ...state.warnings,
+    ...checked,
+  ];
   return { paths, node, host, facts, ...result, readiness, state, warnings };
 }
 
@@ -147,6 +154,12 @@ interface PlanContext {
   readonly others: readonly string[];
   readonly sharedParts: SharedParts;
   readonly needs: boolean;
+}
+
+/** A list of what to accept that protects nothing, since there is no policy. */
+function openFirewall(config: AppConfig): string[] {
+  const found = acceptWarning(config.setting('firewall.out', 'policy'), config.section('firewall.out.accept'));
+  return found === undefined ? [] : [`${found.origin.file}:${found.origin.line}: ${found.text.message}`];
 }
 
 /** All daemons of an app have the same firewall. */
