@@ -1,6 +1,7 @@
 import type { WhyFacts } from '../supervisor/why-facts.ts';
 import { ago, type WhyFinding } from '../supervisor/why-findings.ts';
 import { escapeText } from '../util/escape.ts';
+import { shortList } from '../util/short-list.ts';
 
 /** What `why` prints for people: how things are, then what is wrong. Pure. */
 export function whyText(facts: WhyFacts, findings: readonly WhyFinding[], color: boolean): string {
@@ -21,7 +22,16 @@ const WITHOUT_FIREWALL: Readonly<Partial<Record<WhyFacts['network'], string>>> =
   none: 'none: the app has no network but loopback',
 };
 
-function* stateLines({ app, daemons, now, network, address, address6, firewall }: WhyFacts): Generator<string> {
+function* stateLines({
+  app,
+  daemons,
+  now,
+  network,
+  address,
+  address6,
+  configured,
+  firewall,
+}: WhyFacts): Generator<string> {
   const runs = daemons.filter(({ running }) => running !== undefined).length;
   yield `${app}: ${runs} of ${daemons.length} daemons running`;
   for (const { name, running } of daemons) {
@@ -29,6 +39,12 @@ function* stateLines({ app, daemons, now, network, address, address6, firewall }
     yield `  ${name.padEnd(9)} ${state}`;
   }
   yield `  network   ${[network, address, address6].filter((one) => one !== undefined).join(', ')}`;
+  if (firewall === undefined && configured !== undefined) {
+    // Of a running app a question tells that it was started without.
+    yield `  firewall  ${configured.policy}${runs === 0 ? ', once it runs' : ' as configured, not in force'}`;
+    for (const { label, text } of configured.accept) yield `            ${escapeText(`${label} = ${text}`)}`;
+    return;
+  }
   if (firewall === undefined) {
     yield `  firewall  ${WITHOUT_FIREWALL[network] ?? 'none: the app may connect to all that the host can reach'}`;
     return;
@@ -37,7 +53,7 @@ function* stateLines({ app, daemons, now, network, address, address6, firewall }
   const { packets } = refused;
   yield `  firewall  ${plan.policy}, ${packets} packet${packets === 1 ? '' : 's'} refused, names resolved ${ago(now - resolvedAt)}`;
   for (const { label, text, name, networks } of plan.accept) {
-    const found = name === undefined ? '' : `: ${networks.join(' ') || 'nothing'}`;
+    const found = name === undefined ? '' : `: ${shortList(networks) || 'nothing'}`;
     yield `            ${escapeText(`${label} = ${text}${found}`)}`;
   }
 }

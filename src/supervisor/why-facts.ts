@@ -11,10 +11,12 @@ import { planFirewall, UNRESOLVED } from '../sandbox/firewall.ts';
 import { chooseNetwork, type NetworkChoice } from '../sandbox/network.ts';
 import type { FirewallPlan } from '../sandbox/plan.ts';
 import { callName } from '../sandbox/seccomp/call-name.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
 import { BLOCK_SIZE } from '../util/ids.ts';
 import type { Paths } from '../util/paths.ts';
 import { askStatus } from './control/ask-all.ts';
 import type { StatusRecord } from './control/status-record.ts';
+import { prepare } from './prepare.ts';
 
 /** What `why` knows about an app. Plain data: findings are made from it by pure functions. */
 export interface WhyFacts {
@@ -78,7 +80,7 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
     app,
     now,
     nodeFile: `${paths.nodesDirectory}/${app}.conf`,
-    problems: problems.map(formatProblem),
+    problems: problems.length > 0 ? problems.map(formatProblem) : await planProblems(paths, app),
     daemons,
     network,
     address,
@@ -88,6 +90,18 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
     troubles: await host.networkTroubles(paths, inspectNode(paths).node, app),
     filtered: await filteredFacts(host, paths, config, now),
   };
+}
+
+/** What the next start would be refused for though every value is right: a firewall that can't be kept, a missing file. */
+async function planProblems(paths: Paths, app: string): Promise<string[]> {
+  try {
+    await prepare(paths, app, { daemon: undefined, sandbox: true, start: false, needs: true });
+    return [];
+  } catch (error) {
+    // Who is not root can't know.
+    if (!(error instanceof MetactlError) || error.exitStatus === EXIT.needsRoot) return [];
+    return [error.hint === undefined ? error.message : `${error.message}; ${error.hint}`];
+  }
 }
 
 async function daemonFacts(

@@ -1,6 +1,7 @@
 import type { RefusedDestination } from '../host/firewall-state.ts';
 import type { FirewallPlan } from '../sandbox/plan.ts';
 import { whyNeverAllowed } from '../sandbox/seccomp/extra.ts';
+import { shortList } from '../util/short-list.ts';
 import type { FilteredFacts, WhyFacts } from './why-facts.ts';
 import { daemonsAreNotWell, daemonsDoNotRun, daemonsWereRestarted, restartIsNeeded } from './why-supervision.ts';
 
@@ -68,7 +69,7 @@ const namesDoNotResolve: Question = ({ app, firewall, now }) => {
       severity: 'warning',
       what: `${count(failed.length, 'name')} in [firewall.out.accept] of ${app} did not resolve`,
       evidence: failed.map(({ label, name, problem, networks }) => {
-        const effect = networks.length === 0 ? 'nothing is allowed for it' : `it keeps ${networks.join(' ')}`;
+        const effect = networks.length === 0 ? 'nothing is allowed for it' : `it keeps ${shortList(networks)}`;
         return `${label}: ${name}: ${problem}, ${ago(now - firewall!.resolvedAt)}; ${effect}`;
       }),
       todo: `look at \`getent ahosts ${failed[0]!.name}\` on this server; \`metactl reload ${app}\` resolves again at once`,

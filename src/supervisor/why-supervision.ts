@@ -2,13 +2,13 @@ import type { StatusRecord } from './control/status-record.ts';
 import type { WhyFacts } from './why-facts.ts';
 import type { WhyFinding } from './why-findings.ts';
 
-type Facts = Pick<WhyFacts, 'app' | 'daemons'>;
+type Facts = Pick<WhyFacts, 'app' | 'daemons'> & Partial<Pick<WhyFacts, 'problems'>>;
 
 /** A state that is no longer news: what takes longer than this deserves a word. ms */
 const LONG = 10_000;
 
 /** Daemons that do not run, and what their supervisor knows about it. Pure. */
-export function daemonsDoNotRun({ app, daemons }: Facts): readonly WhyFinding[] {
+export function daemonsDoNotRun({ app, daemons, problems = [] }: Facts): readonly WhyFinding[] {
   return daemons
     .filter(({ running, status }) => running === undefined && status?.state !== 'starting')
     .map(({ name, status }) => ({
@@ -16,7 +16,7 @@ export function daemonsDoNotRun({ app, daemons }: Facts): readonly WhyFinding[] 
       severity: 'error',
       what: `${app}/${name} is not running${stateText(status)}`,
       evidence: status === undefined ? [] : evidenceOf(status),
-      todo: todoFor(app, name, status),
+      todo: `${problems.length > 0 ? 'correct the configuration; then ' : ''}${todoFor(app, name, status)}`,
     }));
 }
 

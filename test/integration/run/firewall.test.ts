@@ -179,6 +179,16 @@ print(s.recv(100)[20])`;
     expect(output('nsenter', '-t', pid, '-n', 'python3', '-c', echo)).toBe('0\n');
   });
 
+  it('tells where a list of what to accept protects nothing', async () => {
+    write('true', '[firewall.out.accept]\nhere = localhost:80\n');
+    const told =
+      ': [firewall.out.accept] protects nothing: without [firewall.out] policy the app may connect to everything';
+    expect((await metactl('run', 'shop')).stderr).toContain(`nodes/shop.conf:7${told}\n`);
+    expect((await metactl('check', 'shop')).stdout + (await metactl('check', 'shop')).stderr).toContain(told);
+    write('true', '[firewall.out]\npolicy = accept\n[firewall.out.accept]\nhere = localhost:80\n');
+    expect((await metactl('run', 'shop')).stderr).toBe('');
+  });
+
   it('leaves nothing when its supervisor is killed and gc has come by', async () => {
     write('echo up; exec sleep 1000\n', REJECT);
     running = startMetactl(['run', 'shop'], { root: scratch.root });
@@ -196,6 +206,12 @@ print(s.recv(100)[20])`;
     const refused = await metactl('run', 'shop');
     expect([refused.status, refused.stdout]).toEqual([78, '']);
     expect(refused.stderr).toContain("[firewall.out] policy = reject needs a network of the app's own");
+    const why = await metactl('why', 'shop');
+    expect([why.status, why.stdout]).toEqual([
+      3,
+      expect.stringContaining("reject needs a network of the app's own; take"),
+    ]);
+    expect(why.stdout).not.toContain('do: start it');
     expect((await metactl('run', 'shop', '--no-sandbox')).stdout).toBe('up\n');
   });
 

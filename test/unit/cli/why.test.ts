@@ -87,6 +87,16 @@ error: it is \\x1b[2Jbroken
     ]);
   });
 
+  it('tells the firewall of an app that does not run as it is configured', () => {
+    const { plan } = facts.firewall!;
+    const stopped = { ...facts, daemons: [{ name: 'main' }], configured: plan, firewall: undefined };
+    expect(whyText(stopped, [], false)).toContain(
+      '  firewall  reject, once it runs\n            db = db.test:1\n            net = 10.0.0.0/8\n',
+    );
+    const open = { ...facts, configured: plan, firewall: undefined };
+    expect(whyText(open, [], false)).toContain('  firewall  reject as configured, not in force\n');
+  });
+
   it('colours on a terminal only', () => {
     expect(whyText(facts, [finding], true)).toContain('\x1b[31merror\x1b[39m: ');
   });

@@ -68,7 +68,7 @@ describe('why', () => {
       ['not-running', 'error', 'shop/main is not running'],
     ]);
     expect(found[0]!.evidence).toEqual(['x.conf:1:1: bad']);
-    expect(found[1]!.todo).toMatch(/^start it: `metactl start shop main`/);
+    expect(found[1]!.todo).toMatch(/^correct the configuration; then start it: `metactl start shop main`/);
   });
 
   it('finds rules that are gone', () => {

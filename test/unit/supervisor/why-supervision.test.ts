@@ -40,6 +40,9 @@ describe('why, by what a supervisor knows', () => {
       },
     ]);
     expect(daemonsDoNotRun(facts(undefined, true))).toEqual([]);
+    expect(daemonsDoNotRun({ ...facts(undefined), problems: ['x'] })[0]!.todo).toMatch(
+      /^correct the configuration; then start it: /,
+    );
   });
 
   it('tells how it ended, and when it is started next', () => {
