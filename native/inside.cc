@@ -28,8 +28,10 @@ void write_sysctl(const char* path, const char* value) {
 }  // namespace
 
 void configure_inside(Netlink& inside, const IpAddresses& addresses) {
-  // The only sysctl here that netlink can't set.
+  // The only sysctls here that netlink can't set. The groups are all that there can be: everybody may send echo requests, by
+  // sockets that the kernel fills, and read nothing but the answers to them.
   write_sysctl("sys/net/ipv4/ip_unprivileged_port_start", "0");
+  write_sysctl("sys/net/ipv4/ping_group_range", "0 2147483647");
   int index = find_link(inside, INSIDE_LINK).index;
   if (index == 0) fail("configure network namespace", "netlink", INSIDE_LINK, ENODEV);
   set_up(inside, LOOPBACK);

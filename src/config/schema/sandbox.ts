@@ -145,7 +145,7 @@ export const SANDBOX: readonly SectionSpec[] = [
         type: 'text',
         read: (text) => (parseEndpoint(text) === undefined ? undefined : text),
         expected: ENDPOINT_EXPECTED,
-        doc: '`HOST:PORT`, `HOST:FIRST-LAST`, an address or a network such as `10.0.0.0/8`, also with ports; `/tcp` (default with ports), `/udp` or `/icmp` at its end. `/icmp` lets echo requests and the like pass; nobody inside can send them (no NET_RAW, an empty `ping_group_range`), also with `--as-root`: it serves those who enter the network from this host. IPv6 in brackets: `[2001:db8::/32]:443`. A name stands for all its addresses, v4 and v6; one that does not resolve allows nothing until it does.',
+        doc: '`HOST:PORT`, `HOST:FIRST-LAST`, an address or a network such as `10.0.0.0/8`, also with ports; `/tcp` (default with ports), `/udp` or `/icmp` at its end. `/icmp` lets echo requests pass: `ping` works inside by the sockets that the kernel has for it, without NET_RAW. IPv6 in brackets: `[2001:db8::/32]:443`. A name stands for all its addresses, v4 and v6; one that does not resolve allows nothing until it does.',
       },
     ],
   },
