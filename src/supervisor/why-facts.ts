@@ -39,8 +39,8 @@ export interface WhyFacts {
   /** What other tools do to its network, and what it asks of the host in vain. */
   readonly troubles: readonly NetworkTrouble[];
   /**
-   * What system call filters did since the daemons were started, and in the last hour, as far as the kernel still tells:
-   * who was killed may run no more, or again. Without what is allowed by now.
+   * What system call filters did since the daemons were started, as far as the kernel still tells; where one is down or was
+   * started again by itself, also in the last hour. Without what is allowed by now.
    */
   readonly filtered: readonly FilteredFacts[];
 }
@@ -88,7 +88,7 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
     configured: configuredFirewall(config, network),
     firewall,
     troubles: await host.networkTroubles(paths, inspectNode(paths).node, app),
-    filtered: await filteredFacts(host, paths, config, now),
+    filtered: await filteredFacts(host, paths, config, { daemons, now }),
   };
 }
 
@@ -160,7 +160,20 @@ export interface FilteredUsers {
   readonly startedAt: number;
 }
 
-async function filteredFacts(host: Host, paths: Paths, config: AppConfig, now: number): Promise<FilteredFacts[]> {
+/**
+ * Whether calls count that were made before the living processes began: something of the app is down, or was started again by
+ * the restart policy, perhaps for such a call. Else somebody has started it since, and it has been well. Pure.
+ */
+export function looksBack(daemons: readonly DaemonFacts[]): boolean {
+  return daemons.some(({ running, status }) => running === undefined || (status?.restarts ?? 0) > 0);
+}
+
+async function filteredFacts(
+  host: Host,
+  paths: Paths,
+  config: AppConfig,
+  { daemons, now }: Pick<WhyFacts, 'daemons' | 'now'>,
+): Promise<FilteredFacts[]> {
   const starts = new Map<number, number>();
   for (const { uid, startedAt } of host.listProcesses(paths, config.app)) {
     starts.set(uid, Math.min(startedAt, starts.get(uid) ?? startedAt));
@@ -171,7 +184,8 @@ async function filteredFacts(host: Host, paths: Paths, config: AppConfig, now: n
   const allowed = config.words('sandbox', 'allow-syscalls') ?? [];
   const found = await Promise.all(
     queries.map(async ({ startedAt, ...users }) => {
-      const calls = await host.filteredCalls({ ...users, since: Math.min(startedAt, now - LOOK_BACK) }, 0);
+      const since = looksBack(daemons) ? Math.min(startedAt, now - LOOK_BACK) : startedAt;
+      const calls = await host.filteredCalls({ ...users, since }, 0);
       return calls
         .map(({ audit, number, ...rest }) => ({ ...rest, call: callName(audit, number) }))
         .filter(({ call, time }) => time >= startedAt || !allowed.includes(call));
