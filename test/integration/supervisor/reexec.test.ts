@@ -32,10 +32,16 @@ async function gaps(app: string, daemon: string): Promise<{ lines: number; gap: 
   const path = join(site.root, 'var/log/metactl', app, `${daemon}.log`);
   let lines = 0;
   let rest = '';
+  let cut: string | undefined;
   for await (const chunk of createReadStream(path, { encoding: 'latin1', highWaterMark: 1 << 20 })) {
     const texts = (rest + chunk).split('\n');
     rest = texts.pop()!;
-    for (const text of texts) if (!text.endsWith(` out: line ${++lines}`)) return { lines, gap: text };
+    for (const text of texts) {
+      // The stop came in the midst of it: nothing may follow.
+      const isCut = cut === undefined && ` line ${lines + 1}`.startsWith(/ out~( .*)$/.exec(text)?.[1] ?? '?');
+      if (isCut) cut = text;
+      else if (cut !== undefined || !text.endsWith(` out: line ${++lines}`)) return { lines, gap: cut ?? text };
+    }
   }
   return { lines, gap: rest === '' ? undefined : rest };
 }
