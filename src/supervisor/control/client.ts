@@ -35,12 +35,17 @@ export async function ask(
   options: AskOptions = {},
 ): Promise<unknown> {
   let next: Readonly<Record<string, unknown>> = { ...request, verb };
-  for (const end = performance.now() + MOVING; ; await sleep(PAUSE)) {
+  for (const end = milliseconds() + MOVING; ; await sleep(PAUSE)) {
     const answer = await askOnce(path, next, options);
     if (!('next' in answer)) return answer.result;
-    if (performance.now() > end) throw noAnswer(path, MOVING);
+    if (milliseconds() > end) throw noAnswer(path, MOVING);
     next = answer.next;
   }
+}
+
+/** Monotonic. The first use of `performance` would take a millisecond. */
+function milliseconds(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
 type OneAnswer = { readonly result: unknown } | { readonly next: Readonly<Record<string, unknown>> };

@@ -24,6 +24,8 @@ export class ConfigChanges {
   /** As it is now; undefined: as it was. */
   #config: LoadedConfig | undefined;
   #broken = false;
+  /** Looked at in this turn of the event loop: one request asks for each daemon of the app. */
+  #isFresh = false;
 
   /** @param signature of the files as they were; as they are now, unless told. */
   constructor(
@@ -43,13 +45,20 @@ export class ConfigChanges {
 
   /** Keys that are not as in `before`; none where the configuration can't be read now: `why` and `check` tell that. */
   of(daemon: string, before: Fingerprint): readonly string[] {
-    const signature = signatureOf(this.#files);
-    if (signature !== this.#signature) {
-      this.#signature = signature;
-      this.#read();
-    }
+    if (!this.#isFresh) this.#look();
     if (this.#broken || this.#config === undefined) return [];
     return changedKeys(before, fingerprintOf(this.#config, daemon));
+  }
+
+  #look(): void {
+    this.#isFresh = true;
+    setImmediate(() => {
+      this.#isFresh = false;
+    });
+    const signature = signatureOf(this.#files);
+    if (signature === this.#signature) return;
+    this.#signature = signature;
+    this.#read();
   }
 
   #read(): void {

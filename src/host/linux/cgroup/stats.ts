@@ -30,7 +30,10 @@ export function readStats(kernel: CgroupKernel, leaves: readonly Leaf[]): Cgroup
     memory: number('memory', 'memory.usage_in_bytes', 'memory.current'),
     cpuUsec: readCpu(kernel, leaves),
     tasks: number('pids', 'pids.current', 'pids.current'),
-    oomKills: countOomKills(kernel, leaves),
+    // Few ask for it, and each file takes its time.
+    get oomKills() {
+      return countOomKills(kernel, leaves);
+    },
   };
 }
 
