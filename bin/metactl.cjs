@@ -26,16 +26,26 @@ function sourceOf(name) {
   return name.endsWith('.pack') ? code : `(function (exports, require, module, __filename, __dirname) { ${code}\n})`;
 }
 
-function cacheOf(name) {
+/**
+ * V8 compares no more than the length of the source with what a cache was made from. A piece has a hash of its text in its
+ * name, a pack in its first line: a cache of another one, left by an upgrade that was cut off, is never found.
+ */
+function cacheName(name, source) {
+  const hash = name.endsWith('.pack') ? /^\/\* (\w+) \*\//.exec(source)?.[1] : undefined;
+  return hash === undefined ? `${name}.cache` : `${name}.${hash}.cache`;
+}
+
+function cacheOf(name, source) {
   try {
-    return readFileSync(join(dist, `${name}.cache`));
+    return readFileSync(join(dist, cacheName(name, source)));
   } catch {
     return undefined;
   }
 }
 
 function evaluate(name) {
-  const script = new Script(sourceOf(name), { filename: join(dist, name), cachedData: cacheOf(name) });
+  const source = sourceOf(name);
+  const script = new Script(source, { filename: join(dist, name), cachedData: cacheOf(name, source) });
   scripts.set(name, script);
   return script.runInThisContext();
 }
@@ -56,6 +66,11 @@ function load(name) {
 
 /** The pack of the verb, else that of all verbs. An app that is called as a verb is may bring the wrong one, which only costs time. */
 function main(argv) {
+  if (!existsSync(join(dist, 'main.pack'))) {
+    process.stderr.write(`metactl: it is not built: there is no ${join(dist, 'main.pack')}\n  hint: npm run build\n`);
+    process.exitCode = 1;
+    return undefined;
+  }
   const verb = argv.find((word) => /^[a-z]+$/.test(word) && existsSync(join(dist, `${word}.pack`))) ?? 'main';
   const pieces = evaluate(`${verb}.pack`);
   for (const [piece, body] of pieces) packed.set(piece, body);
@@ -63,6 +78,6 @@ function main(argv) {
 }
 
 /** `loaded`: names of the pieces that run. */
-module.exports = { main, load, loaded: () => [...modules.keys()], scripts, sourceOf };
+module.exports = { main, load, loaded: () => [...modules.keys()], scripts, sourceOf, cacheName };
 
 if (require.main === module) main(process.argv.slice(2));

@@ -10,6 +10,7 @@
  * Usage: bundle.mjs [--if-stale]
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -164,10 +165,11 @@ function asciiOf(code) {
   return code.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** A script whose value is a list of names and functions. Pure. */
+/** A script whose value is a list of names and functions; its first words are a hash of the rest. Pure. */
 function packText(pieces) {
   const head = 'function (exports, require, module, __filename, __dirname)';
-  return `[\n${pieces.map(([name, code]) => `[${JSON.stringify(name)}, ${head} { ${code}\n}]`).join(',\n')}]\n`;
+  const text = `[\n${pieces.map(([name, code]) => `[${JSON.stringify(name)}, ${head} { ${code}\n}]`).join(',\n')}]\n`;
+  return `/* ${createHash('sha256').update(text).digest('hex').slice(0, 16)} */ ${text}`;
 }
 
 /** By rename, so that a metactl that starts meanwhile never reads half a file. */

@@ -8,7 +8,17 @@
  * Usage: code-cache.mjs DIST [--try PACK WORD...]
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -40,12 +50,17 @@ function compileAll(source, filename) {
 
 function writeCache(name, cache) {
   const file = join(dist, name);
-  if (new Script(bundle.sourceOf(name), { filename: file, cachedData: cache }).cachedDataRejected) {
+  const source = bundle.sourceOf(name);
+  if (new Script(source, { filename: file, cachedData: cache }).cachedDataRejected) {
     throw new Error(`V8 refuses the code cache of ${name} that it has just made`);
   }
   const temporary = join(dist, `${name}.${process.pid}.tmp`);
-  writeFileSync(temporary, cache);
-  renameSync(temporary, `${file}.cache`);
+  // To the disk first: after a power cut V8 would take half a cache for a whole one, and crash.
+  const fd = openSync(temporary, 'w');
+  writeFileSync(fd, cache);
+  fsyncSync(fd);
+  closeSync(fd);
+  renameSync(temporary, join(dist, bundle.cacheName(name, source)));
 }
 
 function writeAll() {

@@ -6,6 +6,7 @@ import { type InstalledApp, unitsFor } from '../service/manager.ts';
 import { runSteps } from '../service/run-steps.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
+import { print } from './print.ts';
 import { configuredManager, requireRoot } from './service.ts';
 import { notInstalled } from './uninstall.ts';
 
@@ -31,8 +32,8 @@ export function bootVerb(program: Command, verb: 'enable' | 'disable', descripti
       requireUnit(installed, daemon);
       await runSteps(manager.control[verb](installed, daemon));
       const units = unitsFor(installed, daemon);
-      if (json) process.stdout.write(`${JSON.stringify({ app, units, enabled: verb === 'enable' })}\n`);
-      else process.stdout.write(`${daemon === undefined ? app : `${app}/${daemon}`} ${verb}d\n`);
+      if (json) print(`${JSON.stringify({ app, units, enabled: verb === 'enable' })}\n`);
+      else print(`${daemon === undefined ? app : `${app}/${daemon}`} ${verb}d\n`);
     });
 }
 

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../util/error.ts';
+import { print, printError } from './print.ts';
+import { usageStatus } from './report.ts';
 import { HIDDEN_VERBS, VERBS } from './verbs.ts';
 import { VERSION } from './version.ts';
 
@@ -10,6 +12,7 @@ function newProgram(): Command {
     .option('--root <dir>', 'move every file of metactl below DIR (also METACTL_ROOT)')
     .option('--json', 'print JSON')
     .option('--debug', 'print stack traces and causes')
+    .configureOutput({ writeOut: print, writeErr: printError })
     .showHelpAfterError('(see metactl --help)')
     .exitOverride();
 }
@@ -44,6 +47,6 @@ export async function runFully(verb: string | undefined, argv: readonly string[]
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : usageStatus(verb);
   }
 }

@@ -9,6 +9,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { askOnTerminal } from './ask.ts';
 import { contextOf } from './context.ts';
+import { print, printError } from './print.ts';
 import { configuredManager, requireRoot } from './service.ts';
 
 /** `metactl purge APP`: removes all of an app but its configuration. */
@@ -44,7 +45,7 @@ export function register(program: Command): void {
         if (units !== undefined) await carryOutInstallation(units, options.force === true);
         await host.purge(paths, app);
       }
-      process.stdout.write(
+      print(
         json ? `${JSON.stringify({ dryRun, items }, null, 2)}\n` : purgeText(items, dryRun) + kept(paths, app, dryRun),
       );
     });
@@ -70,7 +71,7 @@ async function confirm(app: string, items: readonly Listed[]): Promise<void> {
       exitStatus: EXIT.usage,
     });
   }
-  process.stderr.write(items.map(({ kind, name }) => `  ${kind} ${name}\n`).join(''));
+  printError(items.map(({ kind, name }) => `  ${kind} ${name}\n`).join(''));
   if ((await askOnTerminal(`remove all of this of ${app}, for good? [y/N]`)) === 'y') return;
   throw new MetactlError('nothing was removed', { code: 'METACTL_NOT_CONFIRMED' });
 }

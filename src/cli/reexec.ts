@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { ask } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
 import { contextOf } from './context.ts';
+import { print } from './print.ts';
 
 interface Hello {
   readonly pid: number;
@@ -28,7 +29,7 @@ export function register(program: Command): void {
       // This very metactl, under the Node that runs it: what is installed now, wherever that is.
       const successor = { node: process.execPath, program: realpathSync(process.argv[1]!) };
       const after = (await ask(socket, 'reexec', successor)) as Hello;
-      process.stdout.write(
+      print(
         json
           ? `${JSON.stringify({ pid: after.pid, version: after.version, before: before.version }, null, 2)}\n`
           : `the supervisor (pid ${after.pid}) is metactl ${after.version} now; it was ${before.version}\n`,

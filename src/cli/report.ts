@@ -1,8 +1,9 @@
 import { EXIT, MetactlError } from '../util/error.ts';
 import { printError } from './print.ts';
 
-/** Verbs that pass on the status of what they ran: there, metactl's own failures are 125 (DESIGN §7). */
+/** Verbs that pass on the status of what they ran: there, metactl's own failures are 125 but for these (DESIGN §7). */
 const PASSING_VERBS = new Set(['run', 'exec', 'shell']);
+const TOLD_APART: readonly number[] = [EXIT.needsRoot, EXIT.configuration, EXIT.notExecutable, EXIT.notFound];
 
 export interface ReportOptions {
   readonly verb: string | undefined;
@@ -13,10 +14,14 @@ export interface ReportOptions {
 /** Exit status for an error of a verb. Pure. */
 export function exitStatusOf(error: unknown, verb: string | undefined): number {
   const status = error instanceof MetactlError ? error.exitStatus : EXIT.error;
-  const passing = verb !== undefined && PASSING_VERBS.has(verb);
-  if (passing) return status === EXIT.error ? EXIT.sandbox : status;
+  if (verb !== undefined && PASSING_VERBS.has(verb)) return TOLD_APART.includes(status) ? status : EXIT.sandbox;
   // What a start failed with, told by a verb that passes on nothing.
   return status >= EXIT.sandbox ? EXIT.error : status;
+}
+
+/** Exit status for a command line that can't be understood. Pure. */
+export function usageStatus(verb: string | undefined): number {
+  return verb !== undefined && PASSING_VERBS.has(verb) ? EXIT.sandbox : EXIT.usage;
 }
 
 /** A failed system call of Node's own that no step of ours has put into words. */

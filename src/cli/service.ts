@@ -13,6 +13,7 @@ import { escapeLines } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { joinWords } from '../util/words.ts';
 import type { Context } from './context.ts';
+import { print } from './print.ts';
 
 /** What the verbs about service managers share. */
 
@@ -98,6 +99,6 @@ export async function printOrDo(
     const { carryOutInstallation } = await import('../service/install.ts');
     await carryOutInstallation(plan, options.force === true);
   }
-  if (context.json) process.stdout.write(changesJson(plan, dryRun));
-  else process.stdout.write(dryRun ? await dryRunText(plan) : changesText(plan));
+  if (context.json) print(changesJson(plan, dryRun));
+  else print(dryRun ? await dryRunText(plan) : changesText(plan));
 }

@@ -8,7 +8,7 @@ const NAME = /^[a-z](?:[a-z0-9-]{0,29}[a-z0-9])?$/;
 const VERBS =
   'run start stop restart reload reexec status why logs events metrics top shell exec ip ps tcpdump config plan check ' +
   'new edit changed revert install uninstall enable disable deploy rollback releases build diff java stack cron doctor ' +
-  'gc purge completion help version';
+  'gc purge completion help version supervise';
 /** Verbs announced for later: an app must not take their names, a daemon may (`web` is a common one). */
 const LATER_VERBS = 'rollout site nodes agent lb dns web';
 /** `/run/metactl/<app>/made.json` is the record of made objects; `exec-<pid>` is what `exec --fresh` calls itself. */

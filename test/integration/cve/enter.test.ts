@@ -124,10 +124,10 @@ describe('into the sandbox', () => {
       writeFileSync(file, JSON.stringify(record));
       writeFileSync(entryFile, JSON.stringify({ ...entry, startTime: record.startTime }));
       const { status, stdout } = await app.exec(['exit', '0']);
-      expect({ record, status, stdout }).toEqual({ record, status: 3, stdout: '' });
+      expect({ record, status, stdout }).toEqual({ record, status: 125, stdout: '' });
     }
     writeFileSync(file, JSON.stringify(live));
-    expect(await app.exec(['exit', '0'])).toMatchObject({ status: 3 });
+    expect(await app.exec(['exit', '0'])).toMatchObject({ status: 125 });
     writeFileSync(entryFile, JSON.stringify(entry));
     expect(await app.exec(['exit', '0'])).toMatchObject({ status: 0 });
   });

@@ -160,7 +160,7 @@ describe('the host', () => {
     await app.start();
     for (const option of ['-u', '--user']) {
       const outcome = await runMetactl(['exec', 'shop', option, 'root', '--', app.probe, 'report'], { root: app.root });
-      expect(outcome).toMatchObject({ status: 2, stdout: '' });
+      expect(outcome).toMatchObject({ status: 125, stdout: '' });
     }
   });
 });

@@ -101,7 +101,7 @@ describe('exec', () => {
 
   it('is not running: 3', async () => {
     expect(await app.exec(['exit', '0'])).toMatchObject({
-      status: 3,
+      status: 125,
       stdout: '',
       stderr: expect.stringContaining('shop/main is not running'),
     });

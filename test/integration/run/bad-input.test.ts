@@ -186,16 +186,16 @@ describe('bad input starts nothing', () => {
     ['all', '`all`'],
   ])('the name %s', async (name, part) => {
     const outcome = await runMetactl(['run', name], { root: scratch.root });
-    expect(outcome.status).toBe(2);
+    expect(outcome.status).toBe(125);
     expect(outcome.stderr).toContain(part.split(' ')[0]!);
   });
 
   it('an app that is not there, and a daemon it has not got', async () => {
     write('');
-    expect(await runMetactl(['run', 'wob'], { root: scratch.root })).toMatchObject({ status: 4 });
+    expect(await runMetactl(['run', 'wob'], { root: scratch.root })).toMatchObject({ status: 125 });
     const outcome = await runMetactl(['run', 'shop', 'man'], { root: scratch.root });
     expect(outcome.stderr).toBe('metactl: shop has no daemon `man`; did you mean `main`?\n  hint: it has main\n');
-    expect(outcome.status).toBe(2);
+    expect(outcome.status).toBe(125);
   });
 
   it('no root', async () => {

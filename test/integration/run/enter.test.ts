@@ -77,7 +77,7 @@ describe('metactl exec', () => {
 
   it('says 3 where nothing runs, and what to do', async () => {
     expect(await exec('idle', '--', 'id')).toMatchObject({
-      status: 3,
+      status: 125,
       stderr:
         'metactl: shop/idle is not running\n  hint: start it (metactl run shop), or use exec --fresh for a sandbox of its own\n',
     });
@@ -112,7 +112,7 @@ describe('metactl exec', () => {
   });
 
   it('wants a command', async () => {
-    expect(await exec('id')).toMatchObject({ status: 2 });
+    expect(await exec('id')).toMatchObject({ status: 125 });
   });
 });
 
@@ -173,7 +173,7 @@ describe('a daemon whose configuration is another by now', () => {
     rmSync(write(''));
     expect(await look()).toMatchObject({ stdout: before, status: 0 });
     const nobody = await runMetactl(['exec', 'nobody', '--', 'id'], { root: scratch.root });
-    expect(nobody).toMatchObject({ status: 4, stderr: expect.stringContaining('there is no app `nobody`') });
+    expect(nobody).toMatchObject({ status: 125, stderr: expect.stringContaining('there is no app `nobody`') });
   });
 
   it('keeps its environment for root only', () => {

@@ -1,5 +1,15 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -69,6 +79,40 @@ test('a verb that must start quickly is one script', () => {
   const { scripts, loaded } = JSON.parse(evaluate(script).trim().split('\n').at(-1)!);
   expect(scripts).toEqual(['ip.pack']);
   expect(loaded.some((name: string) => name.startsWith('addresses-'))).toBe(true);
+});
+
+test('the cache of a pack is not taken for another text, even of the same length', () => {
+  const pack = textOf('ip.pack');
+  const hash = /^\/\* (\w+) \*\//.exec(pack)![1]!;
+  expect(readdirSync(dist)).toContain(`ip.pack.${hash}.cache`);
+  const script = `console.log(bundle.cacheName('ip.pack', ${JSON.stringify('/* 0123456789abcdef */ []')}));`;
+  expect(evaluate(script)).toBe('ip.pack.0123456789abcdef.cache\n');
+});
+
+test('says what to do before it is built', () => {
+  const empty = mkdtempSync(join(tmpdir(), 'metactl-unbuilt-'));
+  try {
+    cpSync(join(REPOSITORY, 'bin'), join(empty, 'bin'), { recursive: true });
+    const { status, stderr } = spawnSync(process.execPath, [join(empty, 'bin/metactl.cjs'), 'ip', 'shop']);
+    expect(stderr.toString()).toBe(
+      `metactl: it is not built: there is no ${join(empty, 'dist/main.pack')}\n  hint: npm run build\n`,
+    );
+    expect(status).toBe(1);
+  } finally {
+    rmSync(empty, { recursive: true });
+  }
+});
+
+test('help and mistakes survive a full disk and a reader that goes away', () => {
+  const bin = join(directory, 'bin/metactl.cjs');
+  const full = openSync('/dev/full', 'w');
+  const help = spawnSync(process.execPath, [bin, '--help'], { stdio: ['ignore', full, 'pipe'] });
+  expect({ status: help.status, stderr: help.stderr.toString() }).toEqual({
+    status: 1,
+    stderr: "metactl: can't write the output: ENOSPC\n",
+  });
+  const gone = spawnSync('/bin/sh', ['-c', '"$0" "$1" --help | true', process.execPath, bin]);
+  expect(gone.stderr.toString()).toBe('');
 });
 
 test('modules stay strict', () => {
