@@ -21,7 +21,7 @@ interface LockOptions {
 export async function lockFile(
   fd: number,
   path: string,
-  { shared = false, timeout = 10_000, users = 'works on the same app' }: LockOptions = {},
+  { shared = false, timeout = 60_000, users = 'works on the same app' }: LockOptions = {},
 ): Promise<void> {
   const deadline = Date.now() + timeout;
   for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {

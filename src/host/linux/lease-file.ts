@@ -5,6 +5,9 @@ import { openRootDirectory } from './directories.ts';
 import { lockFile } from './flock.ts';
 import { type Leases, leaseError, readLeases } from './read-leases.ts';
 
+/** A server that boots has all its apps take their leases at once, each with two fsyncs on a busy disk. ms */
+const LONGEST_WAIT = 120_000;
+
 /** Changes the leases under their lock: `change` gets the current ones and returns the new ones, or the same to keep them. */
 export async function changeLeases(paths: Paths, change: (leases: Leases) => Promise<Leases>): Promise<void> {
   const directory = openRootDirectory(dirname(paths.leases), 0o755);
@@ -12,7 +15,7 @@ export async function changeLeases(paths: Paths, change: (leases: Leases) => Pro
   try {
     const path = `${paths.leases}.lock`;
     lock = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-    await lockFile(lock, path, { timeout: 30_000 });
+    await lockFile(lock, path, { timeout: LONGEST_WAIT, users: 'takes addresses and user ids for an app' });
     const before = readLeases(paths);
     const after = await change(before);
     if (after !== before) write(paths.leases, after, directory);

@@ -16,7 +16,7 @@ const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
 /**
  * Runs `work` while no other metactl makes or removes shared objects of the app.
- * @throws MetactlError METACTL_LOCKED after ten seconds; what `work` throws.
+ * @throws MetactlError METACTL_LOCKED after a minute; what `work` throws.
  */
 export function withAppLock<T>(paths: Paths, app: string, work: () => Promise<T>): Promise<T> {
   return inTurn(paths.runApp(app), async () => {

@@ -120,3 +120,14 @@ describe('bytes that are no message', () => {
     );
   });
 });
+
+it('a signal is passed over, whatever types it has', () => {
+  const bytes = encodeCall({
+    ...{ serial: 1, destination: 'a.b', path: '/', interface: 'a.b', member: 'C' },
+    arguments: [['u', 1]],
+  });
+  bytes.write('{', bytes.indexOf('u\0'));
+  expect(() => decodeMessage(bytes)).toThrow(RangeError);
+  bytes[1] = 4;
+  expect(decodeMessage(bytes)).toMatchObject({ type: 4, replyTo: undefined, body: [] });
+});
