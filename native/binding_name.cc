@@ -25,9 +25,14 @@ void call_back(Napi::Env env, Napi::Function callback, Lookup* done) {
   // Undefined where the environment is ending.
   if (static_cast<napi_env>(env) == nullptr) return;
   const auto& [error, system_error, texts] = lookup->resolved;
-  Napi::Array addresses = Napi::Array::New(env);
-  for (const std::string& text : texts) addresses.Set(addresses.Length(), text);
-  callback.Call({Napi::Number::New(env, error), Napi::Number::New(env, system_error), addresses});
+  try {
+    Napi::Array addresses = Napi::Array::New(env);
+    for (const std::string& text : texts) addresses.Set(addresses.Length(), text);
+    callback.Call({Napi::Number::New(env, error), Napi::Number::New(env, system_error), addresses});
+  } catch (const Napi::Error&) {
+    // A process that ends runs no more JavaScript, though its environment is still there. Nobody waits for the answer then,
+    // and an exception from here would abort it. Ours only resolves a promise: it throws nothing.
+  }
 }
 
 void* look_up(void* argument) {
