@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { configure, type GuestApp, start } from './apps.ts';
 import { useGuest } from './guest/use-guest.ts';
+import { UPLINK } from './uplink.ts';
 
 /** The main job on a systemd machine whose /usr and /var are volumes of their own. */
 const guest = useGuest({ volumes: ['usr', 'var'], disks: { data: 16 } });
@@ -9,18 +10,6 @@ const running: GuestApp[] = [];
 afterEach(async () => {
   for (const app of running.splice(0)) await app.stop();
 });
-
-/** An uplink of the guest's own; its other end is in a namespace that stands for another server. */
-const UPLINK = `
-ip netns add other
-ip link add mtest0 type veth peer name eth0 netns other
-ip addr add 198.18.76.1/24 dev mtest0
-ip link set mtest0 up
-ip -n other addr add 198.18.76.2/24 dev eth0
-ip -n other link set eth0 up
-mkdir -p /etc/metactl
-printf '[network]\\npool = 198.18.76.128/25\\nuplink = mtest0\\n' > /etc/metactl/metactl.conf
-`;
 
 const SERVER = `
 const { readFileSync } = require('node:fs');

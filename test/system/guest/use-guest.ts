@@ -6,7 +6,7 @@ const PATIENCE = 900_000;
 
 /** What metactl makes and must take away again, one line each. What a test file makes (`mtest…`, `other`) is its own. */
 const LEFT_OVERS = `
-find /sys/fs/cgroup -name 'metactl*' -not -name 'metactl-system-agent.service'
+find /sys/fs/cgroup -name 'metactl*' -not -name 'metactl-system-agent.service' -not -name '*.slice'
 ls -d /run/netns/metactl* 2>/dev/null || true
 ip -o link | awk -F'[ :@]+' '$2 != "lo" && $2 !~ /^mtest/ { print "link " $2 }'
 ip neigh show proxy

@@ -1,0 +1,112 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { configure } from './apps.ts';
+import { useGuest } from './guest/use-guest.ts';
+import { FUNCTIONS, SHOP, UNIT } from './units.ts';
+import { UPLINK_UNIT } from './uplink.ts';
+
+/** Apps as units of a real systemd, from `metactl install` to the next boot. */
+const guest = useGuest();
+
+/** Runs a script with the functions of `units.ts`, within so many seconds. */
+const run = (script: string, seconds = 150) => guest.run(`${FUNCTIONS}\n${script}`, seconds * 1000);
+
+beforeAll(async () => {
+  await guest.run(UPLINK_UNIT);
+  await guest.run(SHOP);
+});
+
+describe('a unit of `metactl install`', () => {
+  it('is one that systemd has nothing against', async () => {
+    expect(await run('metactl install shop')).toMatch(/^wrote .*metactl\.shop\.web\.service$/m);
+    expect(await run(`systemd-analyze verify ${UNIT} metactl.shop.target 2>&1`)).toBe('');
+    expect(await run(`systemctl is-enabled ${UNIT} metactl.shop.target`)).toBe('enabled\nenabled');
+    const security = await run(`systemd-analyze security --no-pager ${UNIT} | tail -1`);
+    // What systemd could restrict here is what metactl needs to make the app's own sandbox.
+    console.log(`systemd-analyze security: ${security}`);
+    expect(security).toContain('Overall exposure level');
+  });
+
+  it('is up only when the probe has passed, stays up whatever dies or hangs, and leaves nothing', async () => {
+    const states = await run(`systemctl start --no-block ${UNIT}
+seen=
+for i in $(seq 450); do
+  state=$(systemctl is-active ${UNIT} || true)
+  case $state in
+    activating) if has_lines up 1; then seen=activating; fi;;
+    active) has_lines listening 1; echo "$seen then active"; exit;;
+    *) echo $state; exit 1;;
+  esac
+  sleep 0.2
+done
+exit 1`);
+    expect(states).toBe('activating then active');
+    // A restart asked for while it starts: one server, and a start that is waited for.
+    expect(
+      await run(`systemctl stop ${UNIT}; show ActiveState Result; forget
+systemctl start --no-block ${UNIT}; until_lines up 1
+systemctl restart ${UNIT}; until_status ready; show SubState NRestarts; server | wc -l; get /`),
+    ).toBe('inactive\nsuccess\nrunning\n0\n1\nhello');
+    const lines = (await run(`journalctl --quiet --unit ${UNIT} --output json`))
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, string>);
+    const listening = lines.filter(({ MESSAGE }) => MESSAGE === 'listening');
+    expect(listening[0]).toMatchObject({ METACTL_APP: 'shop', METACTL_DAEMON: 'web', _SYSTEMD_UNIT: UNIT });
+    expect(
+      await run(
+        `[ $(journalctl --quiet --unit ${UNIT} --output cat | grep -cx up) = $(cat $log.all $log | grep -cx up) ]`,
+      ),
+    ).toBe('');
+    expect(await run('metactl logs shop --raw')).toContain('listening');
+
+    // The daemon hangs, dies, loads again: metactl's business.
+    expect(
+      await run(`forget; before=$(main); get /hang > /dev/null 2>&1 || true
+until_lines up 1; until_status ready; get /
+kill -9 $(server); until_lines up 2; until_status ready; get /
+systemctl reload ${UNIT}; until_lines reloaded 1
+[ $before = $(main) ]; show ActiveState NRestarts`),
+    ).toBe('hello\nhello\nactive\n0');
+
+    // The supervisor dies, hangs: systemd's.
+    expect(
+      await run(`forget; kill -9 $(main); until_lines up 1; until_status ready; get /
+kill -STOP $(main); until_lines up 2; until_status ready; get /
+server | wc -l; show ActiveState NRestarts`),
+    ).toBe('hello\nhello\n1\nactive\n2');
+
+    // What it was installed from is gone: all that it needs has been loaded.
+    expect(
+      await run(`forget; address=$(metactl ip shop)
+installed=$(dirname $(dirname $(readlink -f /usr/local/bin/metactl)))
+mv $installed $installed.away; trap "mv $installed.away $installed" EXIT
+kill -9 $(server); until_lines up 1; until_status ready; curl --silent http://$address/
+systemctl kill --signal=HUP --kill-whom=main ${UNIT}; until_lines reloaded 1
+systemctl stop ${UNIT}; show ActiveState Result`),
+    ).toBe('hello\ninactive\nsuccess');
+    const said = await run(`journalctl --quiet --unit ${UNIT} --output cat`);
+    expect(said).toMatch(/shop\/web: not well 2 times in a row/);
+    expect(said).toContain('shop/web died of SIGKILL');
+    expect(said).toContain('Watchdog timeout');
+  }, 400_000);
+
+  it('fails where metactl gives up, with a status that systemd leaves at that', async () => {
+    await configure(guest, 'lost', '[daemon.main]\ncommand = /bin/sh -c "exit 3"\nrestart = no\nready = fd:3\n');
+    await configure(guest, 'wrong', '[daemon.main]\ncommand = /bin/true\n');
+    await guest.run('metactl install lost; metactl install wrong; echo nonsense = 1 >> /etc/metactl/nodes/wrong.conf');
+    const outcome = await run(`for app in lost wrong; do
+  if systemctl start metactl.$app.main.service 2> /dev/null; then exit 1; fi
+  for name in ActiveState ExecMainStatus NRestarts; do systemctl show -P $name metactl.$app.main.service; done
+done
+systemctl show -P StatusText metactl.lost.main.service
+systemctl reset-failed
+rm /etc/metactl/nodes/wrong.conf; metactl uninstall lost > /dev/null; metactl uninstall wrong > /dev/null`);
+    expect(outcome).toBe('failed\n69\n0\nfailed\n78\n0\nfailed: ended with status 3');
+  });
+});
+
+it('an app without units goes on while its supervisor is replaced by another metactl', async () => {
+  await configure(guest, 'plain', '[daemon.main]\ncommand = /bin/sleep 1001\n');
+  const outcome = await run(`metactl start plain > /dev/null; pid=$(pgrep -fx '/bin/sleep 1001')
+metactl reexec; [ $pid = $(pgrep -fx '/bin/sleep 1001') ]; metactl stop all > /dev/null; rm /etc/metactl/nodes/plain.conf`);
+  expect(outcome).toMatch(/^the supervisor \(pid \d+\) is metactl /);
+});
