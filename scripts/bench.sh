@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures launches beside their rivals and prints a table; exit status 1 if a gate fails. Root, on a quiet machine.
 #
-# Usage: scripts/bench.sh [--json] [--runs N] [--only launches,daemons,restart,supervision,apps,firewalls,network,commands,logs]
+# Usage: scripts/bench.sh [--json] [--runs N] [--only launches,daemons,restart,supervision,crashes,apps,firewalls,network,commands,logs]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
