@@ -36,7 +36,7 @@ export default defineConfig({
           include: ['test/system/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
-          retry: process.env.CI ? 1 : 0,
+          retry: process.env.CI ? 2 : 0,
           // Emulated: everything takes ten times as long.
           testTimeout: 180_000,
           hookTimeout: 300_000,

@@ -1,10 +1,13 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { configure, type GuestApp, start } from './apps.ts';
 import { useGuest } from './guest/use-guest.ts';
 import { UPLINK } from './uplink.ts';
 
 /** The main job on a systemd machine whose /usr and /var are volumes of their own. */
-const guest = useGuest({ volumes: ['usr', 'var'], disks: { data: 16 } });
+const guest = useGuest({ volumes: ['usr', 'var'], disks: { data: 16 } }, async (fresh) => {
+  await fresh.run(UPLINK);
+  await fresh.run(`mkdir -p /srv/hello; cat > /srv/hello/server.js <<'END'\n${SERVER}\nEND`);
+});
 const running: GuestApp[] = [];
 
 afterEach(async () => {
@@ -18,11 +21,6 @@ require('node:http').createServer((request, response) => {
 }).listen(80, '0.0.0.0', () => console.log('listening'));
 process.on('SIGTERM', () => process.exit(0));
 `;
-
-beforeAll(async () => {
-  await guest.run(UPLINK);
-  await guest.run(`mkdir -p /srv/hello; cat > /srv/hello/server.js <<'END'\n${SERVER}\nEND`);
-});
 
 async function hello(more = ''): Promise<GuestApp> {
   await configure(
@@ -169,8 +167,8 @@ describe('volumes', () => {
 });
 
 it('goes on after a reboot: no address is lost, nothing is left over', async () => {
-  const address = await guest.run('metactl ip hello');
   await hello();
+  const address = await guest.run('metactl ip hello');
   await guest.reboot();
   running.length = 0;
   await guest.run(UPLINK);

@@ -1,16 +1,14 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { configure, type GuestApp, start } from './apps.ts';
 import { useGuest } from './guest/use-guest.ts';
 
-const guest = useGuest({ disks: { swap: 128 } });
+const guest = useGuest({ disks: { swap: 128 } }, (fresh) =>
+  fresh.run('mkswap /dev/disk/by-id/virtio-swap; swapon /dev/disk/by-id/virtio-swap'),
+);
 const running: GuestApp[] = [];
 
 afterEach(async () => {
   for (const app of running.splice(0)) await app.stop();
-});
-
-beforeAll(async () => {
-  await guest.run('mkswap /dev/disk/by-id/virtio-swap; swapon /dev/disk/by-id/virtio-swap');
 });
 
 /** Runs the app `app` with one daemon `main`. */

@@ -1,9 +1,9 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { configure, type GuestApp, start } from './apps.ts';
 import { useGuest } from './guest/use-guest.ts';
 
 /** Networks, firewalls and user namespaces with Debian's own kernel, which has all of nf_tables as modules. */
-const guest = useGuest();
+const guest = useGuest({}, (fresh) => fresh.run(NETWORK));
 const running: GuestApp[] = [];
 
 afterEach(async () => {
@@ -47,10 +47,6 @@ platform = node
 node.script = server.js
 node.arguments = 80
 `;
-
-beforeAll(async () => {
-  await guest.run(NETWORK);
-});
 
 async function run(name: string, text: string): Promise<GuestApp> {
   await configure(guest, name, text);

@@ -1,19 +1,14 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { configure } from './apps.ts';
 import { useGuest } from './guest/use-guest.ts';
 import { FUNCTIONS, SHOP, UNIT } from './units.ts';
 import { UPLINK_UNIT } from './uplink.ts';
 
 /** Apps as units of a real systemd, from `metactl install` to the next boot. */
-const guest = useGuest();
+const guest = useGuest({}, (fresh) => fresh.run(`${UPLINK_UNIT}\n${SHOP}`));
 
 /** Runs a script with the functions of `units.ts`, within so many seconds. */
 const run = (script: string, seconds = 150) => guest.run(`${FUNCTIONS}\n${script}`, seconds * 1000);
-
-beforeAll(async () => {
-  await guest.run(UPLINK_UNIT);
-  await guest.run(SHOP);
-});
 
 describe('a unit of `metactl install`', () => {
   it('is one that systemd has nothing against', async () => {

@@ -104,7 +104,7 @@ class RunningGuest implements Guest {
 
   /** Waits for the hello of a boot that wasn't seen yet. */
   async up(): Promise<void> {
-    this.#bootId = await this.#bounded(this.#channel.hello(this.#bootId), BOOT_TIME, 'the guest did not come up');
+    this.#bootId = await this.#bounded(this.#channel.hello(this.#bootId), BOOT_TIME, `${SILENT} at its boot`);
   }
 
   attempt(script: string, timeout = 60_000): Promise<Outcome> {

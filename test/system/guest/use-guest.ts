@@ -17,18 +17,24 @@ pgrep -xa 'metactl-init|node' | grep -v metactl-system-agent || true
 
 /**
  * A guest for the tests of a file: booted before the first, ended after the last. A test that leaves something behind in
- * it fails; one that fails shows the end of its console.
+ * it fails; one that fails shows the end of its console. `prepare` makes in a fresh guest what the tests need: one that
+ * hangs is replaced.
  */
-export function useGuest(options: GuestOptions = {}): Guest {
+export function useGuest(
+  options: GuestOptions = {},
+  prepare: (fresh: Guest) => Promise<unknown> = async () => {},
+): Guest {
   let guest: Guest | undefined;
   let hung = false;
   const booted = (): Guest => {
     if (guest === undefined) throw new Error('the guest is there in tests only');
     return guest;
   };
-  beforeAll(async () => {
+  const boot = async (): Promise<void> => {
     guest = await bootGuest(options);
-  }, PATIENCE);
+    await watched(prepare(guest));
+  };
+  beforeAll(boot, PATIENCE);
   // An emulator may hang under load; what comes after must not hang with it.
   const watched = async <T>(answer: Promise<T>): Promise<T> => {
     try {
@@ -41,8 +47,8 @@ export function useGuest(options: GuestOptions = {}): Guest {
   beforeEach(async ({ onTestFailed }) => {
     if (hung) {
       await guest?.stop();
-      guest = await bootGuest(options);
       hung = false;
+      await boot();
     }
     onTestFailed(() => console.log(`console of the guest:\n${guest?.console()}`));
   });
@@ -55,7 +61,7 @@ export function useGuest(options: GuestOptions = {}): Guest {
   return {
     run: (script, timeout) => watched(booted().run(script, timeout)),
     attempt: (script, timeout) => watched(booted().attempt(script, timeout)),
-    reboot: () => booted().reboot(),
+    reboot: () => watched(booted().reboot()),
     console: () => booted().console(),
     stop: async () => await guest?.stop(),
   };
