@@ -166,6 +166,7 @@ describe('volumes', () => {
   });
 });
 
+// Two boots, of which each may take a minute beside other work.
 it('goes on after a reboot: no address is lost, nothing is left over', async () => {
   await hello();
   const address = await guest.run('metactl ip hello');
@@ -177,4 +178,4 @@ it('goes on after a reboot: no address is lost, nothing is left over', async () 
   expect(await guest.run(`ip netns exec other curl -sS --max-time 20 http://${address}/`)).toBe(
     'hello for 198.18.76.2',
   );
-});
+}, 300_000);
