@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { objectName, type Paths } from '../../util/paths.ts';
 import type { GcItem } from '../gc-item.ts';
 import { removeFirewall } from './app-firewall.ts';
-import { detectCgroups, listAppCgroups, removeAppCgroups, removeDaemonCgroup } from './cgroup/index.ts';
+import { findAppCgroups, removeAppCgroups, removeDaemonCgroup } from './cgroup/index.ts';
 import { liveDaemons } from './live.ts';
 import { hostLinkName, NETNS_DIRECTORY, removeNetwork, unpinNetns } from './network.ts';
 import { retiredLinkName } from './network-name.ts';
@@ -47,7 +47,7 @@ export function findAppGarbage(paths: Paths, app: string, links: readonly LinkEn
 /** What the dead daemons of an app left while others of it live: their own objects, nothing shared. Under the app's lock. */
 export function findDaemonGarbage(paths: Paths, app: string, living: readonly string[]): Finding[] {
   const isDead = (daemon: string) => !living.includes(daemon);
-  const cgroups = listAppCgroups(paths, detectCgroups()).find((one) => one.app === app);
+  const cgroups = findAppCgroups(paths, app);
   return [
     ...liveDaemons(paths, app)
       .filter(isDead)
@@ -87,13 +87,12 @@ function sandboxFinding(paths: Paths, app: string, daemon: string): Finding {
   };
 }
 
-/** All of them go in one step; a second removal finds nothing. */
+/** All of them go in one step. */
 function cgroupFindings(paths: Paths, app: string): Finding[] {
-  const found = listAppCgroups(paths, detectCgroups()).find((one) => one.app === app);
-  return (found?.paths ?? []).map((name) => ({
-    item: { app, kind: 'cgroup', name },
-    remove: () => removeAppCgroups(paths, app),
-  }));
+  const found = findAppCgroups(paths, app);
+  let removal: Promise<unknown> | undefined;
+  const remove = () => (removal ??= removeAppCgroups(paths, app));
+  return (found?.paths ?? []).map((name) => ({ item: { app, kind: 'cgroup', name }, remove }));
 }
 
 function networkFinding(paths: Paths, app: string, network: MadeOf<'network'>): Finding {

@@ -3,7 +3,7 @@ import { maskWords } from '../../util/mask.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { CgroupFacts } from '../host.ts';
 import type { ProcessInfo } from '../process-info.ts';
-import { detectCgroups, listAppCgroups, pidsOf } from './cgroup/index.ts';
+import { detectCgroups, findAppCgroups, listAppCgroups, pidsOf } from './cgroup/index.ts';
 import { type CgroupKernel, linuxKernel } from './cgroup/kernel.ts';
 import { treeName } from './cgroup/tree.ts';
 import { readLive } from './live.ts';
@@ -101,8 +101,11 @@ export function listProcesses(
   const clock = readClock(kernel);
   const userOf = userNames(kernel);
   const processes: ProcessInfo[] = [];
-  for (const found of listAppCgroups(paths, facts, kernel)) {
-    if (app !== undefined && found.app !== app) continue;
+  const apps =
+    app === undefined
+      ? listAppCgroups(paths, facts, kernel)
+      : [findAppCgroups(paths, app, facts, kernel)].flatMap((one) => one ?? []);
+  for (const found of apps) {
     for (const name of found.daemons) {
       if (daemon !== undefined && name !== daemon) continue;
       const cgroup = `/${treeName(paths)}/${found.app}/${name}`;

@@ -37,6 +37,24 @@ export function listAppCgroups(
 }
 
 /**
+ * The cgroups of one app, or undefined where it has none. It looks at nothing of other apps: gc asks for each app, and the
+ * time of 300 dead ones would grow with their square.
+ */
+export function findAppCgroups(
+  paths: Paths,
+  app: string,
+  facts: CgroupFacts = detectCgroups(),
+  kernel: CgroupKernel = linuxKernel,
+): AppCgroups | undefined {
+  const found = findTrees(paths, facts, kernel)
+    .map((tree) => join(tree, app))
+    .filter((path) => kernel.exists(path));
+  if (found.length === 0) return undefined;
+  const daemons = new Set(found.flatMap((path) => kernel.directories(path)));
+  return { app, daemons: [...daemons].sort(), paths: found };
+}
+
+/**
  * Kills everything in an app's cgroups and removes them: for gc, when no supervisor of the app lives. Nothing outside this
  * root's own tree is touched.
  * @returns the removed directories. @throws MetactlError METACTL_CGROUP_BUSY where something inside doesn't end.
@@ -47,7 +65,7 @@ export async function removeAppCgroups(
   facts: CgroupFacts = detectCgroups(),
   { kernel, processes }: Backends = LINUX,
 ): Promise<string[]> {
-  const found = listAppCgroups(paths, facts, kernel).find((one) => one.app === app);
+  const found = findAppCgroups(paths, app, facts, kernel);
   if (found === undefined) return [];
   // One cgroup at a time, as all hierarchies show it: what one of them kills at once need not be signalled in the others.
   const kill = () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { listAppCgroups, pidsOf, removeAppCgroups } from '../../../../src/host/linux/cgroup/app.ts';
+import { findAppCgroups, listAppCgroups, pidsOf, removeAppCgroups } from '../../../../src/host/linux/cgroup/app.ts';
 import { makeDaemonCgroup } from '../../../../src/host/linux/cgroup/daemon.ts';
 import { pathsFor } from '../../../../src/util/paths.ts';
 import { type FakeKernel, FakeProcesses, HYBRID, hybridKernel, V2, v2Kernel } from './fake-kernel.ts';
@@ -39,6 +39,28 @@ describe('listAppCgroups', () => {
 
   it('is empty where nothing was made', () => {
     expect(listAppCgroups(paths, HYBRID, hybridKernel())).toEqual([]);
+  });
+});
+
+describe('findAppCgroups', () => {
+  it('is what the list says of the app, and looks at no other app', () => {
+    const backends = machine();
+    for (const app of ['blog', 'shop']) makeDaemonCgroup(paths, app, 'web', {}, HYBRID, false, backends);
+    const [, shop] = listAppCgroups(paths, HYBRID, backends.kernel);
+    const { kernel } = backends;
+    const looked: string[] = [];
+    const watching = new Proxy(kernel, {
+      get: (target, name) =>
+        name === 'directories'
+          ? (path: string) => {
+              looked.push(path);
+              return target.directories(path);
+            }
+          : Reflect.get(target, name, target),
+    });
+    expect(findAppCgroups(paths, 'shop', HYBRID, watching)).toEqual(shop);
+    expect(looked.filter((path) => path.includes('blog'))).toEqual([]);
+    expect(findAppCgroups(paths, 'wiki', HYBRID, kernel)).toBeUndefined();
   });
 });
 
