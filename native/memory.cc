@@ -8,6 +8,8 @@
 
 #include <cstring>
 
+#include "stacks.h"
+
 namespace metactl {
 
 namespace {
@@ -38,6 +40,7 @@ void release_memory() {
 #ifdef __GLIBC__
   ::malloc_trim(0);
 #endif
+  release_stacks();
 }
 
 }  // namespace metactl

@@ -99,9 +99,66 @@ rm /etc/metactl/nodes/wrong.conf; metactl uninstall lost > /dev/null; metactl un
   });
 });
 
+const MANY = `mkdir -p /srv/many
+cat > /srv/many/bare <<'END'
+#!/bin/sh
+exec sleep 1000
+END
+chmod 755 /srv/many/bare
+printf '[Service]\\nType=exec\\nExecStart=/srv/many/bare\\n' > /etc/systemd/system/bare@.service
+for i in $(seq 25); do
+  printf '[app]\\ndirectory = /srv/many\\n[sandbox.net]\\nmode = none\\n[daemon.main]\\ncommand = /bin/sleep 1000\\nready.timeout = 5min\\n' \
+    > /etc/metactl/nodes/many-$i.conf
+done
+chmod 600 /etc/metactl/nodes/*
+metactl install all > /dev/null
+node -e 'setInterval(() => {}, 1e6)' & node=$!
+trap "kill $node" EXIT
+units=$(printf 'metactl.many-%s.main.service ' $(seq 25)); bare=$(printf 'bare@%s.service ' $(seq 25))
+now() { date +%s%N; }
+own() { awk '/^Private_(Clean|Dirty)/ { sum += $2 } /^AnonHuge/ { huge = $2 } END { print "'$1'", sum, huge }' /proc/$2/smaps_rollup; }
+begin=$(now); systemctl start $bare; echo bare $(( ($(now) - begin) / 1000000 )); systemctl stop $bare
+begin=$(now)
+if ! systemctl start $units; then journalctl -b -o cat -u 'metactl.many-*' | sort | uniq -c | sort -rn | head -20; exit 1; fi
+echo units $(( ($(now) - begin) / 1000000 ))
+systemctl is-active $units | sort | uniq -c
+# Each gives back what it does not need some seconds after its start.
+sleep 8
+for unit in $units; do own memory $(systemctl show -P MainPID $unit); done
+own node $node
+systemctl stop $units`;
+
+const MANY_LESS =
+  'metactl uninstall all > /dev/null; rm /etc/metactl/nodes/many-* /etc/systemd/system/bare@.service; rm -r /srv/many';
+
+it('25 units: time to active beside bare services, and memory of their own', async () => {
+  const outcome = await run(MANY);
+  const number = (name: string) => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(outcome)?.[1]);
+  const memory = [...outcome.matchAll(/^memory (\d+) /gm)].map(([, size]) => Number(size) / 1024).sort((a, b) => a - b);
+  const [middle, worst] = [memory[12]!, memory.at(-1)!];
+  console.log(
+    `25 units active after ${number('units')} ms, 25 bare services after ${number('bare')} ms (emulated)\n` +
+      `private memory of a supervisor: ${middle.toFixed(1)} MiB (median), ${worst.toFixed(1)} (worst); ` +
+      `of a bare Node: ${(number('node') / 1024).toFixed(1)}`,
+  );
+  expect(outcome).toMatch(/^\s*25 active$/m);
+  expect(memory).toHaveLength(25);
+  expect(worst).toBeLessThanOrEqual(12);
+  await run(MANY_LESS);
+});
+
 it('an app without units goes on while its supervisor is replaced by another metactl', async () => {
   await configure(guest, 'plain', '[daemon.main]\ncommand = /bin/sleep 1001\n');
   const outcome = await run(`metactl start plain > /dev/null; pid=$(pgrep -fx '/bin/sleep 1001')
 metactl reexec; [ $pid = $(pgrep -fx '/bin/sleep 1001') ]; metactl stop all > /dev/null; rm /etc/metactl/nodes/plain.conf`);
   expect(outcome).toMatch(/^the supervisor \(pid \d+\) is metactl /);
+});
+
+it('apps are back after a reboot', async () => {
+  await run(`metactl install shop > /dev/null; systemctl start ${UNIT}`);
+  await guest.reboot();
+  const outcome = await run(`until_status ready; get /; show ActiveState NRestarts
+if [ $(show NRestarts) != 0 ]; then journalctl --boot --output short-monotonic --no-pager | tail -100; fi
+metactl uninstall shop > /dev/null`);
+  expect(outcome).toBe('hello\nactive\n0');
 });
