@@ -25,15 +25,18 @@ struct Message {
   }
 };
 
-/// Where failures are told.
-int error_pipe = kFdError;
+/// Where failures are told: counted from kFdError, and on a page of its own, so that it begins as nothing but zeros, which
+/// take no memory until they are written. PID 1 never writes it.
+alignas(4096) int error_pipe_offset = 0;
+
+int error_pipe() { return kFdError + error_pipe_offset; }
 
 }  // namespace
 
 void move_error_pipe(int to) {
-  must(sys::dup3(error_pipe, to, O_CLOEXEC), "hand over descriptor", "dup3");
-  sys::close(error_pipe);
-  error_pipe = to;
+  must(sys::dup3(error_pipe(), to, O_CLOEXEC), "hand over descriptor", "dup3");
+  sys::close(error_pipe());
+  error_pipe_offset = to - kFdError;
 }
 
 void fail(const Failure& failure) {
@@ -55,7 +58,7 @@ void fail(const Failure& failure) {
     record.path_size = static_cast<__u16>(record.path_size + message.add(failure.name));
   }
   __builtin_memcpy(message.data, &record, sizeof record);
-  sys::write(error_pipe, message.data, message.size);
+  sys::write(error_pipe(), message.data, message.size);
   sys::exit_group(failure.exit_status);
 }
 
