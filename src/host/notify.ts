@@ -24,6 +24,8 @@ export interface NotifySocket {
    * @param listener called in the event loop, and never after `close`.
    */
   listen(pid: number, listener: (message: Notification) => void): void;
+  /** The daemon's program runs in it: what this process says counts also where it has ended when that is read. */
+  executed(): void;
   /** Lets go of what is kept by that name. */
   forget(name: string): void;
   /** Hands over what is kept, to whoever puts it into the next socket of the same daemon, or closes it. */

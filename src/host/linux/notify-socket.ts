@@ -5,7 +5,7 @@ import type { Descriptor } from '../handover.ts';
 import type { Notification, NotifySocket, StoredDescriptors } from '../notify.ts';
 import { addon, type Poll, type RawNotification } from './addon.ts';
 import { DescriptorStore, type Stored } from './descriptor-store.ts';
-import { isMember, type Membership, membershipOf } from './member.ts';
+import { isMember, type Membership, membershipOf, withMain } from './member.ts';
 
 export interface OpenNotifySocket extends NotifySocket {
   /** What the daemon gets at its next start. */
@@ -61,6 +61,7 @@ class LinuxNotifySocket implements OpenNotifySocket {
   readonly #store = new DescriptorStore();
   #poll: Poll | undefined;
   #rest: NodeJS.Timeout | undefined;
+  #pid = -1;
   #membership: Membership | undefined;
   #listener: ((message: Notification) => void) | undefined;
   #since = 0;
@@ -77,7 +78,12 @@ class LinuxNotifySocket implements OpenNotifySocket {
 
   listen(pid: number, listener: (message: Notification) => void): void {
     this.#membership = membershipOf(pid, this.#cgroup);
+    this.#pid = pid;
     this.#listener = listener;
+  }
+
+  executed(): void {
+    if (this.#membership !== undefined) this.#membership = withMain(this.#membership, this.#pid);
   }
 
   handOver(): HandedNotify {

@@ -122,6 +122,7 @@ class ReadinessWatch implements Readiness {
 
   #begin(sandbox: Sandbox): void {
     if (this.#end.signal.aborted) return;
+    this.#world.notify?.executed();
     // Not where the process before has begun already.
     if (this.#startedAt === 0) this.#startedAt = performance.now();
     const { ready, readyTimeout, health } = this.#settings;
