@@ -21,8 +21,8 @@ const scripts = new Map();
 
 /** What V8 compiles; a cache fits exactly this text, so `code-cache.mjs` takes it from here. */
 function sourceOf(name) {
-  // bundle.mjs writes ASCII only, which needs no decoding.
-  const code = readFileSync(join(dist, name), 'latin1');
+  // bundle.mjs writes ASCII only. As UTF-8 it is read by one call into Node; any other encoding takes several.
+  const code = readFileSync(join(dist, name), 'utf8');
   return name.endsWith('.pack') ? code : `(function (exports, require, module, __filename, __dirname) { ${code}\n})`;
 }
 
