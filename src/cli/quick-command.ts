@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import type { Command } from 'commander';
 
 /** Thrown by a verb that has to tell how it is used: commander knows. */
@@ -11,7 +10,7 @@ interface Options {
 type Action = (...values: unknown[]) => unknown;
 
 interface OptionSpec {
-  /** As parseArgs knows it: without the dashes. */
+  /** Without the dashes: `no-wait`. */
   readonly name: string;
   readonly short: string | undefined;
   readonly type: 'string' | 'boolean';
@@ -27,7 +26,7 @@ const GLOBALS: readonly OptionSpec[] = [
 ];
 
 /**
- * Understands an ordinary command line (`ip myapp --json`) from what a verb registers, by Node's own parser: commander takes 6 ms
+ * Understands an ordinary command line (`ip myapp --json`) from what a verb registers: commander takes 6 ms
  * to load and run, which is more than `metactl ip` may add to the start of Node. Help, every mistake and whatever is not
  * ordinary is commander's: the result is undefined then, and nothing has been done. Pure.
  * @returns what to run; it throws NotQuick if commander shall do it all the same.
@@ -116,16 +115,40 @@ interface Parsed {
   readonly positionals: readonly string[];
 }
 
+/**
+ * `--name`, `--name value`, `--name=value`, `-n`, `-n value` and `-nvalue`. Undefined for all else: unknown, or unusual. By hand,
+ * because Node's parseArgs takes longer to load than all else that is done with a command line.
+ */
 function parse(specs: readonly OptionSpec[], argv: readonly string[]): Parsed | undefined {
-  const options = Object.fromEntries(
-    specs.map(({ name, short, type }) => [name, { type, ...(short === undefined ? {} : { short }) }]),
-  );
-  try {
-    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
-    return { values: values as Options, positionals };
-  } catch {
-    return undefined;
+  const values: Options = {};
+  const positionals: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at]!;
+    if (!word.startsWith('-')) {
+      positionals.push(word);
+      continue;
+    }
+    const [flag, attached] = split(word);
+    const spec = specs.find(({ name, short }) => flag === `--${name}` || (short !== undefined && flag === `-${short}`));
+    if (spec === undefined) return undefined;
+    if (spec.type === 'boolean') {
+      if (attached !== undefined) return undefined;
+      values[spec.name] = true;
+      continue;
+    }
+    const value = attached ?? argv[++at];
+    // An option in place of its value is a mistake.
+    if (value === undefined || (attached === undefined && value.startsWith('-'))) return undefined;
+    values[spec.name] = value;
   }
+  return { values, positionals };
+}
+
+/** An option, and the value that hangs on it. */
+function split(word: string): readonly [flag: string, attached: string | undefined] {
+  if (!word.startsWith('--')) return [word.slice(0, 2), word.length > 2 ? word.slice(2) : undefined];
+  const equals = word.indexOf('=');
+  return equals < 0 ? [word, undefined] : [word.slice(0, equals), word.slice(equals + 1)];
 }
 
 /** The values of `<app> [daemon] [words...]`; undefined where the number of words doesn't fit. */

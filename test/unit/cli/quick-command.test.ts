@@ -66,6 +66,8 @@ describe('an ordinary command line is understood as commander understands it', (
     ['verb', '-n5', '--lines', '7'],
     ['verb', '--as-root', '--no-wait', 'shop'],
     ['verb', '-f', '--json', '--lines=0'],
+    ['verb', '--lines=', 'shop', '-n=5'],
+    ['verb', '--lines', '1', '--lines=2=3'],
   ])('%j with options', async (...argv) => {
     const call = quickly(rich, argv);
     expect(call).toBeDefined();
@@ -83,6 +85,8 @@ describe('what is not ordinary is left to commander', () => {
     ['verb', 'shop', '--jsn'],
     ['verb', 'shop', '--root'],
     ['verb', 'shop', '--json=yes'],
+    ['verb', '-'],
+    ['verb', 'shop', '-jx'],
     ['verb', 'shop', '--', '-x'],
     ['other', 'shop'],
     ['shop', 'verb'],
@@ -93,6 +97,7 @@ describe('what is not ordinary is left to commander', () => {
   it('an option whose value may be left out, and a value that looks like an option', () => {
     expect(quickly(rich, ['verb', '--watch', '5'])).toBeUndefined();
     expect(quickly(rich, ['verb', '--lines', '-5'])).toBeUndefined();
+    expect(quickly(rich, ['verb', '-fx'])).toBeUndefined();
   });
 
   it('a verb that uses more of commander', () => {
