@@ -9,7 +9,7 @@ const MOST_DESCRIPTORS = 10_000;
  * meanwhile is left out.
  */
 export function listeningOf(pids: readonly number[]): string[] {
-  const tables = new Map<string, ReadonlyMap<string, string>>();
+  const tables = tablesOfThisTurn();
   const found = new Set<string>();
   for (const pid of pids) {
     try {
@@ -29,7 +29,22 @@ export function listeningOf(pids: readonly number[]): string[] {
   return [...found];
 }
 
-function tableOf(pid: number): ReadonlyMap<string, string> {
+type Table = ReadonlyMap<string, string>;
+
+let shared: Map<string, Table> | undefined;
+
+/** By network namespace. One request asks for all daemons of an app, and these have one network: it is asked once. */
+function tablesOfThisTurn(): Map<string, Table> {
+  if (shared === undefined) {
+    shared = new Map();
+    setImmediate(() => {
+      shared = undefined;
+    });
+  }
+  return shared;
+}
+
+function tableOf(pid: number): Table {
   return new Map(listenersOf(pid).map(({ inode, text }) => [inode, text]));
 }
 

@@ -52,37 +52,41 @@ export interface StatusFacts {
   readonly supervisor: StatusRecord['supervisor'];
 }
 
-/** Pure. */
+/** Spelled out: put together of spread objects, 25 of them take V8 a millisecond of what `metactl status` waits for. Pure. */
 export function statusRecord(facts: StatusFacts): StatusRecord {
-  const { node, status, address, address6, changed, supervisor } = facts;
-  const { app, daemon, state, ready, restarts, starts, lastExit } = status;
+  const { status } = facts;
   const usage = status.pid === undefined ? undefined : facts.usage;
   return {
-    ...{ node, app, daemon, state, ready, restarts, starts, changed, supervisor },
+    node: facts.node,
+    app: status.app,
+    daemon: status.daemon,
+    state: status.state,
+    ready: status.ready,
+    restarts: status.restarts,
+    starts: status.starts,
+    changed: facts.changed,
+    supervisor: facts.supervisor,
     since: iso(status.since),
     ageMs: Math.round(status.age),
     pid: status.pid ?? null,
     uptimeMs: status.uptime === undefined ? null : Math.round(status.uptime),
-    lastExit:
-      lastExit === undefined
-        ? null
-        : {
-            status: lastExit.status,
-            failed: lastExit.failed,
-            cause: lastExit.cause,
-            uptimeMs: Math.round(lastExit.uptime),
-            at: iso(lastExit.at),
-          },
+    lastExit: lastExitOf(status),
     nextRetry: status.nextRetry === undefined ? null : iso(status.nextRetry),
     statusText: status.statusText ?? null,
     reason: status.reason ?? null,
     memory: usage?.memory ?? null,
     cpuUsec: usage === undefined ? null : Math.max(usage.cpuUsec - facts.cpuBefore, 0),
     tasks: usage?.tasks ?? null,
-    ip: address ?? null,
-    ip6: address6 ?? null,
+    ip: facts.address ?? null,
+    ip6: facts.address6 ?? null,
     ports: usage?.listens ?? [],
   };
+}
+
+function lastExitOf({ lastExit }: DaemonStatus): StatusRecord['lastExit'] {
+  if (lastExit === undefined) return null;
+  const { status, failed, cause } = lastExit;
+  return { status, failed, cause, uptimeMs: Math.round(lastExit.uptime), at: iso(lastExit.at) };
 }
 
 /** A daemon that a supervisor knows by its configuration only, or that no supervisor knows. Pure. */

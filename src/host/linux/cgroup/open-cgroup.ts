@@ -3,7 +3,7 @@ import { type CgroupKernel, linuxKernel } from './kernel.ts';
 import { killInside, linuxProcesses, type Processes, readPids } from './kill.ts';
 import { cgroupError } from './make.ts';
 import { removeCgroup } from './remove.ts';
-import { type CgroupStats, countOomKills, type Leaf, readCpu, readStats } from './stats.ts';
+import { type CgroupStats, type Counters, countersOf, countOomKills, type Leaf, readCpu, readStats } from './stats.ts';
 
 /** A daemon's cgroup in all hierarchies, held open for processes to be put into it. */
 export interface DaemonCgroup {
@@ -61,6 +61,7 @@ export class OpenCgroup implements DaemonCgroup {
   /** Its directories with their hierarchies: by these it can be opened again. */
   readonly leaves: readonly Leaf[];
   readonly #backends: Backends;
+  readonly #counters: Counters;
   #open: number[] = [];
   #killed = false;
   #spent = false;
@@ -68,6 +69,7 @@ export class OpenCgroup implements DaemonCgroup {
 
   constructor(leaves: readonly Leaf[], warnings: readonly string[], backends: Backends) {
     this.leaves = leaves;
+    this.#counters = countersOf(leaves);
     this.#backends = backends;
     this.warnings = warnings;
     this.paths = leaves.map(({ path }) => path);
@@ -108,11 +110,11 @@ export class OpenCgroup implements DaemonCgroup {
   }
 
   stats(): CgroupStats {
-    return readStats(this.#backends.kernel, this.leaves);
+    return readStats(this.#backends.kernel, this.#counters);
   }
 
   cpuUsec(): number {
-    return readCpu(this.#backends.kernel, this.leaves);
+    return readCpu(this.#backends.kernel, this.#counters);
   }
 
   pids(): number[] {
