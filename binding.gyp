@@ -45,7 +45,8 @@
               "native/route.cc",
               "native/spawn.cc",
               "native/spawn_child.cc",
-              "native/stacks.cc"
+              "native/stacks.cc",
+              "native/stream.cc"
             ],
             "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
             "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "_GNU_SOURCE"],

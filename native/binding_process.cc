@@ -1,4 +1,4 @@
-// N-API face of process.h, poll.h and memory.h.
+// N-API face of process.h, stream.h, poll.h and memory.h.
 #include <fcntl.h>
 
 #include <vector>
@@ -8,6 +8,7 @@
 #include "memory.h"
 #include "poll.h"
 #include "process.h"
+#include "stream.h"
 
 namespace metactl {
 
@@ -54,6 +55,14 @@ Napi::Value peer(const Napi::CallbackInfo& info) {
   });
 }
 
+/// connectStream(path, milliseconds) → fd
+Napi::Value connect_to_supervisor(const Napi::CallbackInfo& info) {
+  std::string path = string_arg(info, 0, "path");
+  int milliseconds = int_arg(info, 1, "milliseconds");
+  if (milliseconds < 1) bad_argument(info.Env(), "milliseconds must be more than 0");
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), connect_stream(path, milliseconds).release()); });
+}
+
 /// execProgram(file, argv, environment, keep): does not return
 void exec_program(const Napi::CallbackInfo& info) {
   std::string file = string_arg(info, 0, "file");
@@ -87,6 +96,7 @@ void register_process(Napi::Env env, Napi::Object exports) {
   exports.Set("pidfdSendSignal", Napi::Function::New(env, send_signal, "pidfdSendSignal"));
   exports.Set("waitPidfd", Napi::Function::New(env, wait_process, "waitPidfd"));
   exports.Set("peerCredentials", Napi::Function::New(env, peer, "peerCredentials"));
+  exports.Set("connectStream", Napi::Function::New(env, connect_to_supervisor, "connectStream"));
   exports.Set("execProgram", Napi::Function::New(env, exec_program, "execProgram"));
   exports.Set("closeOnExec", Napi::Function::New(env, close_on_exec, "closeOnExec"));
   exports.Set("releaseMemory", Napi::Function::New(env, release, "releaseMemory"));

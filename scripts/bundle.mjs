@@ -31,7 +31,7 @@ const SOURCES = ['src', 'package.json', 'scripts/bundle.mjs', 'bin', 'scripts/co
 const PACKED = {
   ip: ['src/cli/ip.ts', 'src/host/linux/addresses.ts'],
   config: ['src/cli/config.ts'],
-  status: ['src/cli/status.ts'],
+  status: ['src/cli/status.ts', 'src/host/linux/dial.ts'],
   run: ['src/cli/run.ts', 'src/host/linux/linux.ts', 'src/host/linux/app.ts'],
   main: [],
 };

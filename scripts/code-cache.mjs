@@ -7,9 +7,11 @@
  *
  * Usage: code-cache.mjs DIST [--try PACK WORD...]
  */
-import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   mkdtempSync,
@@ -20,6 +22,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,7 +39,34 @@ const FILES = {
     '[app]\ndirectory = /usr\n[daemon.web]\ncommand = ./web --port %(port)\nmemory-max = 64m\n[env]\nport = 80\n',
   'var/lib/metactl/leases.json': '{"version":1,"apps":{"shop":{"address":"192.0.2.1"}}}',
 };
-const TRIED = { ip: ['ip', 'shop'], config: ['config', 'shop'] };
+const TRIED = { ip: ['ip', 'shop'], config: ['config', 'shop'], status: ['status'] };
+/** Where the native part is built later, what needs it can't be tried. */
+const NEEDS_NATIVE = new Set(['status']);
+const hasNative = existsSync(join(dist, '../build/Release/metactl.node'));
+
+/** What a supervisor answers to `status`, where they are tried. */
+const RECORD = {
+  ...{
+    node: 'here',
+    app: 'shop',
+    daemon: 'web',
+    state: 'running',
+    ready: true,
+    restarts: 0,
+    reason: null,
+    statusText: null,
+  },
+  ...{
+    since: '2026-01-01T00:00:00.000Z',
+    ageMs: 100_000,
+    uptimeMs: 100_000,
+    pid: 4711,
+    lastExit: null,
+    nextRetry: null,
+  },
+  ...{ memory: 1 << 20, cpuUsec: 1000, tasks: 2, ip: '192.0.2.1', ip6: null, ports: ['tcp 0.0.0.0:80'], changed: [] },
+};
+const ANSWER = `${JSON.stringify({ v: 1, id: 1, result: [RECORD, { ...RECORD, daemon: 'other', ports: [] }] })}\n`;
 
 /** A cache tells with which flags it was made, and V8 refuses it under others: they are changed for the compilation only. */
 function compileAll(source, filename) {
@@ -63,33 +93,48 @@ function writeCache(name, cache) {
   renameSync(temporary, join(dist, bundle.cacheName(name, source)));
 }
 
-function writeAll() {
+async function writeAll() {
   const root = mkdtempSync(join(tmpdir(), 'metactl-build-'));
   try {
     for (const [path, text] of Object.entries(FILES)) {
       mkdirSync(dirname(join(root, path)), { recursive: true, mode: 0o700 });
       writeFileSync(join(root, path), text, { mode: 0o600 });
     }
+    const supervisor = await supervise(join(root, 'run/metactl'));
     for (const name of readdirSync(dist)) {
       if (!/\.(?:cjs|pack)$/.test(name)) continue;
       const source = bundle.sourceOf(name);
       if (/[^\0-\x7f]/.test(source)) throw new Error(`${name} is not ASCII`);
-      const words = name.endsWith('.pack') ? TRIED[name.slice(0, -'.pack'.length)] : undefined;
+      const verb = name.endsWith('.pack') ? name.slice(0, -'.pack'.length) : '';
+      const words = NEEDS_NATIVE.has(verb) && !hasNative ? undefined : TRIED[verb];
       if (words === undefined) writeCache(name, compileAll(source, join(dist, name)).createCachedData());
       // A process of its own, which compiles only what is called.
-      else tryVerb(name, ['--root', root, ...words]);
+      else await tryVerb(name, ['--root', root, ...words]);
     }
+    supervisor.close();
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
 }
 
-function tryVerb(pack, words) {
-  const self = fileURLToPath(import.meta.url);
-  execFileSync(process.execPath, [self, dist, '--try', pack, ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
+/** Stands for a supervisor. A verb must end well here: what it prints is its own business. */
+async function supervise(directory) {
+  mkdirSync(directory, { recursive: true });
+  const server = createServer((socket) => socket.once('data', () => socket.end(ANSWER)));
+  server.listen(join(directory, 'control.sock'));
+  await once(server, 'listening');
+  return server;
 }
 
-if (process.argv[3] !== '--try') writeAll();
+async function tryVerb(pack, words) {
+  const self = fileURLToPath(import.meta.url);
+  const stdio = ['ignore', 'ignore', 'inherit'];
+  const child = spawn(process.execPath, [self, dist, '--try', pack, ...words], { stdio });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`trying metactl ${words.join(' ')} ended with ${code}`);
+}
+
+if (process.argv[3] !== '--try') await writeAll();
 else {
   const [pack, ...words] = process.argv.slice(4);
   await bundle.main(words);

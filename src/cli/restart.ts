@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { listApps } from '../config/app-names.ts';
+import { isAbsent } from '../supervisor/control/answer.ts';
 import { askRunning } from '../supervisor/control/ask-all.ts';
-import { ask, isAbsent } from '../supervisor/control/client.ts';
+import { ask } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
 import type { Paths } from '../util/paths.ts';
 import {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { listApps } from '../config/app-names.ts';
-import { askStatus } from '../supervisor/control/ask-all.ts';
+import { beginStatus } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
 import { isTerminal } from '../supervisor/is-terminal.ts';
 import { EXIT } from '../util/error.ts';
@@ -60,10 +60,12 @@ export function secondsOf(watch: boolean | string): number {
 
 /** @throws MetactlError 4 no such app, 2 no such daemon, 77 needs root. */
 async function statusOf(paths: Paths, app?: string, daemon?: string): Promise<readonly StatusRecord[]> {
-  const known = await askStatus(paths, app, daemon);
+  const answer = await beginStatus(paths, app, daemon);
+  const named = app === undefined ? listApps(paths) : [app];
+  const known = await answer();
   if (app !== undefined && known.length > 0) return known;
   const names = new Set(known.map((record) => record.app));
-  const idle = app === undefined ? listApps(paths).filter((name) => !names.has(name)) : [app];
+  const idle = named.filter((name) => !names.has(name));
   if (idle.length === 0) return known;
   // Reading configurations takes longer than all the rest.
   const [{ idleRecords, withUnits }, { driver }] = await Promise.all([

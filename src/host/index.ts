@@ -1,5 +1,5 @@
 import { MetactlError } from '../util/error.ts';
-import type { Addresses, Host } from './host.ts';
+import type { Addresses, Dial, Host } from './host.ts';
 
 /**
  * The backend of this operating system: the one switch.
@@ -13,6 +13,12 @@ export async function host(): Promise<Host> {
 /** A part of `host`, without loading the rest: it would take longer than the whole of `metactl ip`. @throws as `host`. */
 export async function addresses(): Promise<Addresses> {
   if (process.platform === 'linux') return (await import('./linux/addresses.ts')).addresses;
+  throw unsupported();
+}
+
+/** Another part of it, for `metactl status`. @throws as `host`. */
+export async function dial(): Promise<Dial> {
+  if (process.platform === 'linux') return (await import('./linux/dial.ts')).dial;
   throw unsupported();
 }
 

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MetactlError } from '../../util/error.ts';
 import type { Envelope } from '../log-host.ts';
@@ -30,6 +30,11 @@ export interface Addon {
   waitPidfd(pidfd: number): ChildEnd | null;
   /** SO_PEERCRED of a connected unix socket. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
+  /**
+   * A blocking stream socket that is connected to the one at `path`. No call on it, nor this one, waits longer than so many
+   * milliseconds: EAGAIN then, or EINTR where the process was stopped meanwhile.
+   */
+  connectStream(path: string, milliseconds: number): number;
   /** Has V8 collect all garbage and shrink its heap, and malloc give back what it keeps. */
   releaseMemory(): void;
   /** Calls back in the event loop while `fd` is readable or at its end. The descriptor must stay open until `close`. */
@@ -183,18 +188,17 @@ export function nativeDirectories(): readonly string[] {
 }
 
 function load(): Addon {
-  const require = createRequire(import.meta.filename);
   const tried: string[] = [];
   for (const directory of nativeDirectories()) {
     const path = join(directory, 'metactl.node');
     tried.push(path);
-    try {
-      const found = require(path) as Addon & { initialize(errorClass: typeof MetactlError): void };
-      found.initialize(MetactlError);
-      return found;
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== 'MODULE_NOT_FOUND') throw error;
-    }
+    if (!existsSync(path)) continue;
+    // `require` would look for a package around it first, which takes longer than to load it.
+    const module: { exports: unknown } = { exports: {} };
+    process.dlopen(module, path);
+    const found = module.exports as Addon & { initialize(errorClass: typeof MetactlError): void };
+    found.initialize(MetactlError);
+    return found;
   }
   throw new MetactlError(`the native part of metactl isn't there: tried ${tried.join(', ')}`, {
     code: 'METACTL_NO_NATIVE',

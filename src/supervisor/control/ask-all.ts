@@ -1,19 +1,49 @@
 import { requireAppName } from '../../config/names.ts';
+import { dial } from '../../host/index.ts';
 import type { Paths } from '../../util/paths.ts';
-import { type AskOptions, ask, isAbsent } from './client.ts';
+import { isAbsent } from './answer.ts';
+import { type AskOptions, ask } from './client.ts';
+import { sendQuestion } from './question.ts';
 import { controlSocket, runSockets } from './sockets.ts';
 import type { StatusRecord } from './status-record.ts';
 
 /** What every supervisor of this node knows, of all apps, one app or one daemon: sorted by app, in order of their starts. */
 export async function askStatus(paths: Paths, app?: string, daemon?: string): Promise<StatusRecord[]> {
+  const waiting = await beginStatus(paths, app, daemon);
+  return waiting();
+}
+
+/**
+ * The same in two steps: supervisors look while the caller goes on. The second one blocks this process, so none of them may be in it.
+ * @returns what waits for them.
+ */
+export async function beginStatus(paths: Paths, app?: string, daemon?: string): Promise<() => Promise<StatusRecord[]>> {
   if (app !== undefined) requireAppName(app);
-  const request = { ...(app === undefined ? {} : { app }), ...(daemon === undefined ? {} : { daemon }) };
+  const call = await dial();
+  const request = {
+    verb: 'status',
+    ...(app === undefined ? {} : { app }),
+    ...(daemon === undefined ? {} : { daemon }),
+  };
+  const begin = (path: string) => orAbsentNow(() => ({ path, question: sendQuestion(call, path, request) })) ?? [];
+  const asked = [begin(controlSocket(paths))];
   const foreground = runSockets(paths, app).filter((one) => (daemon ?? one.daemon) === one.daemon);
-  const answers = await Promise.all(
-    [controlSocket(paths), ...foreground.map(({ path }) => path)].map((path) => orAbsent(ask(path, 'status', request))),
-  );
-  const records = answers.flatMap((answer) => (answer as StatusRecord[] | undefined) ?? []);
-  return withoutDoubles(records).sort((a, b) => (a.app < b.app ? -1 : a.app > b.app ? 1 : 0));
+  for (const { path } of foreground) asked.push(begin(path));
+  const begun = asked.flat();
+  return async () => {
+    try {
+      const records: StatusRecord[] = [];
+      for (const { path, question } of begun) {
+        const answer = orAbsentNow(() => question.answer());
+        if (answer === undefined) continue;
+        const result = 'next' in answer ? await orAbsent(askNext(path, answer.next)) : answer.result;
+        records.push(...((result as StatusRecord[] | undefined) ?? []));
+      }
+      return withoutDoubles(records).sort((a, b) => (a.app < b.app ? -1 : a.app > b.app ? 1 : 0));
+    } finally {
+      for (const { question } of begun) question.close();
+    }
+  };
 }
 
 /** A daemon that one supervisor runs is idle for another. */
@@ -47,12 +77,30 @@ export async function askRunning(
   return answers.filter((answer) => answer !== undefined);
 }
 
+/** Another process takes the supervisor's place meanwhile. */
+function askNext(path: string, { verb, ...request }: Readonly<Record<string, unknown>>): Promise<unknown> {
+  return ask(path, String(verb), request);
+}
+
 /** Undefined where nobody listens, or where who listens does not run it. */
 async function orAbsent(answer: Promise<unknown>): Promise<unknown> {
   try {
     return await answer;
   } catch (error) {
-    if (isAbsent(error) || (error as { code?: string }).code === 'METACTL_NOT_RUNNING') return undefined;
+    if (isNobody(error)) return undefined;
     throw error;
   }
+}
+
+function orAbsentNow<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (isNobody(error)) return undefined;
+    throw error;
+  }
+}
+
+function isNobody(error: unknown): boolean {
+  return isAbsent(error) || (error as { code?: string }).code === 'METACTL_NOT_RUNNING';
 }

@@ -1,6 +1,7 @@
 import { requireAppName } from '../../config/names.ts';
 import type { Paths } from '../../util/paths.ts';
-import { ask, isAbsent, noSupervisor } from './client.ts';
+import { isAbsent, noSupervisor } from './answer.ts';
+import { ask } from './client.ts';
 import type { EventRecord } from './event-hub.ts';
 import { controlSocket, runSockets } from './sockets.ts';
 

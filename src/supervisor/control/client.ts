@@ -1,23 +1,14 @@
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, MetactlError } from '../../util/error.ts';
-import {
-  type Answer,
-  encode,
-  errorOf,
-  LineReader,
-  LONGEST_ANSWER,
-  PROTOCOL_VERSION,
-  type Request,
-} from './protocol.ts';
+import type { MetactlError } from '../../util/error.ts';
+import { connectError, ended, noAnswer, notOurs, type OneAnswer, readAnswer, SILENCE } from './answer.ts';
+import { encode, LineReader, LONGEST_ANSWER, PROTOCOL_VERSION, type Request } from './protocol.ts';
 
 export interface AskOptions {
   /** Milliseconds that the supervisor may say nothing; it says every two seconds that it lives. */
   readonly silence?: number;
   readonly onEvent?: (event: unknown) => void;
 }
-
-const SILENCE = 15_000;
 
 /** Milliseconds that a supervisor may take to be replaced by another process. */
 const MOVING = 60_000;
@@ -48,8 +39,6 @@ function milliseconds(): number {
   return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
-type OneAnswer = { readonly result: unknown } | { readonly next: Readonly<Record<string, unknown>> };
-
 function askOnce(
   path: string,
   request: Readonly<Record<string, unknown>>,
@@ -63,13 +52,14 @@ function askOnce(
       reject(error);
     };
     const take = (line: string) => {
-      const answer = parseAnswer(line);
-      if (answer === undefined || answer.v !== PROTOCOL_VERSION) return fail(notOurs(path));
-      if (answer.error !== undefined) return fail(errorOf(answer.error));
-      if ('result' in answer || answer.next !== undefined) {
+      try {
+        const answer = readAnswer(path, line, onEvent);
+        if (answer === undefined) return;
         socket.destroy();
-        resolve(answer.next === undefined ? { result: answer.result } : { next: answer.next });
-      } else if ('event' in answer) onEvent?.(answer.event);
+        resolve(answer);
+      } catch (error) {
+        fail(error as MetactlError);
+      }
     };
     socket.setTimeout(silence, () => fail(noAnswer(path, silence)));
     socket.on('connect', () => socket.write(encode({ ...request, v: PROTOCOL_VERSION, id: 1 } as Request)));
@@ -79,73 +69,5 @@ function askOnce(
       for (const line of reader.push(chunk)) if (!socket.destroyed) take(line);
       if (reader.overflowed) fail(notOurs(path));
     });
-  });
-}
-
-function parseAnswer(line: string): Answer | undefined {
-  try {
-    const value = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** True where nobody listens at the other end of a control socket. Pure. */
-export function isAbsent(error: unknown): boolean {
-  return error instanceof MetactlError && error.code === 'METACTL_NO_SUPERVISOR';
-}
-
-function connectError(path: string, error: NodeJS.ErrnoException): MetactlError {
-  const { code = 'EIO' } = error;
-  if (code === 'ENOENT' || code === 'ECONNREFUSED') return noSupervisor(path);
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new MetactlError(`only root may talk to the supervisor`, {
-      code: 'METACTL_NEEDS_ROOT',
-      path,
-      hint: 'run it as root',
-      exitStatus: EXIT.needsRoot,
-    });
-  }
-  if (code === 'ECONNRESET' || code === 'EPIPE') return ended(path);
-  return new MetactlError(`can't talk to the supervisor: ${code}`, {
-    code,
-    step: 'connect to the supervisor',
-    path,
-    hint: 'look at the socket',
-    cause: error,
-  });
-}
-
-export function noSupervisor(path: string): MetactlError {
-  return new MetactlError('no supervisor of metactl is running', {
-    code: 'METACTL_NO_SUPERVISOR',
-    path,
-    hint: 'metactl start APP starts one',
-    exitStatus: EXIT.notRunning,
-  });
-}
-
-function ended(path: string): MetactlError {
-  return new MetactlError('the supervisor ended before it answered', {
-    code: 'METACTL_SUPERVISOR_ENDED',
-    path,
-    hint: 'what it ran has ended with it; start it again, and look at /var/log/metactl/supervisor.log',
-  });
-}
-
-function noAnswer(path: string, silence: number): MetactlError {
-  return new MetactlError(`the supervisor has said nothing for ${silence / 1000} s`, {
-    code: 'METACTL_NO_ANSWER',
-    path,
-    hint: 'it may be stopped (SIGSTOP) or the machine too busy; its pid is in metactl status --json',
-  });
-}
-
-function notOurs(path: string): MetactlError {
-  return new MetactlError('the supervisor answered in a way that this metactl does not understand', {
-    code: 'METACTL_PROTOCOL',
-    path,
-    hint: 'it may be of another version: restart it',
   });
 }

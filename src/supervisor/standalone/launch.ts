@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
-import { ask, isAbsent } from '../control/client.ts';
+import { isAbsent } from '../control/answer.ts';
+import { ask } from '../control/client.ts';
 import { type ErrorRecord, errorOf, LineReader } from '../control/protocol.ts';
 import { controlSocket } from '../control/sockets.ts';
 

@@ -240,7 +240,10 @@ describe('status', () => {
     site.app('shop', { web: `command = ${SLEEP}` });
     await site.metactl(['start', 'shop']);
     const other = await site.metactl(['status'], { uid: 65_534, gid: 65_534 });
-    expect(other).toMatchObject({ status: 77, stderr: expect.stringContaining('only root may see what is running') });
+    expect(other).toMatchObject({
+      status: 77,
+      stderr: expect.stringContaining('only root may talk to the supervisor'),
+    });
   });
 
   it('--watch goes on showing', async () => {
