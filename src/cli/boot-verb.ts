@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { requireAppName } from '../config/names.ts';
-import { requireManager } from '../service/index.ts';
+import { type Instead, requireManager } from '../service/index.ts';
 import { installedApp } from '../service/install.ts';
 import { type InstalledApp, unitsFor } from '../service/manager.ts';
 import { runSteps } from '../service/run-steps.ts';
@@ -25,7 +25,7 @@ export function bootVerb(program: Command, verb: 'enable' | 'disable', descripti
     .action(async (app: string, daemon: string | undefined, _options: object, command: Command) => {
       const { paths, json } = contextOf(command);
       requireAppName(app);
-      const manager = await requireManager(configuredManager(paths));
+      const manager = await requireManager(configuredManager(paths), insteadOf(verb, app, daemon));
       requireRoot(`${verb} apps`);
       const installed = installedApp(manager, app, paths.nodeId);
       if (installed.units.length === 0) throw notInstalled(app, manager.directory);
@@ -35,6 +35,26 @@ export function bootVerb(program: Command, verb: 'enable' | 'disable', descripti
       if (json) print(`${JSON.stringify({ app, units, enabled: verb === 'enable' })}\n`);
       else print(`${daemon === undefined ? app : `${app}/${daemon}`} ${verb}d\n`);
     });
+}
+
+/** What to do where no manager does it for metactl. Pure. */
+export function insteadOf(verb: 'enable' | 'disable', app: string, daemon: string | undefined): Instead {
+  return (manager) => {
+    const unit = `metactl.${app}${daemon === undefined ? '.DAEMON' : `.${daemon}`}`;
+    switch (manager) {
+      case 'openrc':
+        return `once its files are installed: rc-update ${verb === 'enable' ? 'add' : 'delete'} ${unit} default`;
+      case 'runit':
+      case 's6':
+        return verb === 'enable'
+          ? `once its files are installed: link the directory ${unit} to where ${manager} looks for services`
+          : `remove the link to the directory ${unit} from where ${manager} looks for services`;
+      default:
+        return verb === 'enable'
+          ? 'metactl install --node has the supervisor of this node started at boot, and with it all apps'
+          : 'what the supervisor of this node starts at boot are all apps without units; metactl stop stops one until then';
+    }
+  };
 }
 
 /** @throws MetactlError METACTL_NO_DAEMON (2) where no unit is that daemon's alone. */

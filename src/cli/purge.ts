@@ -73,7 +73,10 @@ async function confirm(app: string, items: readonly Listed[]): Promise<void> {
   }
   printError(items.map(({ kind, name }) => `  ${kind} ${name}\n`).join(''));
   if ((await askOnTerminal(`remove all of this of ${app}, for good? [y/N]`)) === 'y') return;
-  throw new MetactlError('nothing was removed', { code: 'METACTL_NOT_CONFIRMED' });
+  throw new MetactlError('nothing was removed', {
+    code: 'METACTL_NOT_CONFIRMED',
+    hint: 'answer y to have it removed, or say --yes',
+  });
 }
 
 function nothing(app: string): MetactlError {

@@ -31,8 +31,19 @@ export async function managerHere(configured: string): Promise<(ServiceManager &
   return manager?.control === undefined ? undefined : { ...manager, control: manager.control };
 }
 
+/** What an administrator does instead, by the name of the manager that metactl does not drive, or that there is none. */
+export type Instead = (manager: string) => string;
+
+const WRITE: Instead = (name) =>
+  name === 'none'
+    ? 'write files for one with --export KIND --to DIR, or name it in [node] service-manager of metactl.conf'
+    : `write its files with --export ${name} --to DIR`;
+
 /** @throws MetactlError METACTL_NO_SERVICE_MANAGER (1), with what can be done instead. */
-export async function requireManager(configured: string): Promise<ServiceManager & { control: Control }> {
+export async function requireManager(
+  configured: string,
+  instead: Instead = WRITE,
+): Promise<ServiceManager & { control: Control }> {
   const manager = await managerHere(configured);
   if (manager !== undefined) return manager;
   const { manager: name } = detectManager(await managerFacts(configured));
@@ -41,10 +52,7 @@ export async function requireManager(configured: string): Promise<ServiceManager
     {
       code: 'METACTL_NO_SERVICE_MANAGER',
       step: 'find the service manager',
-      hint:
-        name === 'none'
-          ? 'write files for one with --export KIND --to DIR, or name it in [node] service-manager of metactl.conf'
-          : `write its files with --export ${name} --to DIR`,
+      hint: instead(name),
       exitStatus: EXIT.error,
     },
   );

@@ -51,7 +51,11 @@ export function planInstall(
       const gone = there.units.map(({ unit }) => unit).filter((unit) => !kept.has(unit));
       return gone.length === 0 ? [] : control.removing(there, gone);
     }),
-    after: control.installed(apps, { added: named('add'), enable }),
+    after: control.installed(apps, {
+      added: named('add'),
+      enable,
+      relinked: changes.filter((one) => manager.isRelinked?.(one, names) === true).map(({ name }) => name),
+    }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Change } from './changes.ts';
 import type { ServiceModel } from './model.ts';
 import type { ServiceFile } from './service-file.ts';
 
@@ -58,6 +59,8 @@ export interface ServiceManager {
     nodeId: string,
     textOf?: (name: string) => string | undefined,
   ): InstalledApp;
+  /** Whether a file that changes is enabled in a way that no longer holds. @param names all in its directory. */
+  isRelinked?(change: Pick<Change, 'name' | 'before' | 'after'>, names: readonly string[]): boolean;
   /** Undefined: metactl writes its files, but does not drive it. */
   readonly control?: Control;
 }
@@ -65,12 +68,13 @@ export interface ServiceManager {
 /** What to run, in order. */
 export interface Control {
   /**
-   * After files were written. `added`: those that were not there before; `enable`: they are started at boot from now on.
+   * After files were written. `added`: those that were not there before; `enable`: they are started at boot from now on;
+   * `relinked`: units that `isRelinked` was true for.
    * Says `reload` to the manager once, however many apps and units.
    */
   installed(
     apps: readonly InstalledApp[],
-    files: { readonly added: ReadonlySet<string>; readonly enable: boolean },
+    files: { readonly added: ReadonlySet<string>; readonly enable: boolean; readonly relinked: readonly string[] },
   ): readonly Step[];
   /** Before files are removed: ends what runs and forgets it. `only`: these units go, the rest of the app stays. */
   removing(app: InstalledApp, only?: readonly string[]): readonly Step[];

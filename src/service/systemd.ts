@@ -37,8 +37,19 @@ export const systemd: ServiceManager = {
     const others = [slice, target].filter((name) => names.includes(name));
     return { app, nodeId, units, files: [...units.map(({ unit }) => unit), ...others].sort() };
   },
+  isRelinked({ name, before, after }, names) {
+    if (after === undefined || installPart(before) === installPart(after.text)) return false;
+    const [node, app] = name.split('.');
+    // Whatever else its [Install] says, its app wants it.
+    return names.includes(`${node}.${app}.target.wants/${name}`);
+  },
   control: systemctl(),
 };
+
+/** Where `systemctl enable` has put links. Pure. */
+function installPart(text = ''): string {
+  return text.slice(text.indexOf('\n[Install]\n'));
+}
 
 /** Unit names of an app; a slice's dashes name its parents, so an app's own are escaped (DESIGN §2). Pure. */
 export function namesOf(app: string, nodeId: string) {
@@ -116,9 +127,14 @@ function systemctl(): Control {
     daemon === undefined ? [...targetOf(app), ...unitsFor(app, undefined)] : unitsFor(app, daemon);
   const blocking = (wait: boolean) => (wait ? [] : ['--no-block']);
   return {
-    installed(apps, { added, enable }) {
+    installed(apps, { added, enable, relinked }) {
       const enabled = apps.flatMap((app) => meant(app, undefined)).filter((unit) => enable && added.has(unit));
-      return [...(enabled.length === 0 ? [] : [step('--no-reload', 'enable', ...enabled)]), step('daemon-reload')];
+      return [
+        ...(enabled.length === 0 ? [] : [step('--no-reload', 'enable', ...enabled)]),
+        // Its links are those of the [Install] section that was.
+        ...(relinked.length === 0 ? [] : [step('--no-reload', 'reenable', ...relinked)]),
+        step('daemon-reload'),
+      ];
     },
     removing(app, only) {
       const gone = only ?? meant(app, undefined);

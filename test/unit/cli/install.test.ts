@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { requireUnit } from '../../../src/cli/boot-verb.ts';
+import { insteadOf, requireUnit } from '../../../src/cli/boot-verb.ts';
 import { register as disable } from '../../../src/cli/disable.ts';
 import { register as enable } from '../../../src/cli/enable.ts';
 import { register as install } from '../../../src/cli/install.ts';
@@ -102,6 +102,23 @@ describe('without a service manager', () => {
       1,
     ]);
   });
+});
+
+it('enable and disable tell what to do where no manager does it for metactl', async () => {
+  put(root, 'etc/metactl/metactl.conf', '[node]\nservice-manager = none\n');
+  const error = (await runVerb(enable, root, 'enable', 'shop').catch((reason: unknown) => reason)) as MetactlError;
+  expect(error.hint).toBe(
+    'metactl install --node has the supervisor of this node started at boot, and with it all apps',
+  );
+  expect(insteadOf('enable', 'shop', 'web')('openrc')).toBe(
+    'once its files are installed: rc-update add metactl.shop.web default',
+  );
+  expect(insteadOf('disable', 'shop', undefined)('openrc')).toBe(
+    'once its files are installed: rc-update delete metactl.shop.DAEMON default',
+  );
+  expect(insteadOf('disable', 'shop', 'web')('runit')).toBe(
+    'remove the link to the directory metactl.shop.web from where runit looks for services',
+  );
 });
 
 it('uninstall tells of an app that is not installed', async () => {

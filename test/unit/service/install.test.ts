@@ -83,6 +83,24 @@ describe('install', () => {
     expect([quiet.before, quiet.after]).toEqual([[], []]);
   });
 
+  it('has the links of what is enabled made anew where [Install] has changed', async () => {
+    const directory = scratch();
+    await install(directory, SHOP);
+    const steps = () => {
+      const node = `${SHOP}[systemd.Install]\nAlias = web.service\n`;
+      return lines(planInstall({ ...systemd, directory }, [modelOf(node)], { enable: true }).after);
+    };
+    expect(steps()).toEqual(['systemctl daemon-reload']);
+    // `enable` of web only.
+    mkdirSync(join(directory, 'metactl.shop.target.wants'));
+    symlinkSync('../metactl.shop.web.service', join(directory, 'metactl.shop.target.wants/metactl.shop.web.service'));
+    expect(steps()).toEqual(['systemctl --no-reload reenable metactl.shop.web.service', 'systemctl daemon-reload']);
+    const other = `${SHOP}[systemd.Service]\nNice = 3\n`;
+    expect(lines(planInstall({ ...systemd, directory }, [modelOf(other)], { enable: true }).after)).toEqual([
+      'systemctl daemon-reload',
+    ]);
+  });
+
   it('keeps what somebody changed, and does nothing at all then, unless it is forced', async () => {
     const directory = scratch();
     await install(directory, SHOP);

@@ -48,8 +48,8 @@ describe('Upstart', () => {
     expect(lines(control!.disable(app, 'web'))).toEqual([manual, reload]);
     expect(lines(control!.enable(app, 'web'))).toEqual([`rm ${file}`, reload]);
     const added = new Set([`${WEB}.conf`]);
-    expect(lines(control!.installed([app], { added, enable: false }))).toEqual([manual, reload]);
-    expect(lines(control!.installed([app], { added, enable: true }))).toEqual([reload]);
+    expect(lines(control!.installed([app], { added, enable: false, relinked: [] }))).toEqual([manual, reload]);
+    expect(lines(control!.installed([app], { added, enable: true, relinked: [] }))).toEqual([reload]);
     expect(lines(control!.removing(app, [WEB]))).toEqual([`/sbin/initctl stop ${WEB} (1 too)`, `rm ${file}`]);
   });
 
@@ -109,7 +109,7 @@ describe('SMF', () => {
   });
 
   it('is driven by svccfg and svcadm', () => {
-    expect(lines(control.installed([app], { added: new Set(), enable: true }))).toEqual([
+    expect(lines(control.installed([app], { added: new Set(), enable: true, relinked: [] }))).toEqual([
       '/usr/sbin/svccfg import /var/svc/manifest/site/metactl.shop.xml',
       `/usr/sbin/svcadm refresh ${DB}`,
       `/usr/sbin/svcadm refresh ${WEB}`,

@@ -299,11 +299,13 @@ describe('control', () => {
   it('drives systemctl, and has it reload once', () => {
     const other = systemd.find(['metactl.x.a.service', 'metactl.x.target'], 'x', '');
     const fresh = new Set(['metactl.shop.web.service', 'metactl.x.a.service', 'metactl.x.target']);
-    expect(lines(control.installed([app, other], { added: fresh, enable: true }))).toEqual([
+    expect(lines(control.installed([app, other], { added: fresh, enable: true, relinked: [] }))).toEqual([
       'systemctl --no-reload enable metactl.shop.web.service metactl.x.target metactl.x.a.service',
       'systemctl daemon-reload',
     ]);
-    expect(lines(control.installed([app], { added: fresh, enable: false }))).toEqual(['systemctl daemon-reload']);
+    expect(lines(control.installed([app], { added: fresh, enable: false, relinked: [] }))).toEqual([
+      'systemctl daemon-reload',
+    ]);
     const all = 'metactl.shop.target metactl.shop.db.service metactl.shop.web.service';
     expect(lines(control.removing(app))).toEqual([
       `systemctl stop ${all}`,
