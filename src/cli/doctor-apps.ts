@@ -3,9 +3,11 @@ import { formatProblem } from '../config/messages.ts';
 import { inspectNode } from '../config/node-config.ts';
 import type { LoadedConfig } from '../config/types.ts';
 import type { AppNeed, Finding } from '../host/finding.ts';
+import type { Published, PublishedAt } from '../host/published.ts';
 import { platforms } from '../platform/index.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
+import { parsePublish } from '../util/publish.ts';
 import { checkApp, planOnHost } from './check-app.ts';
 
 /** Whether one app can run here. */
@@ -38,17 +40,24 @@ export async function examineApps(paths: Paths, findings: readonly Finding[]): P
   return { list, needsRoot: list.some(({ state }) => state === 'unknown') };
 }
 
-/** Whether an app that is configured here publishes ports; false where only root can tell. */
-export function isAnyPublished(paths: Paths): boolean {
+/** What the apps that are configured here publish; nothing where only root can tell. */
+export function publishedBy(paths: Paths): Published {
+  let published = false;
+  const publishedAt: PublishedAt[] = [];
   try {
-    return listApps(paths).some((app) => {
+    for (const app of listApps(paths)) {
       const { config } = inspectApp(paths, app, platforms);
-      return needsOf(config, false).includes('network') && (config.words('sandbox.net', 'publish') ?? []).length > 0;
-    });
+      if (!needsOf(config, false).includes('network')) continue;
+      for (const word of config.words('sandbox.net', 'publish') ?? []) {
+        published = true;
+        const address = parsePublish(word)?.host;
+        if (address !== undefined) publishedAt.push({ app, word, address });
+      }
+    }
   } catch {
     // What is wrong with an app is told where it is examined.
-    return false;
   }
+  return { published, publishedAt };
 }
 
 async function examineApp(paths: Paths, app: string, findings: readonly Finding[], pool: boolean): Promise<AppFinding> {
@@ -75,6 +84,7 @@ export function needsOf(config: LoadedConfig, pool: boolean): AppNeed[] {
     'sandbox',
     ...(own ? (['network'] as const) : []),
     ...(own && pool ? (['pool'] as const) : []),
+    ...(own && (config.text('firewall.out', 'policy') ?? 'accept') !== 'accept' ? (['firewall'] as const) : []),
     ...(config.flag('sandbox', 'user-namespace') === true ? (['user-namespace'] as const) : []),
   ];
 }

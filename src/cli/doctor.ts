@@ -4,7 +4,7 @@ import type { Finding } from '../host/finding.ts';
 import { host } from '../host/index.ts';
 import { EXIT } from '../util/error.ts';
 import { contextOf } from './context.ts';
-import { type AppFindings, examineApps, isAnyPublished } from './doctor-apps.ts';
+import { type AppFindings, examineApps, publishedBy } from './doctor-apps.ts';
 import { doctorJson, doctorText } from './doctor-text.ts';
 import { print } from './print.ts';
 
@@ -22,9 +22,8 @@ export function register(program: Command): void {
     .action(async (_options: object, command: Command) => {
       const context = contextOf(command);
       const machine = await host();
-      const findings = await machine.examine(context.paths, inspectNode(context.paths).node, {
-        published: isAnyPublished(context.paths),
-      });
+      const { node } = inspectNode(context.paths);
+      const findings = await machine.examine(context.paths, node, publishedBy(context.paths));
       const apps = await examineApps(context.paths, findings);
       print(
         context.json

@@ -1,5 +1,6 @@
-/** What a failed finding keeps from starting: every app, those with a sandbox, with a network of their own, with a pool. */
-export type AppNeed = 'any' | 'sandbox' | 'network' | 'pool' | 'user-namespace';
+/** What a failed finding keeps from starting: every app, those with a sandbox, with a network of their own, with a pool,
+ * with `[firewall.out] policy`. */
+export type AppNeed = 'any' | 'sandbox' | 'network' | 'pool' | 'user-namespace' | 'firewall';
 
 /** One capability of this machine, as `metactl doctor` tells it. */
 export interface Finding {

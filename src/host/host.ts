@@ -12,6 +12,7 @@ import type { LogHost } from './log-host.ts';
 import type { NetworkTrouble } from './network-trouble.ts';
 import type { NotifySocket } from './notify.ts';
 import type { ProcessInfo } from './process-info.ts';
+import type { Published } from './published.ts';
 import type { PurgeItem } from './purge-item.ts';
 
 /** The part of a host that tells where apps are. */
@@ -74,9 +75,8 @@ export interface Host extends Addresses, FirewallHost {
   purge(paths: Paths, app: string): Promise<void>;
   /**
    * Looks at everything of this machine that metactl depends on, by really trying it, and leaves no trace (`doctor`).
-   * `published`: an app of the node publishes ports.
    */
-  examine(paths: Paths, node: NodeConfig, apps: { readonly published: boolean }): Promise<readonly Finding[]>;
+  examine(paths: Paths, node: NodeConfig, published: Published): Promise<readonly Finding[]>;
   /**
    * What system call filters did to a user's processes, oldest first, as far as the kernel still tells.
    * @param patience milliseconds to wait for a first record.

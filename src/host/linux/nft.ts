@@ -170,7 +170,7 @@ function nftError(step: string, table: string, refusal: Refusal | undefined): Me
     errno,
     syscall: 'nfnetlink',
     hint: lacking
-      ? 'the kernel needs nf_tables with the expression fib for the family inet (NF_TABLES_INET, NFT_FIB_INET)'
+      ? 'the kernel lacks something of nf_tables: metactl doctor tells what'
       : 'look at `nft list ruleset` and at the kernel log',
   });
 }

@@ -50,9 +50,9 @@ describe('metactl doctor', () => {
       expect({ status, ok: told.ok, apps: told.apps }).toEqual({ status: 0, ok: true, apps: [] });
       expect(told.findings.filter(({ state }) => state === 'failed')).toEqual([]);
       const tried = told.findings.filter(({ name }) =>
-        /^(namespace|seccomp|link veth|nf_tables|nft fib|nft nat)/.test(name),
+        /^(namespace|seccomp|link veth|nf_tables|nft fib|nft nat|nft sets)/.test(name),
       );
-      expect(tried.length).toBe(13);
+      expect(tried.length).toBe(14);
       // Linux 5.12, and the file system must say so: whatever it is here, there is a line for it.
       expect(told.findings.some(({ name }) => /^idmapped mounts \w+$/.test(name))).toBe(true);
       expect(new Set(tried.map(({ state }) => state))).toEqual(new Set(['ok']));
@@ -85,6 +85,21 @@ describe('metactl doctor', () => {
     const { stdout } = await runMetactl(['doctor'], { root: scratch.root });
     expect(stdout).toMatch(/^failed {3}app strict +can't enforce /m);
     expect(stdout).toMatch(/; 1 of 2 apps can run here\n$/);
+  });
+
+  it('names the address that ports are published at and this host has not', async () => {
+    scratch.node('shop', `${strict}[sandbox.net]\npublish = 127.0.0.1:8080:80 192.0.2.77:8080:80\n`);
+    try {
+      const { told } = await doctor(scratch.root);
+      const found = told.findings.filter(({ name }) => name.startsWith('published '));
+      expect(found.map(({ name, state }) => `${state} ${name}`)).toEqual([
+        'ok published 127.0.0.1',
+        'warning published 192.0.2.77',
+      ]);
+      expect(told.apps).toContainEqual({ app: 'shop', state: 'ok', reasons: [] });
+    } finally {
+      scratch.node('shop', strict);
+    }
   });
 
   it('says to a user what only root can tell', async () => {

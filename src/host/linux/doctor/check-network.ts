@@ -20,6 +20,7 @@ export function checkNetlink(facts: MachineFacts): Finding[] {
     ),
     nft(facts, 'nft fib', 'the rule that keeps apps from forging addresses', 'CONFIG_NFT_FIB_INET'),
     nft(facts, 'nft nat', 'apps without a pool, and published ports', 'CONFIG_NFT_NAT and CONFIG_NFT_MASQ'),
+    nft(facts, 'nft sets', 'apps with [firewall.out] policy', ''),
   ];
 }
 
@@ -44,6 +45,7 @@ function nft(facts: MachineFacts, name: string, use: string, options: string): F
   if (met === 'module') return ok(name, AS_MODULE);
   const mend = `boot a kernel with ${options}; on Debian: apt-get install linux-image-amd64`;
   const meaning = `the kernel refuses it (${met}), and it is needed for ${use}`;
+  if (name === 'nft sets') return failed(name, meaning, 'boot Linux 5.6 or newer', 'firewall');
   return name === 'nft nat' ? warning(name, meaning, mend) : failed(name, meaning, mend, 'network');
 }
 

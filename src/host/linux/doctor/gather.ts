@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { NodeConfig } from '../../../config/types.ts';
 import type { Paths } from '../../../util/paths.ts';
 import type { CgroupFacts } from '../../host.ts';
+import type { Published } from '../../published.ts';
 import { below, detectCgroups } from '../cgroup/detect.ts';
 import { linuxKernel } from '../cgroup/kernel.ts';
 import { defaultDevice } from '../default-device.ts';
@@ -18,6 +19,8 @@ import { probeNetwork } from './probe-network.ts';
 
 const FILES = [
   '/proc/1/comm',
+  '/proc/net/fib_trie',
+  '/proc/net/if_inet6',
   '/proc/net/route',
   '/proc/self/mountinfo',
   '/proc/sys/fs/inotify/max_user_instances',
@@ -37,7 +40,7 @@ const FILES = [
 const OF_UPLINK = ['ipv4/conf/%/forwarding', 'ipv6/conf/%/accept_ra', 'ipv6/conf/%/force_forwarding'];
 
 /** Looks at this machine. Changes nothing and leaves nothing; loads no kernel module. */
-export function gatherFacts(paths: Paths, node: NodeConfig, published: boolean): MachineFacts {
+export function gatherFacts(paths: Paths, node: NodeConfig, { published, publishedAt }: Published): MachineFacts {
   const root = process.geteuid?.() === 0;
   const uplink = node.uplink ?? defaultDevice(read('/proc/net/route') ?? '');
   const ofUplink = uplink === undefined ? [] : OF_UPLINK.map((path) => `/proc/sys/net/${path.replace('%', uplink)}`);
@@ -57,7 +60,7 @@ export function gatherFacts(paths: Paths, node: NodeConfig, published: boolean):
     rlimits: parseLimits(read('/proc/self/limits') ?? ''),
     clock: clock(),
     disks,
-    network: { pool: node.pool.length > 0, published, uplink: node.uplink },
+    network: { pool: node.pool.length > 0, published, publishedAt, uplink: node.uplink },
     ownForwarding6: isForwarding6Ours(),
     firewalls: readForeignFirewalls(uplink, node.pool.some((word) => word.includes(':')) ? ['ip', 'ip6'] : ['ip']),
   };

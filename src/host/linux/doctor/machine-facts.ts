@@ -1,4 +1,5 @@
 import type { CgroupFacts } from '../../host.ts';
+import type { PublishedAt } from '../../published.ts';
 import type { ForwardJudgement } from '../firewall/judge.ts';
 
 /**
@@ -22,8 +23,13 @@ export interface MachineFacts {
   readonly rlimits: Readonly<Record<string, readonly [number, number]>>;
   readonly clock: { readonly synchronised: boolean } | undefined;
   readonly disks: readonly DiskFacts[];
-  /** `[network]` as configured. `published`: an app publishes ports. */
-  readonly network: { readonly pool: boolean; readonly published?: boolean; readonly uplink: string | undefined };
+  /** `[network]` as configured. `published`: an app publishes ports; `publishedAt`: at addresses that it names. */
+  readonly network: {
+    readonly pool: boolean;
+    readonly published?: boolean;
+    readonly publishedAt?: readonly PublishedAt[];
+    readonly uplink: string | undefined;
+  };
   /** Some root's metactl has switched on IPv6 forwarding on all devices, because this kernel has no other switch. */
   readonly ownForwarding6?: boolean;
   /** Chains of others that forwarded packets go through; undefined where they could not be read. */

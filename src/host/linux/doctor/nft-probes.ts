@@ -3,6 +3,10 @@
  * network namespace that is thrown away. Pure.
  */
 
+import { acceptSets } from '../app-firewall-table.ts';
+import { replaceTable } from '../nft-batch.ts';
+import type { NftRule, NftSet } from '../nft-types.ts';
+
 const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
 const NLM_F_CREATE = 0x400;
@@ -39,6 +43,26 @@ export function fibProbe(): Uint8Array {
 /** `masquerade` in a chain of the type nat. */
 export function natProbe(): Uint8Array {
   return batch([table(), chain(SOURCE_NAT), rule(SOURCE_NAT, 'masq')]);
+}
+
+/**
+ * What only the rules of `[firewall.out]` need: a set of ranges of several fields (Linux 5.6), and a look-up in a set that
+ * rules fill (5.4, 4.19.79, 4.14.149).
+ */
+export function setsProbe(): Uint8Array {
+  const [allowed] = acceptSets('doctor', {
+    policy: 'drop',
+    accept: [{ label: '', text: '', networks: ['192.0.2.0/24'], ports: [1, 2], protocol: 'tcp' }],
+    resolvers: [],
+    resolveInterval: 0,
+  });
+  const seen: NftSet = { name: 'seen', key: ['ipv4_addr'], dynamic: { size: 16, timeout: 1 } };
+  const fields = ['ip daddr'] as const;
+  const update: NftRule = [
+    { kind: 'in', fields, set: seen.name },
+    { kind: 'update', fields, set: seen.name, plain: true },
+  ];
+  return replaceTable({ name: `${TABLE}-sets`, sets: [allowed!, seen], chains: [{ name: 'seen', rules: [update] }] });
 }
 
 function table(): Buffer {

@@ -4,13 +4,14 @@ import { readOutcome } from '../nft-answer.ts';
 import { LINK_KINDS } from './check-network.ts';
 import { errorName } from './error-name.ts';
 import { doctorAddon } from './native.ts';
-import { fibProbe, natProbe, tableProbe } from './nft-probes.ts';
+import { fibProbe, natProbe, setsProbe, tableProbe } from './nft-probes.ts';
 
 /** What is tried of nf_tables, and the modules that it may be in. */
 const NFT = [
   { name: 'nf_tables', modules: ['nf_tables', 'nfnetlink'], batch: tableProbe },
   { name: 'nft fib', modules: ['nf_tables', 'nft_fib', 'nft_fib_inet'], batch: fibProbe },
   { name: 'nft nat', modules: ['nf_tables', 'nft_chain_nat', 'nft_masq', 'nf_nat'], batch: natProbe },
+  { name: 'nft sets', modules: ['nf_tables', 'nf_tables_set'], batch: setsProbe },
 ];
 
 /**

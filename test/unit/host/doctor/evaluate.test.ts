@@ -114,6 +114,7 @@ describe('what a machine can do', () => {
       'failed nf_tables',
       'failed nft fib',
       'warning nft nat',
+      'failed nft sets',
       'failed forwarding',
       'warning other firewalls',
     ]);
@@ -137,6 +138,7 @@ describe('single capabilities', () => {
     ['a kernel without filters', withProbe(debian12, 'seccomp filter', 'EINVAL'), 'seccomp filter', 'failed'],
     ['a kernel that can’t log', withProbe(debian12, 'seccomp log', 'EOPNOTSUPP'), 'seccomp log', 'warning'],
     ['a kernel without veth', withProbe(debian12, 'link veth', 'EOPNOTSUPP'), 'link veth', 'failed'],
+    ['a kernel before 5.6', withProbe(debian12, 'nft sets', 'EINVAL'), 'nft sets', 'failed'],
     ['a kernel without fib', withProbe(debian12, 'nft fib', 'ENOENT'), 'nft fib', 'failed'],
     ['a clock that drifts', { ...debian12, clock: { synchronised: false } }, 'time', 'warning'],
     ['a clock that can’t be asked', { ...debian12, clock: undefined }, 'time', 'ok'],
@@ -203,6 +205,57 @@ describe('single capabilities', () => {
     );
     const user = withProbe({ ...debian12, root: false }, 'idmap ext4', 'EPERM');
     expect(find(user, 'idmapped mounts ext4').state).toBe('unknown');
+  });
+
+  it('knows whether this host has the addresses that ports are published at', () => {
+    const trie = [
+      'Local:',
+      '  +-- 0.0.0.0/0 3 0 5',
+      '     +-- 127.0.0.0/8 2 0 2',
+      '           |-- 127.0.0.0',
+      '              /8 host LOCAL',
+      '           |-- 127.0.0.1',
+      '              /32 host LOCAL',
+      '        +-- 192.0.2.0/30 2 0 2',
+      '           |-- 192.0.2.0',
+      '              /24 link UNICAST',
+      '           |-- 192.0.2.2',
+      '              /32 host LOCAL',
+    ].join('\n');
+    const inet6 = '20010db8000000000000000000000002 02 40 00 80     ens3';
+    const at = (address: string, word = `${address}:8080:80`, app = 'shop') => ({ app, word, address });
+    const facts = (...publishedAt: ReturnType<typeof at>[]) => ({
+      ...withFile(withFile(debian12, '/proc/net/fib_trie', trie), '/proc/net/if_inet6', inet6),
+      network: { ...debian12.network, published: true, publishedAt },
+    });
+    for (const address of ['192.0.2.2', '127.0.0.1', '127.1.2.3', '2001:db8::2']) {
+      expect(find(facts(at(address)), `published ${address}`)).toEqual({
+        name: `published ${address}`,
+        state: 'ok',
+        meaning: 'this host has it',
+      });
+    }
+    const two = facts(at('192.0.2.77'), at('192.0.2.77', '192.0.2.77:53:53/udp', 'names'), at('192.0.2.0'));
+    expect(troubles(two)).toEqual(['warning published 192.0.2.77', 'warning published 192.0.2.0']);
+    expect(find(two, 'published 192.0.2.77')).toMatchObject({
+      meaning:
+        "no device of this host that is up has this address: unless packets for it are routed here, nobody gets to shop's 192.0.2.77:8080:80, names's 192.0.2.77:53:53/udp",
+      mend: 'ip address add 192.0.2.77/24 dev DEVICE, or publish at an address that ip -br address shows; one that moves between hosts may come later',
+    });
+    const six = facts(at('2001:db8::7', '[2001:db8::7]:8080:80'));
+    expect(find(six, 'published 2001:db8::7').mend).toMatch(/^ip address add 2001:db8::7\/64 dev DEVICE, or /);
+    // Nothing is said where nothing is known.
+    expect(find({ ...debian12, network: two.network }, 'published 192.0.2.77')).toBeUndefined();
+  });
+
+  it('stops only apps with a firewall on a kernel without the sets that it needs', () => {
+    expect(find(withProbe(debian12, 'nft sets', 'EINVAL'), 'nft sets')).toEqual({
+      name: 'nft sets',
+      state: 'failed',
+      meaning: 'the kernel refuses it (EINVAL), and it is needed for apps with [firewall.out] policy',
+      mend: 'boot Linux 5.6 or newer',
+      stops: ['firewall'],
+    });
   });
 
   it('says what a missing controller means', () => {

@@ -24,6 +24,7 @@ const REST = [
   'nf_tables',
   'nft fib',
   'nft nat',
+  'nft sets',
 ];
 
 const all = (names: readonly string[], met: string) => Object.fromEntries(names.map((name) => [name, met]));
@@ -187,7 +188,7 @@ export const container: MachineFacts = {
     ...all(NAMESPACES.map(ns), 'EPERM'),
     'ns user': 'EPERM',
     ...all(['seccomp filter', 'seccomp kill', 'seccomp log'], ''),
-    ...all(['link veth', 'link bridge', 'link dummy', 'nf_tables', 'nft fib', 'nft nat'], 'EPERM'),
+    ...all(['link veth', 'link bridge', 'link dummy', 'nf_tables', 'nft fib', 'nft nat', 'nft sets'], 'EPERM'),
     'write /proc/sys': 'EROFS',
   },
   files: { ...debian12.files, '/proc/1/comm': 'bash' },
