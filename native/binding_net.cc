@@ -86,24 +86,31 @@ Napi::Value finish_netns(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), job->finish().release()); });
 }
 
-/// startNetwork(path, hostLink, addresses, begun?) → job
+/// startNetwork(path, hostLink, addresses, begun | undefined, withSysfs) → job
 Napi::Value start_network(const Napi::CallbackInfo& info) {
   std::string path = string_arg(info, 0, "path");
   std::string link = string_arg(info, 1, "hostLink");
   IpAddresses addresses = read_addresses(info.Env(), info[2]);
   NetnsJobs begun;
   if (info[3].IsExternal()) begun = *info[3].As<Napi::External<NetnsJobs>>().Data();
+  bool with_sysfs = info[4].IsBoolean() && info[4].As<Napi::Boolean>();
   return guarded(info.Env(), [&] {
-    auto job = std::make_unique<NetworkJob>(path, link, addresses, begun);
+    auto job = std::make_unique<NetworkJob>(path, link, addresses, begun, with_sysfs);
     return Napi::External<NetworkJob>::New(info.Env(), job.release(), [](Napi::Env, NetworkJob* gone) { delete gone; });
   });
 }
 
-/// finishNetwork(job) → fd
+/// finishNetwork(job) → { netns: fd, sysfs: fd | undefined }
 Napi::Value finish_network(const Napi::CallbackInfo& info) {
   if (!info[0].IsExternal()) bad_argument(info.Env(), "finishNetwork needs what startNetwork gave");
   NetworkJob* job = info[0].As<Napi::External<NetworkJob>>().Data();
-  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), job->finish().release()); });
+  return guarded(info.Env(), [&] {
+    NetworkJob::Network made = job->finish();
+    Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("netns", made.netns.release());
+    if (made.sysfs) result.Set("sysfs", made.sysfs.release());
+    return result;
+  });
 }
 
 /// repairNetwork(netns, hostLink, addresses)
@@ -155,7 +162,7 @@ Napi::Value read_link(const Napi::CallbackInfo& info) {
   });
 }
 
-/// connectHost(hostLink, alias, { addresses, proxied, uplink, forwarding, routeLocalnet }) → whether the link is new
+/// connectHost(hostLink, alias, { addresses, proxied, uplink, forwarding, routeLocalnet }) → whether the link was down
 Napi::Value connect_host(const Napi::CallbackInfo& info) {
   std::string name = string_arg(info, 0, "hostLink");
   std::string alias = string_arg(info, 1, "alias");
@@ -172,7 +179,7 @@ Napi::Value connect_host(const Napi::CallbackInfo& info) {
       add_host_route(netlink, address, link.index);
     }
     for (const IpAddress& address : connection.proxied) add_proxy_neighbour(netlink, address, connection.uplink);
-    return Napi::Boolean::New(info.Env(), link.alias.empty());
+    return Napi::Boolean::New(info.Env(), !link.up);
   });
 }
 

@@ -59,9 +59,10 @@ void load_plan(Plan& plan) {
   }
 }
 
-/// A session keyring of its own: what root has in its keyring stays unseen. Kernels without keyrings are fine.
-void join_keyring(const Plan& plan) {
-  long result = sys::call(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, sys::arg(plan.keyring.data));
+/// A session keyring of its own: what root has in its keyring stays unseen. Kernels without keyrings are fine. It has no name
+/// to be joined by: for one that has, the kernel looks through all there are, some of every sandbox on the machine.
+void join_keyring() {
+  long result = sys::call(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
   if (result != -kernel::kEnosys) must(result, "join session keyring", "keyctl");
 }
 
@@ -121,7 +122,7 @@ void prepare(const Plan& plan) {
     if (plan.has(kPlanLoopback)) bring_loopback_up();
     reopen_null_devices();
   }
-  join_keyring(plan);
+  join_keyring();
 }
 
 /// `/proc/self` must be this process's own: the host's until a sandbox's root is built, its own /proc afterwards. In a

@@ -10,12 +10,17 @@ namespace kernel {
 // Numbers of system calls.
 constexpr long kOpenTree = 428;
 constexpr long kMoveMount = 429;
+constexpr long kFsopen = 430;
+constexpr long kFsconfig = 431;
 constexpr long kPidfdSendSignal = 424;
 constexpr long kClone3 = 435;
 constexpr long kOpenat2 = 437;
 constexpr long kMountSetattr = 442;
 
 // linux/mount.h. The four attribute bits equal MS_RDONLY, MS_NOSUID, MS_NODEV and MS_NOEXEC of mount(2).
+constexpr unsigned kFsopenCloexec = 1;
+constexpr unsigned kFsconfigSetFlag = 0;
+constexpr unsigned kFsconfigCreate = 6;
 constexpr unsigned kOpenTreeClone = 1;
 constexpr unsigned kMoveMountFromEmpty = 0x04;
 constexpr unsigned kMoveMountToEmpty = 0x40;

@@ -85,9 +85,11 @@ void no_ipv6_address(Request& request) {
 }
 
 /// @returns 0 or EAFNOSUPPORT, which is what a kernel without IPv6 says of a message that mentions it.
-int configure_host_end(Netlink& netlink, const std::string& name, int index, HostEnd wanted, bool ipv6) {
+int configure_host_end(Netlink& netlink, const std::string& name, int index, const std::string& alias, HostEnd wanted,
+                       bool ipv6) {
   Request request(RTM_SETLINK, 0);
   request.header(only(index));
+  request.attribute(IFLA_IFALIAS, alias.data(), alias.size());
   size_t families = request.begin(IFLA_AF_SPEC | NLA_F_NESTED);
   size_t inet = request.begin(AF_INET | NLA_F_NESTED);
   size_t conf = request.begin(IFLA_INET_CONF | NLA_F_NESTED);
@@ -130,6 +132,7 @@ Link find_link(Netlink& netlink, const std::string& name) {
   const auto* header = reply.header<ifinfomsg>();
   if (header == nullptr) fail("look up link", "netlink", name, EPROTO);
   link.index = header->ifi_index;
+  link.up = (header->ifi_flags & IFF_UP) != 0;
   size_t size = 0;
   const void* alias = reply.attribute(sizeof(ifinfomsg), IFLA_IFALIAS, &size);
   if (alias != nullptr) link.alias.assign(static_cast<const char*>(alias), strnlen(static_cast<const char*>(alias), size));
@@ -174,13 +177,13 @@ void forbid_ipv6_address(Netlink& netlink, int index) {
 
 void set_up_host_end(Netlink& netlink, const std::string& name, int index, const std::string& alias, HostEnd wanted) {
   answer_at_once(netlink, name, index);
-  // Before it comes up, so in a message of its own: one that does both brings it up first.
-  if (configure_host_end(netlink, name, index, wanted, true) != 0) {
-    configure_host_end(netlink, name, index, wanted, false);
+  // Before it comes up, so in a message of its own: one that does both brings it up first. The alias too: given to a link
+  // that is up but has no carrier yet, it would make the kernel look through all IPv6 routes of the host.
+  if (configure_host_end(netlink, name, index, alias, wanted, true) != 0) {
+    configure_host_end(netlink, name, index, alias, wanted, false);
   }
   Request request(RTM_SETLINK, 0);
   request.header(up(index));
-  request.attribute(IFLA_IFALIAS, alias.data(), alias.size());
   netlink.talk("bring the host end up", name, request);
 }
 

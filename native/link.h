@@ -14,6 +14,7 @@ struct Link {
   /// 0: there is no such link.
   int index = 0;
   std::string alias;
+  bool up = false;
   /// net.ipv4.conf.<link>.forwarding
   bool forwarding = false;
   /// net.ipv4.conf.<link>.rp_filter is 1: what comes by another way than answers go is dropped.

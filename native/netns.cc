@@ -7,12 +7,14 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "file.h"
 #include "inside.h"
+#include "kernel.h"
 #include "link.h"
 #include "netlink.h"
 #include "own_thread.h"
@@ -40,6 +42,15 @@ void pin(const Fd& target, const std::string& path) {
 
 void enter(int netns) {
   if (::setns(netns, CLONE_NEWNET) != 0) fail("enter network namespace", "setns");
+}
+
+/// The file system of /sys in the calling thread's network namespace. Read-only, as it is made for a sandbox.
+Fd make_sysfs() {
+  Fd context(static_cast<int>(::syscall(kernel::kFsopen, "sysfs", kernel::kFsopenCloexec)));
+  if (!context) return Fd();
+  if (::syscall(kernel::kFsconfig, context.get(), kernel::kFsconfigSetFlag, "ro", nullptr, 0) != 0) return Fd();
+  if (::syscall(kernel::kFsconfig, context.get(), kernel::kFsconfigCreate, nullptr, nullptr, 0) != 0) return Fd();
+  return context;
 }
 
 /// Leaves the calling thread in the namespace that was begun, or a new one.
@@ -70,18 +81,19 @@ Fd NetnsJob::finish() {
 }
 
 NetworkJob::NetworkJob(const std::string& path, const std::string& host_link, const IpAddresses& addresses,
-                       const std::shared_ptr<NetnsJob>& begun)
-    : target_(open_path(path, 0)), thread_([this, path, host_link, addresses, begun] {
-        made_ = enter_own(begun.get());
+                       const std::shared_ptr<NetnsJob>& begun, bool with_sysfs)
+    : target_(open_path(path, 0)), thread_([this, path, host_link, addresses, begun, with_sysfs] {
+        made_.netns = enter_own(begun.get());
         pin(target_, path);
-        add_veth(host_, host_link, made_.get());
+        add_veth(host_, host_link, made_.netns.get());
         Netlink inside(NETLINK_ROUTE);
         configure_inside(inside, addresses);
+        if (with_sysfs) made_.sysfs = make_sysfs();
       }) {}
 
-Fd NetworkJob::finish() {
+NetworkJob::Network NetworkJob::finish() {
   thread_.finish();
-  return static_cast<Fd&&>(made_);
+  return static_cast<Network&&>(made_);
 }
 
 void repair_network(int netns, const std::string& host_link, const IpAddresses& addresses) {

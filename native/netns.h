@@ -32,17 +32,25 @@ class NetnsJob {
 /// do something else.
 class NetworkJob {
  public:
-  /// `begun`: a namespace to take instead of a new one, perhaps still being made.
+  /// `begun`: a namespace to take instead of a new one, perhaps still being made. `with_sysfs`: see Network.
   NetworkJob(const std::string& path, const std::string& host_link, const IpAddresses& addresses,
-             const std::shared_ptr<NetnsJob>& begun);
-  /// Waits for it. @returns the namespace's descriptor. Once.
-  Fd finish();
+             const std::shared_ptr<NetnsJob>& begun, bool with_sysfs);
+
+  struct Network {
+    Fd netns;
+    /// Keeps the file system that /sys is in that namespace, though nothing is mounted yet: whoever mounts it there gets this
+    /// one. To make it, the kernel looks through those of all other network namespaces. Empty before Linux 5.2.
+    Fd sysfs;
+  };
+
+  /// Waits for it. Once.
+  Network finish();
 
  private:
   Fd target_;
   /// Its own: the caller may use the thread's meanwhile. A socket stays in the namespace where it was made.
   Netlink host_{NETLINK_ROUTE};
-  Fd made_;
+  Network made_;
   // Last: it uses the others, and is joined before they go.
   OwnThread thread_;
 };

@@ -215,7 +215,6 @@ bool read_plan(const char* data, unsigned long size, Plan& plan, const char** pr
   *problem = "unknown mode";
   if (!reader.ok() || (plan.mode < kModeRun || plan.mode > kModeUser)) return false;
   plan.hostname = reader.text();
-  plan.keyring = reader.text();
   plan.first_pid = reader.u32();
   plan.ready_fd = reader.u32();
   plan.stored = reader.u32();

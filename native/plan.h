@@ -8,7 +8,7 @@ namespace metactl {
 
 constexpr __u32 kPlanMagic = 0x4c43544d;  // "MTCL"
 /// Raised with every change of the layout: an addon and a metactl-init of two builds must not meet.
-constexpr __u32 kPlanVersion = 6;
+constexpr __u32 kPlanVersion = 7;
 constexpr unsigned long kPlanLimit = 64ul << 20;
 
 enum PlanMode : __u32 {
@@ -118,7 +118,6 @@ struct Plan {
   __u32 mode;
   __u32 flags;
   Text hostname;
-  Text keyring;
   /// Pid of the first process in a PID namespace of its own; 0: the kernel's choice.
   __u32 first_pid;
   /// The number by which the daemon gets kFdReady; 0: it gets none.

@@ -28,6 +28,8 @@ export interface ProbeReport {
   readonly namespaces: Readonly<Record<string, Text>>;
   /** `keyring;uid;gid;perm;name`, or an errno name. */
   readonly sessionKeyring: string;
+  /** Its serial number; negative without one. */
+  readonly sessionKeyringId: number;
   readonly procKeys: Text;
   /** All that /proc shows; uid is the owner of /proc/PID. */
   readonly processes: readonly { readonly pid: number; readonly uid: number; readonly comm: string }[];

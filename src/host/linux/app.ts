@@ -46,6 +46,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   const spare = beginNetns(network);
   let hold: DaemonHold | undefined;
   let netns: number | undefined;
+  let sysfs: number | undefined;
   let user: number | undefined;
   let cgroup: DaemonCgroup | undefined;
   let notify: OpenNotifySocket | undefined;
@@ -67,7 +68,8 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       if (network.mode === 'routed' || network.mode === 'nat') {
         netns = heldNetns(request);
         if (netns === undefined) {
-          netns = (await makeAppNetwork(paths, node, app, network, { meanwhile: rest, spare })).netns;
+          const beside = { meanwhile: rest, spare, withSysfs: true };
+          ({ netns, sysfs } = await makeAppNetwork(paths, node, app, network, beside));
         } else rest();
       } else rest();
       if (request.notify !== undefined) notify = openNotifySocket(request.notify, cgroupSuffix(request));
@@ -75,6 +77,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
     });
   } catch (error) {
     if (netns !== undefined) closeSync(netns);
+    if (sysfs !== undefined) closeSync(sysfs);
     notify?.close();
     await cgroup?.remove();
     if (user !== undefined) closeSync(user);
@@ -83,7 +86,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   } finally {
     spare.discard();
   }
-  return new LinuxApp(request, hold!, { netns, user, cgroup, notify }, cgroupFacts, holdNetwork(request));
+  return new LinuxApp(request, hold!, { netns, sysfs, user, cgroup, notify }, cgroupFacts, holdNetwork(request));
 }
 
 /** What LinuxApp hands over. */
@@ -106,6 +109,7 @@ export function takeOverApp(request: AppRequest, handed: Handed): AppHandle {
   const path = request.notify ?? '';
   const made = {
     netns: netns?.fd,
+    sysfs: undefined,
     user: user?.fd,
     cgroup: cgroup === undefined ? undefined : openLeaves(cgroup.leaves, cgroup.warnings),
     notify: notify === undefined ? undefined : takeOverNotifySocket(notify, path, cgroupSuffix(request)),
@@ -147,6 +151,8 @@ async function release(request: AppRequest, hold: DaemonHold): Promise<void> {
 
 interface Made {
   readonly netns: number | undefined;
+  /** Kept until the first start has mounted it. */
+  readonly sysfs: number | undefined;
   readonly user: number | undefined;
   readonly cgroup: DaemonCgroup | undefined;
   readonly notify: OpenNotifySocket | undefined;
@@ -157,6 +163,7 @@ class LinuxApp implements AppHandle {
   readonly #request: AppRequest;
   readonly #hold: DaemonHold;
   readonly #netns: number | undefined;
+  #sysfs: number | undefined;
   readonly #user: number | undefined;
   readonly #cgroupFacts: CgroupFacts;
   readonly #stopWatching: () => void;
@@ -177,7 +184,7 @@ class LinuxApp implements AppHandle {
   constructor(
     request: AppRequest,
     hold: DaemonHold,
-    { netns, user, cgroup, notify }: Made,
+    { netns, sysfs, user, cgroup, notify }: Made,
     cgroupFacts: CgroupFacts,
     stopWatching: () => void,
     { looked, running }: Pick<HandedApp, 'looked' | 'running'> = { looked: false, running: undefined },
@@ -189,6 +196,7 @@ class LinuxApp implements AppHandle {
     this.#request = request;
     this.#hold = hold;
     this.#netns = netns;
+    this.#sysfs = sysfs;
     this.#user = user;
     this.#cgroup = cgroup;
     this.#cgroupFacts = cgroupFacts;
@@ -221,6 +229,7 @@ class LinuxApp implements AppHandle {
       () => this.#lookForTroubles(),
       () => {},
     );
+    void sandbox.started.catch(() => {}).then(() => this.#dropSysfs());
     return this.#follow(sandbox, started, cgroup, killsBefore);
   }
 
@@ -277,6 +286,11 @@ class LinuxApp implements AppHandle {
     }
   }
 
+  #dropSysfs(): void {
+    if (this.#sysfs !== undefined) closeSync(this.#sysfs);
+    this.#sysfs = undefined;
+  }
+
   /** Made at the first start and kept over restarts, unless it was killed: making it costs as much as the launch itself. */
   #cgroupFor(plan: SandboxPlan): DaemonCgroup {
     this.#cgroup ??= makeCgroup(this.#request, plan, this.#cgroupFacts);
@@ -311,6 +325,7 @@ class LinuxApp implements AppHandle {
     this.notify?.close();
     await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
+    this.#dropSysfs();
     if (this.#user !== undefined) closeSync(this.#user);
     await release(this.#request, this.#hold);
   }

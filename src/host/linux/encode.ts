@@ -4,11 +4,10 @@ import { MetactlError } from '../../util/error.ts';
 import { BinaryWriter } from './binary-writer.ts';
 import { capabilityMask } from './capabilities.ts';
 import { type TreeSource, writeStep } from './encode-steps.ts';
-import { randomHex } from './random.ts';
 
 // The layout is native/plan.h's; its version number must go up on both sides with every change.
 const MAGIC = 0x4c43544d;
-const VERSION = 6;
+const VERSION = 7;
 const SIZE_OFFSET = 8;
 const MODE = { run: 1, join: 2, stage: 3, user: 4 } as const;
 const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8, logCalls: 16, userNamespace: 32 } as const;
@@ -44,8 +43,8 @@ export interface StagedPlan {
 const NO_ROOT: RootPart = { steps: [], masked: [], readOnly: [] };
 
 /**
- * The plan as metactl-init reads it, for a start in a copy of the host's mount namespace. Pure but for the random name of
- * the session keyring; may be kept and used for every start of the same plan.
+ * The plan as metactl-init reads it, for a start in a copy of the host's mount namespace. Pure; may be kept and used for
+ * every start of the same plan.
  * @throws MetactlError (78) METACTL_BAD_TEXT, METACTL_UNKNOWN_CAPABILITY, METACTL_BAD_PLAN.
  */
 export function encodePlan(plan: SandboxPlan, options: EncodeOptions = {}): Uint8Array {
@@ -71,11 +70,7 @@ export function encodeStaged(
 export function encodeJoin(process: ProcessPlan, identity: Identity, options: EncodeOptions = {}): Uint8Array {
   const flags =
     (options.terminal ? FLAG.terminal : 0) | (options.userNamespace ? FLAG.userNamespace : 0) | logFlag(process);
-  return encode(
-    { mode: MODE.join, flags, hostname: '', keyring: keyringName(identity.user), firstPid: 0, process, identity },
-    NO_ROOT,
-    undefined,
-  );
+  return encode({ mode: MODE.join, flags, hostname: '', firstPid: 0, process, identity }, NO_ROOT, undefined);
 }
 
 /** A stage: a mount namespace with this root, which launches then start from. `staged`: it adds to another stage's. Pure. */
@@ -91,7 +86,7 @@ export function encodeUserNamespace(): Uint8Array {
 
 /** Of a metactl-init that only makes something for the supervisor. */
 function builderHead(mode: number, flags = 0): Head {
-  return { mode, flags, hostname: '', keyring: '', firstPid: 0, process: NO_PROCESS, identity: NOBODY };
+  return { mode, flags, hostname: '', firstPid: 0, process: NO_PROCESS, identity: NOBODY };
 }
 
 const NOBODY: Identity = { user: '', uid: 65_534, gid: 65_534, groups: [], capabilities: [] };
@@ -132,7 +127,6 @@ function encodeRun(
     mode: MODE.run,
     flags,
     hostname,
-    keyring: keyringName(plan.app),
     firstPid,
     process,
     identity,
@@ -148,16 +142,10 @@ function storedEnv(env: ProcessPlan['env'], names: readonly string[]): ProcessPl
   return { ...rest, LISTEN_FDS: String(names.length), LISTEN_FDNAMES: names.join(':') };
 }
 
-/** With a random part, because a keyring of a known name is joined by everybody who asks for it. */
-function keyringName(name: string): string {
-  return `_ses.${name}.${randomHex(8)}`;
-}
-
 interface Head {
   readonly mode: number;
   readonly flags: number;
   readonly hostname: string;
-  readonly keyring: string;
   readonly firstPid: number;
   readonly readyDescriptor?: number;
   readonly stored?: number;
@@ -173,7 +161,6 @@ function encode(head: Head, root: RootPart, trees: TreeSource[] | undefined): Ui
   to.u32(head.mode);
   to.u32(head.flags);
   to.text(head.hostname);
-  to.text(head.keyring);
   to.u32(head.firstPid);
   to.u32(head.readyDescriptor ?? 0);
   to.u32(head.stored ?? 0);

@@ -7,15 +7,22 @@ declare module './addon.ts' {
   interface Addon {
     /**
      * makeNetns with all of an app's inside: the veth pair (host end left down), `veth0` up with the addresses, default
-     * routes through it, lo up. It goes on beside the caller until `finishNetwork`.
+     * routes through it, lo up. It goes on beside the caller until `finishNetwork`. `withSysfs`: also the file system that /sys
+     * will be there.
      */
-    startNetwork(path: string, hostLink: string, addresses: readonly string[], begun?: PendingNetns): PendingNetwork;
+    startNetwork(
+      path: string,
+      hostLink: string,
+      addresses: readonly string[],
+      begun?: PendingNetns,
+      withSysfs?: boolean,
+    ): PendingNetwork;
     /** Begins a network namespace without a name, for `startNetwork`. */
     startNetns(): PendingNetns;
     /** Waits for one that nobody took; once. @returns its descriptor. */
     finishNetns(begun: PendingNetns): number;
-    /** Waits for it; once. @returns the namespace's descriptor. @throws MetactlError what failed. */
-    finishNetwork(pending: PendingNetwork): number;
+    /** Waits for it; once. @throws MetactlError what failed. */
+    finishNetwork(pending: PendingNetwork): MadeNetwork;
     /** Makes what is missing of that in a namespace that is there. */
     repairNetwork(netns: number, hostLink: string, addresses: readonly string[]): void;
     /** @returns a descriptor, or undefined where nothing is pinned on `path`. */
@@ -25,7 +32,7 @@ declare module './addon.ts' {
     readLink(name: string): Link | undefined;
     /**
      * Configures the host end and brings it up, with its alias, host routes and proxy-neighbour entries. Repeatable.
-     * @returns whether the link was new.
+     * @returns whether the link was down, as a new one is.
      */
     connectHost(hostLink: string, alias: string, wanted: Connection & HostEnd): boolean;
     /** Takes host routes and proxy-neighbour entries away, if they are there. */
@@ -78,6 +85,13 @@ export interface PendingNetns {
 /** A network that is being made. */
 export interface PendingNetwork {
   readonly [pending]: true;
+}
+
+/** Descriptors, the caller's. */
+export interface MadeNetwork {
+  readonly netns: number;
+  /** Keeps the file system that /sys will be, until it is mounted. None before Linux 5.2, or where nobody asked for it. */
+  readonly sysfs?: number;
 }
 
 export interface Link {

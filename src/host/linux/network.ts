@@ -11,7 +11,7 @@ import type { BaseNeed } from './forwarding.ts';
 import { areLiving } from './lock.ts';
 import { addressRouted, linkGone, linkInUse, linkTaken, namespaceTaken, networkChanged } from './network-errors.ts';
 import { linkAlias, NETNS_DIRECTORY, retiredLinkName } from './network-name.ts';
-import { type Connection, networkAddon, type PendingNetwork } from './network-native.ts';
+import { type Connection, type MadeNetwork, networkAddon, type PendingNetwork } from './network-native.ts';
 import { ensureBase, releaseBase } from './network-node.ts';
 import { publish, unpublish } from './publish.ts';
 import { forgetMade, type MadeOf, madeOf, recordMade } from './record.ts';
@@ -28,9 +28,10 @@ const NAME_PATIENCE = 2_000;
 const NAME_PAUSE = 2;
 
 /**
- * Makes an app's network, or what is missing of it, under the app's lock. The caller closes `netns`.
+ * Makes an app's network, or what is missing of it, under the app's lock. The caller closes what it gets.
  * `meanwhile` is done while the kernel is busy, and in any case: what it throws is thrown, and the network removed.
- * `spare` is taken where the namespace isn't there.
+ * `spare` is taken where the namespace isn't there. `withSysfs`: a new one's /sys is made too, for a start that is to come:
+ * the kernel needs the longer for it the more apps there are.
  * Everything the launch waits for goes by the addon's own netlink: loading npm `netlink` costs 30 ms (gc uses it).
  * @throws MetactlError: METACTL_NO_UPLINK, METACTL_NO_IPV6, METACTL_LINK_TAKEN, METACTL_NETNS_TAKEN, METACTL_PORT_IN_USE,
  *   METACTL_ADDRESS_IN_USE, METACTL_ADDRESS_CHANGED, METACTL_NO_NFT, METACTL_NFT, or the errno of what failed. What it
@@ -41,8 +42,8 @@ export async function makeAppNetwork(
   node: NodeConfig,
   app: string,
   plan: NetworkPlan,
-  { meanwhile = () => {}, spare }: { meanwhile?: () => void; spare?: SpareNetns } = {},
-): Promise<{ netns: number }> {
+  { meanwhile = () => {}, spare, withSysfs = false }: NetworkOptions = {},
+): Promise<MadeNetwork> {
   const own = requireOwn(plan);
   const need = needOf(paths, node, own);
   const wanted = networkOf(own, need.uplink);
@@ -54,19 +55,25 @@ export async function makeAppNetwork(
     await publish(paths, app, wanted, known === undefined);
     meanwhile();
   });
-  let netns: number | undefined;
+  let made: MadeNetwork | undefined;
   try {
     // The new pair is down until it is connected, which is after the rules are there. One that is there may be up.
     if (known !== undefined) await work();
-    netns = await ensureInside(paths, app, wanted, known, { meanwhile: work, spare });
+    made = await ensureInside(paths, app, wanted, known, { meanwhile: work, spare, withSysfs });
     await work();
     connect(paths, app, wanted, need.uplink);
-    return { netns };
+    return made;
   } catch (error) {
-    if (netns !== undefined) closeSync(netns);
+    if (made !== undefined) closeMade(made);
     if (known === undefined) await removeAppNetwork(paths, app, plan);
     throw error;
   }
+}
+
+interface NetworkOptions {
+  readonly meanwhile?: () => void;
+  readonly spare?: SpareNetns;
+  readonly withSysfs?: boolean;
 }
 
 /**
@@ -209,12 +216,13 @@ async function makePlace(path: string): Promise<void> {
 interface Beside {
   readonly meanwhile: () => Promise<void>;
   readonly spare: SpareNetns | undefined;
+  readonly withSysfs: boolean;
 }
 
 /** `meanwhile` runs while the kernel makes the namespace. */
-async function makeInside(wanted: Network, { meanwhile, spare }: Beside): Promise<number> {
+async function makeInside(wanted: Network, { meanwhile, spare, withSysfs }: Beside): Promise<MadeNetwork> {
   const { addresses } = connectionOf(wanted, 0);
-  const pending = networkAddon().startNetwork(wanted.netns, wanted.link, addresses, spare?.take());
+  const pending = networkAddon().startNetwork(wanted.netns, wanted.link, addresses, spare?.take(), withSysfs);
   let failed = true;
   try {
     await meanwhile();
@@ -228,10 +236,15 @@ async function makeInside(wanted: Network, { meanwhile, spare }: Beside): Promis
 
 function abandon(pending: PendingNetwork): void {
   try {
-    closeSync(networkAddon().finishNetwork(pending));
+    closeMade(networkAddon().finishNetwork(pending));
   } catch {
     // What failed first is told.
   }
+}
+
+function closeMade({ netns, sysfs }: MadeNetwork): void {
+  closeSync(netns);
+  if (sysfs !== undefined) closeSync(sysfs);
 }
 
 /** The pinned namespace with everything in it. The link's name may be that of a pair which the kernel is taking away. */
@@ -241,7 +254,7 @@ async function ensureInside(
   wanted: Network,
   known: Network | undefined,
   beside: Beside,
-): Promise<number> {
+): Promise<MadeNetwork> {
   const native = networkAddon();
   let fresh = known === undefined;
   const deadline = Date.now() + NAME_PATIENCE;
@@ -251,7 +264,7 @@ async function ensureInside(
     try {
       if (netns === undefined) return await makeInside(wanted, beside);
       native.repairNetwork(netns, wanted.link, connectionOf(wanted, 0).addresses);
-      return netns;
+      return { netns };
     } catch (error) {
       if (netns !== undefined) closeSync(netns);
       if ((error as { code?: string }).code !== 'EEXIST') throw error;

@@ -7,7 +7,7 @@ import { makeAppNetwork } from '../../../src/host/linux/network.ts';
 import { networkAddon } from '../../../src/host/linux/network-native.ts';
 import { beginNetns, holdNetns } from '../../../src/host/linux/spare-netns.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { outputIn, type Site, withSite } from './site.ts';
+import { output, outputIn, type Site, withSite } from './site.ts';
 
 leakCheck();
 
@@ -79,6 +79,54 @@ describe('a pending network', () => {
       expect.objectContaining({ code: 'ENOENT' }),
     );
   });
+});
+
+describe('the file system for /sys', () => {
+  /** What mount(2) gets in the namespace: metactl makes it read-only for sandboxes, `ip netns exec` asks for another. */
+  const optionsInside = (netns: string) =>
+    [...outputIn(netns, 'cat', '/proc/self/mountinfo').matchAll(/ - sysfs \S+ (\w+)/g)].at(-1)?.[1];
+
+  const makeWithSysfs = (site: Site) =>
+    withAppLock(site.paths, 'web', () =>
+      makeAppNetwork(site.paths, site.node(), 'web', site.plan('web', ADDRESS), { withSysfs: true }),
+    );
+
+  it('is there before anybody mounts it, where it was asked for', () =>
+    withSite(async (site) => {
+      makeRunDirectories(site.paths, 'web');
+      const made = await makeWithSysfs(site);
+      const { netns } = await site.make('web', ADDRESS);
+      expect(optionsInside(netns)).toBe('ro');
+      closeSync(made.sysfs!);
+      expect(optionsInside(netns)).toBe('rw');
+      closeSync(made.netns);
+    }));
+
+  it('is not made for a network that is there', () =>
+    withSite(async (site) => {
+      await site.make('web', ADDRESS);
+      const made = await makeWithSysfs(site);
+      closeSync(made.netns);
+      expect(made.sysfs).toBeUndefined();
+    }));
+});
+
+describe('the host end of a link', () => {
+  it('is announced as new if it was down', () =>
+    withSite(async (site) => {
+      const { hostLink } = await site.make('web', ADDRESS);
+      const connect = () =>
+        networkAddon().connectHost(hostLink, networkAddon().readLink(hostLink)!.alias, {
+          addresses: [ADDRESS],
+          proxied: [],
+          uplink: 0,
+          forwarding: true,
+          routeLocalnet: false,
+        });
+      expect(connect()).toBe(false);
+      output('ip', 'link', 'set', hostLink, 'down');
+      expect(connect()).toBe(true);
+    }));
 });
 
 describe('a namespace that was begun before', () => {
