@@ -77,22 +77,28 @@ function openLogDirectory(paths: Paths, app: string, make: boolean): LogDirector
 
 function openParent(path: string, make: boolean): number | undefined {
   if (!make) return openOrNone(path);
-  const fd = openRootDirectory(path, 0o750);
-  giveToAdm(fd, 0o750);
-  return fd;
+  return orClosed(openRootDirectory(path, 0o750), (fd) => giveToAdm(fd, 0o750));
 }
 
 function openInside(parent: number, name: string, make: boolean): number | undefined {
   const path = `/proc/self/fd/${parent}/${name}`;
   if (!make) return openOrNone(path);
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  const fd = openOrNone(path)!;
-  if (fstatSync(fd).uid !== process.geteuid?.()) {
+  return orClosed(openOrNone(path)!, (fd) => {
+    if (fstatSync(fd).uid !== process.geteuid?.()) throw Object.assign(new Error('owner'), { code: 'EPERM' });
+    giveToAdm(fd, 0o750);
+  });
+}
+
+/** A start that fails is tried again and again: it must not leave a descriptor each time. */
+function orClosed(fd: number, act: (fd: number) => void): number {
+  try {
+    act(fd);
+    return fd;
+  } catch (error) {
     closeSync(fd);
-    throw Object.assign(new Error('owner'), { code: 'EPERM' });
+    throw error;
   }
-  giveToAdm(fd, 0o750);
-  return fd;
 }
 
 function openOrNone(path: string): number | undefined {
@@ -148,9 +154,7 @@ function openLog(path: string): LogFile {
 }
 
 function made(fd: number): number {
-  regular(fd);
-  giveToAdm(fd, 0o640);
-  return fd;
+  return orClosed(regular(fd), (one) => giveToAdm(one, 0o640));
 }
 
 /** A FIFO or a device would make the supervisor wait, or worse. */

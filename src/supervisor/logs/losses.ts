@@ -37,6 +37,11 @@ export class Losses {
     return this.#code !== undefined && now < this.#until;
   }
 
+  /** The next try need not wait. */
+  rested(): void {
+    this.#until = 0;
+  }
+
   add(lines: number): void {
     this.#lost += lines;
   }
@@ -53,6 +58,12 @@ export class Losses {
   /** What the log says where lines are missing. */
   text(): string {
     return `${this.#lost} ${this.#lost === 1 ? 'line' : 'lines'} lost: ${this.#code ?? 'EMSGSIZE'}`;
+  }
+
+  /** Nothing more is written: what the log could not say is told. */
+  end(): void {
+    if (this.#lost > 0) this.#tell(`${this.#what} ends with ${this.text()}`);
+    this.#lost = 0;
   }
 
   /** It works again, and the log says what is missing. */

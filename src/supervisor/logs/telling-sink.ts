@@ -51,8 +51,18 @@ export abstract class TellingSink extends BufferedSink {
     if (!this.#losses.resting(performance.now())) await this.#tell();
   }
 
+  /** Tells how many lines are missing: a last try whether the log can say so itself, else only whoever looks at problems. */
+  override async close(patience: number): Promise<void> {
+    if (this.#losses.pending && (await this.flush(patience))) {
+      this.#losses.rested();
+      this.poke();
+    }
+    await super.close(patience);
+  }
+
   protected end(): void {
     clearTimeout(this.#timer);
+    this.#losses.end();
   }
 
   /** @returns false where it still doesn't work. */

@@ -90,6 +90,22 @@ test('what a disk refuses is counted, told once, and stands in the log when it w
   expect(sink.written).toBe('metactl: 5 lines lost: ENOSPC\nout~ on\n');
 });
 
+test('what was lost is counted in the log when it ends, or told where that is not possible', async () => {
+  const [well, unwell] = [new FakeSink(), new FakeSink()];
+  for (const sink of [well, unwell]) {
+    sink.error = 'ENOSPC';
+    sink.push(lines(0, 3), origin);
+    await sleep(5);
+    sink.push(lines(3, 5), origin);
+  }
+  well.error = undefined;
+  await Promise.all([well.close(5000), unwell.close(5000)]);
+  expect(well.written).toBe('metactl: 5 lines lost: ENOSPC\n');
+  expect(well.problems[1]).toBe('/log is written again: 5 lines lost: ENOSPC');
+  expect(unwell.problems[1]).toBe('/log ends with 5 lines lost: ENOSPC');
+  expect([well.problems.length, unwell.problems.length]).toEqual([2, 2]);
+});
+
 test('a disk that hangs does not hold the end of the supervisor for ever', async () => {
   const sink = new FakeSink();
   let open = () => {};
