@@ -17,6 +17,8 @@ export interface Inside {
 
 /** Of what a program says, its last words are kept. */
 const LAST_WORDS = 200;
+/** Milliseconds that they may take to arrive once it has ended: they are in the pipe already. */
+const LAST_WORDS_TIME = 100;
 
 /** Everything that a probe needs of a running daemon. `close` lets go of it. */
 export function insideOf(running: RunningDaemon): Inside {
@@ -37,7 +39,8 @@ async function runInside(
   try {
     const io = { stdin: 'null', stdout: nothing, stderr: 'pipe' } as const;
     const sandbox = running.join({ ...running.process, argv }, running.identity, io);
-    const said = lastWords(sandbox.stderr);
+    const { stderr } = sandbox;
+    const said = lastWords(stderr);
     const stop = () => sandbox.kill();
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
@@ -45,6 +48,9 @@ async function runInside(
       await sandbox.started;
       const { code, signal: killedBy } = await sandbox.ended;
       if (code === 0) return undefined;
+      // What it has left running may keep its stderr open for ever.
+      const timer = setTimeout(() => stderr?.destroy(), LAST_WORDS_TIME);
+      said.finally(() => clearTimeout(timer));
       const how = code === undefined ? `died of signal ${killedBy ?? 9}` : `ended with status ${code}`;
       const words = await said;
       return words === '' ? how : `${how}: ${words}`;

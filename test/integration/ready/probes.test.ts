@@ -99,6 +99,14 @@ describe('ready', () => {
     });
   });
 
+  it('by no command that leaves something running with its stderr', async () => {
+    const keys = `ready = exec:/bin/sh -c 'sleep 5 & echo busy >&2; exit 3'\nready.timeout = 900ms`;
+    const one = await daemon('sleep 60', keys);
+    expect(await one.first('failed')).toMatchObject({
+      reason: expect.stringContaining(': ended with status 3: busy'),
+    });
+  });
+
   it('by a line of its output', async () => {
     const one = await daemon(
       'print "Started nothing" sleep 0.2 error "Started in 3.1 s" print more sleep 60',
