@@ -123,6 +123,8 @@ export interface AppRequest {
   readonly owner: { readonly uid: number; readonly gid: number; readonly mode?: number };
   /** Where its notify socket is to be; absent: it needs none. */
   readonly notify?: string;
+  /** The only user, beside root, who may write to it; absent: whoever reaches it. */
+  readonly notifyOwner?: number;
   readonly stateDirectory: string;
   readonly logDirectory: string;
   /** First id of the app's block, if its daemons get a user namespace. */

@@ -20,10 +20,19 @@ export function appRequest(
     owner: { uid: state.uid, gid: state.gid, mode: state.mode },
     ...(plan.userNamespace === undefined ? {} : { ids: plan.userNamespace.first }),
     ...(plan.notify === undefined ? {} : { notify: plan.notify }),
+    ...notifyOwner(plan),
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
     limits: { limits: plan.limits, bestEffort: plan.bestEffort },
     temporarySize: plan.sandboxed ? (config.number('sandbox', 'tmp-size') ?? parseSize(DEFAULT_TMP_SIZE)) : undefined,
     ...(onWarning === undefined ? {} : { onWarning }),
   };
+}
+
+/**
+ * Outside of a sandbox all users of the machine would reach the socket. One that is started as root may say that it is ready
+ * as whomever it has become.
+ */
+function notifyOwner({ notify, sandboxed, identity }: SandboxPlan): Pick<AppRequest, 'notifyOwner'> {
+  return notify === undefined || sandboxed || identity.uid === 0 ? {} : { notifyOwner: identity.uid };
 }

@@ -72,7 +72,9 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
           ({ netns, sysfs } = await makeAppNetwork(paths, node, app, network, beside));
         } else rest();
       } else rest();
-      if (request.notify !== undefined) notify = openNotifySocket(request.notify, cgroupSuffix(request));
+      if (request.notify !== undefined) {
+        notify = openNotifySocket(request.notify, cgroupSuffix(request), request.notifyOwner);
+      }
       if (network.mode === 'host' && process.geteuid?.() === 0) netns = openSync(OWN_NETWORK, 'r');
     });
   } catch (error) {

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import type { Descriptor } from '../handover.ts';
@@ -26,14 +26,25 @@ const SECOND = 1000;
 
 /**
  * Makes a daemon's socket at `path`. Its directory is made where it is not there: one that is for many apps may be passed
- * through, but not listed. @param cgroup the end of the daemon's cgroup path.
+ * through, but not listed. @param cgroup the end of the daemon's cgroup path. @param owner the only one who may write to it,
+ * where the socket is not in a sandbox: messages of others would not be believed, but fill it.
  * @throws MetactlError with step, system call and path.
  */
-export function openNotifySocket(path: string, cgroup: string): OpenNotifySocket {
+export function openNotifySocket(path: string, cgroup: string, owner?: number): OpenNotifySocket {
   const directory = dirname(path);
   // Whatever umask metactl has: who supervises without a sandbox is to be reached by its daemons.
   if (mkdirSync(directory, { recursive: true, mode: 0o711 }) !== undefined) chmodSync(directory, 0o711);
-  return new LinuxNotifySocket(addon().notifySocket(directory, basename(path)), path, cgroup);
+  const fd = addon().notifySocket(directory, basename(path));
+  try {
+    if (owner !== undefined) {
+      chmodSync(path, 0o600);
+      chownSync(path, owner, -1);
+    }
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return new LinuxNotifySocket(fd, path, cgroup);
 }
 
 /** The socket of the process that this one takes the place of; what has arrived meanwhile is in it. */

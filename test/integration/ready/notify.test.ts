@@ -137,6 +137,15 @@ describe('a daemon that speaks sd_notify', () => {
     expect(existsSync(`${scratch.root}/run/metactl-notify`)).toBe(false);
   });
 
+  it('has a socket that only its user can fill, where it has no sandbox', async () => {
+    const sections = '[sandbox]\nenabled = no\n';
+    const one = await daemon('say READY=1 sleep 60', 'ready = notify\nuser = nobody', sections);
+    await one.first('ready');
+    const { mode, uid } = statSync(`${scratch.root}/run/metactl-notify/shop.main`);
+    expect([mode & 0o777, uid]).toEqual([0o600, one.prepared.plans[0]!.identity.uid]);
+    expect(uid).not.toBe(0);
+  });
+
   it('speaks also from a user namespace', async () => {
     const one = await daemon(
       'say READY=1 sleep 60',
