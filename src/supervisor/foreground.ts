@@ -133,6 +133,7 @@ function openControl(
     daemons: [...group.daemons.values()],
     stop: (daemon) => group.stop([daemon]),
     restart: (daemon) => group.restart([daemon]),
+    isToStart: (daemon) => group.isToStart(daemon),
   });
 }
 

@@ -27,15 +27,38 @@ export function untilUp(daemon: Daemon, gone?: AbortSignal): Promise<void> {
     if (isUp(status)) return true;
     if (event?.type === 'stopping' && event.reason !== undefined) late = event.reason;
     if (event?.type === 'ended') cause = event.exit.cause;
-    const lost = event?.type === 'backoff' || (event !== undefined && event.type !== 'ended' && isOver(status));
+    // It may have come to its end before anybody could listen: a log that can't be opened fails in the turn of the start.
+    if (event === undefined) return isOver(status) && alreadyOver(status);
+    const lost = event.type === 'backoff' || (event.type !== 'ended' && isOver(status));
     if (!lost) return false;
     return late === undefined ? endedEarly(status, cause ?? `is ${status.state}`) : notReady(status, late);
   });
 }
 
-/** Waits until nothing of a daemon runs and nothing will. */
+/** Waits until nothing of a daemon runs and nothing will. @throws MetactlError METACTL_GONE where `gone` aborts. */
 export function untilOver(daemon: Daemon, gone?: AbortSignal): Promise<void> {
   return follow(daemon, gone, (_event, status) => isOver(status));
+}
+
+/** Milliseconds between two looks whether a daemon that is to be stopped still is. */
+const LOOK = 100;
+
+/**
+ * As `untilOver`, where a start by somebody else may take the stop back, also without an event.
+ * @throws MetactlError METACTL_STARTED_MEANWHILE where `isToEnd` no longer holds.
+ */
+export async function untilStopped(daemon: Daemon, isToEnd: () => boolean, gone?: AbortSignal): Promise<void> {
+  let look: NodeJS.Timeout | undefined;
+  const takenBack = new Promise<never>((_resolve, reject) => {
+    look = setInterval(() => {
+      if (!isOver(daemon.status()) && !isToEnd()) reject(startedMeanwhile(daemon));
+    }, LOOK);
+  });
+  try {
+    await Promise.race([untilOver(daemon, gone), takenBack]);
+  } finally {
+    clearInterval(look);
+  }
 }
 
 /** Asks `decide` now and after each event: true, an error, or false to go on. */
@@ -52,17 +75,52 @@ function follow(
       if (result === true) resolve();
       else reject(result);
     };
-    const left = () =>
-      finish(new MetactlError('the client has gone', { code: 'METACTL_GONE', hint: 'the work goes on without it' }));
+    const left = () => finish(hasGone());
     const stop = daemon.onEvent((event, status) => finish(decide(event, status)));
     gone?.addEventListener('abort', left);
     finish(decide(undefined, daemon.status()));
   });
 }
 
+export function hasGone(): MetactlError {
+  return new MetactlError('the client has gone', { code: 'METACTL_GONE', hint: 'the work goes on without it' });
+}
+
+function startedMeanwhile({ app, name }: Daemon): MetactlError {
+  return new MetactlError(`${app}/${name} was started again while it was being stopped`, {
+    code: 'METACTL_STARTED_MEANWHILE',
+    hint: 'somebody said `metactl start` meanwhile: stop it again if it is to be stopped',
+  });
+}
+
+/** A restart that a `stop` took back. */
+export function stoppedMeanwhile({
+  app,
+  daemon,
+}: {
+  readonly app: string;
+  readonly daemon: string | undefined;
+}): MetactlError {
+  return new MetactlError(
+    `${daemon === undefined ? app : `${app}/${daemon}`} was stopped while it was being restarted`,
+    {
+      code: 'METACTL_STOPPED_MEANWHILE',
+      hint: 'somebody said `metactl stop` meanwhile: nothing was started again',
+    },
+  );
+}
+
 function endedEarly({ app, daemon, state }: DaemonStatus, cause: string): MetactlError {
   const then = state === 'backoff' ? '; it will be started again' : `; it is ${state}`;
   return new MetactlError(`${app}/${daemon} ${cause} before it was up${then}`, {
+    code: 'METACTL_START_FAILED',
+    step: 'start the daemon',
+    hint: `metactl why ${app} tells more`,
+  });
+}
+
+function alreadyOver({ app, daemon, state, reason }: DaemonStatus): MetactlError {
+  return new MetactlError(`${app}/${daemon} is ${state}${reason === undefined ? '' : `: ${reason}`}`, {
     code: 'METACTL_START_FAILED',
     step: 'start the daemon',
     hint: `metactl why ${app} tells more`,

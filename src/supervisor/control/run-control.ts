@@ -1,5 +1,6 @@
 import { NO_SANDBOX_FILE } from '../../config/no-sandbox.ts';
 import type { AppHandle } from '../../host/host.ts';
+import type { MetactlError } from '../../util/error.ts';
 import type { FirewallWatch } from '../firewall-watch.ts';
 import type { Prepared } from '../prepare.ts';
 import { reloadText } from '../reload-text.ts';
@@ -8,7 +9,7 @@ import { ConfigChanges } from './config-changes.ts';
 import { EventHub } from './event-hub.ts';
 import { eventsHandler } from './events-handler.ts';
 import { type Fingerprint, fingerprintOf } from './fingerprint.ts';
-import { untilOver, untilUp } from './outcome.ts';
+import { hasGone, isOver, stoppedMeanwhile, untilOver, untilUp } from './outcome.ts';
 import type { Request } from './protocol.ts';
 import { type ControlServer, type Conversation, type Handler, listenControl } from './server.ts';
 import { runSocket } from './sockets.ts';
@@ -22,6 +23,8 @@ export interface RunControlOptions {
   readonly firewall: Pick<FirewallWatch, 'renew' | 'hasNames'> | undefined;
   readonly stop: (daemon: string) => void;
   readonly restart: (daemon: string) => void;
+  /** Whether a restart has still to start it. */
+  readonly isToStart: (daemon: string) => boolean;
   readonly log: (line: string) => void;
 }
 
@@ -116,7 +119,7 @@ function handlersOf(options: RunControlOptions, unit: RunUnit, hub: EventHub): R
       return wait ? 'is stopped' : 'is being stopped';
     }),
     restart: telling(async (wait, gone) => {
-      const begun = untilBegun(daemon);
+      const begun = untilBegun(daemon, options.isToStart, gone);
       options.restart(name);
       await begun;
       if (wait) await untilUp(daemon, gone);
@@ -125,16 +128,33 @@ function handlersOf(options: RunControlOptions, unit: RunUnit, hub: EventHub): R
   };
 }
 
-/** Resolves at the next start: until then it may look as if it were up already. */
-function untilBegun(daemon: Daemon): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = daemon.onEvent(({ type }) => {
-      if (type !== 'starting') return;
+/**
+ * Resolves at the next start: until then it may look as if it were up already.
+ * @throws MetactlError METACTL_STOPPED_MEANWHILE where a `stop` is faster; METACTL_GONE.
+ */
+function untilBegun(daemon: Daemon, isToStart: RunControlOptions['isToStart'], gone: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (error?: MetactlError) => {
       stop();
-      resolve();
+      clearInterval(look);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const stop = daemon.onEvent(({ type }) => {
+      if (type === 'starting') finish();
     });
+    // A stop takes the start back without a word, where the daemon has ended already and only waits for others.
+    const look = setInterval(() => {
+      if (gone.aborted) finish(hasGone());
+      else if (isOver(daemon.status()) && !isToStart(daemon.name)) {
+        finish(stoppedMeanwhile({ app: daemon.app, daemon: daemon.name }));
+      }
+    }, LOOK);
   });
 }
+
+/** Milliseconds between two looks whether a restart is still one. */
+const LOOK = 100;
 
 function recordOf(
   { node, lease }: Prepared,

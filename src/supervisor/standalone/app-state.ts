@@ -37,6 +37,11 @@ export function isAlive(unit: Unit | undefined): boolean {
   return unit !== undefined && !isOver(unit.daemon.status());
 }
 
+/** It runs, or is on its way; not where it only waits for its next start. */
+export function isHeld(unit: Unit): boolean {
+  return isAlive(unit) && unit.daemon.status().state !== 'backoff';
+}
+
 /** One watch for all daemons of an app: they share the firewall. It works through whichever is held. */
 export function watchFirewall(
   app: AppState,

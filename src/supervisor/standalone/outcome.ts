@@ -1,5 +1,5 @@
 import { EXIT, MetactlError } from '../../util/error.ts';
-import { untilOver, untilUp } from '../control/outcome.ts';
+import { untilStopped, untilUp } from '../control/outcome.ts';
 import { isAlive } from './app-state.ts';
 import type { Unit } from './unit.ts';
 
@@ -27,11 +27,19 @@ export function outcomeOf({ app, daemons }: Begun, when: 'now' | 'done'): Outcom
   return { daemons: daemons.map((one) => ({ app, daemon: one.daemon, done: one[when] })) };
 }
 
-/** Waits until these are up, or over and everything they held given back. @throws MetactlError why one is not up; METACTL_GONE. */
-export async function untilDone(units: readonly Unit[], until: Begun['until'], gone?: AbortSignal): Promise<void> {
+/**
+ * Waits until these are up, or over and everything they held given back. @param isToEnd whether one is still to be stopped.
+ * @throws MetactlError why one is not up; METACTL_STARTED_MEANWHILE, METACTL_GONE.
+ */
+export async function untilDone(
+  units: readonly Unit[],
+  until: Begun['until'],
+  isToEnd: (unit: Unit) => boolean,
+  gone?: AbortSignal,
+): Promise<void> {
   if (until === 'up') await allOf(units.map((unit) => untilUp(unit.daemon, gone)));
   else {
-    await Promise.all(units.map((unit) => untilOver(unit.daemon, gone)));
+    await Promise.all(units.map((unit) => untilStopped(unit.daemon, () => isToEnd(unit), gone)));
     // One that was started again meanwhile is none of ours.
     await Promise.all(units.map((unit) => (isAlive(unit) ? undefined : unit.settle())));
   }

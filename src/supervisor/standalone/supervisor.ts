@@ -4,7 +4,7 @@ import { platforms } from '../../platform/index.ts';
 import type { Paths } from '../../util/paths.ts';
 import { ConfigChanges } from '../control/config-changes.ts';
 import { EventHub } from '../control/event-hub.ts';
-import { untilOver } from '../control/outcome.ts';
+import { stoppedMeanwhile, untilOver } from '../control/outcome.ts';
 import type { StatusRecord } from '../control/status-record.ts';
 import { Gate } from '../handover/gate.ts';
 import { Compressor } from '../logs/compress.ts';
@@ -12,7 +12,7 @@ import { chooseDaemons, type Prepared, prepare } from '../prepare.ts';
 import { reloadText } from '../reload-text.ts';
 import { DaemonGroup } from '../state/group.ts';
 import { dependenciesOf, dependentsOf, requirementsOf } from '../state/order.ts';
-import { type AppState, isAlive, newAppState, recordsOf, watchFirewall } from './app-state.ts';
+import { type AppState, isAlive, isHeld, newAppState, recordsOf, watchFirewall } from './app-state.ts';
 import { type Begun, isEnding, notRunning, type Outcome, type Target, untilDone } from './outcome.ts';
 import { type Apps, type HandedSupervisor, handOverApps, pauseApps, resumeApps, takeOverApps } from './take-over.ts';
 import { Unit, type UnitOptions } from './unit.ts';
@@ -36,6 +36,8 @@ export class Supervisor {
   /** What verbs do, and what daemons do by themselves: closed while this process is being replaced. */
   readonly #verbs = new Gate();
   readonly #launches = new Gate();
+  /** Those that a `stop` was about: a restart that is at work on them starts them no more. */
+  readonly #told = new WeakSet<Unit>();
   #ending = false;
 
   constructor(options: SupervisorOptions) {
@@ -49,10 +51,23 @@ export class Supervisor {
   start(target: Target): Promise<Begun> {
     return this.#exclusively(target.app, async (app) => {
       const { prepared, plans } = await this.#prepare(target);
+      // One that waits for its next start is started with the configuration as it is now, too: it may be what was corrected.
+      const old = plans.flatMap(({ daemon }) => app.units.get(daemon) ?? []).filter((unit) => !isHeld(unit));
+      for (const unit of old) {
+        unit.handle.keepStored();
+        if (isAlive(unit)) unit.daemon.stop();
+        await unit.settle();
+      }
       const idle = plans.filter(({ daemon }) => !isAlive(app.units.get(daemon)));
-      for (const { daemon } of idle) await app.units.get(daemon)?.settle();
       const running = plans.filter((plan) => !idle.includes(plan)).map(({ daemon }) => app.units.get(daemon)!);
+      const toldOfRunning = running.map((unit) => {
+        this.#told.delete(unit);
+        const stopping = unit.daemon.isToEnd;
+        const told = { now: 'is being started again', done: 'is up again' };
+        return { daemon: unit.name, ...(stopping ? told : { now: 'was running', done: 'was running' }) };
+      });
       const started = this.#begin(app, prepared, idle);
+      passOnStored(old, started);
       // One that is being stopped is up again afterwards.
       app.group?.start(plans.map(({ daemon }) => daemon));
       return {
@@ -60,7 +75,7 @@ export class Supervisor {
         until: 'up',
         daemons: [
           ...started.map(({ name }) => ({ daemon: name, now: 'is being started', done: 'is up' })),
-          ...running.map(({ name }) => ({ daemon: name, now: 'was running', done: 'was running' })),
+          ...toldOfRunning,
         ],
       };
     });
@@ -72,9 +87,13 @@ export class Supervisor {
    */
   stop(target: Target): Promise<Begun> {
     return this.#verbs.pass(async () => {
+      // What is just being prepared is to be stopped, too.
+      if (!this.#unitsOf(target).some(isAlive)) await this.#apps.get(target.app)?.work;
       const asked = this.#unitsOf(target).filter(isAlive);
       if (asked.length === 0) throw notRunning(target);
-      const daemons = this.#stop(target, asked).map(({ name }) => name);
+      const units = this.#stop(target, asked);
+      for (const unit of units) this.#told.add(unit);
+      const daemons = units.map(({ name }) => name);
       const told = { now: 'is being stopped', done: 'is stopped' };
       return { app: target.app, until: 'over', daemons: daemons.map((daemon) => ({ daemon, ...told })) };
     });
@@ -89,6 +108,7 @@ export class Supervisor {
     return this.#exclusively(target.app, async (app) => {
       const old = this.#unitsOf(target).filter(isAlive);
       if (old.length === 0) throw notRunning(target);
+      for (const unit of app.units.values()) this.#told.delete(unit);
       const along = old.flatMap(({ name }) => [...dependentsOf(app.dependencies, name)]);
       const { prepared, plans } = await this.#prepare(
         target,
@@ -96,15 +116,14 @@ export class Supervisor {
       );
       const units = this.#stop(target, old, ({ handle }) => handle.keepStored());
       await Promise.all(units.map((unit) => untilOver(unit.daemon)));
-      const again = plans.filter(({ daemon }) => !isAlive(app.units.get(daemon)));
-      for (const { daemon } of again) await app.units.get(daemon)?.settle();
+      const over = plans.flatMap(({ daemon }) => app.units.get(daemon) ?? []).filter((unit) => !isAlive(unit));
+      for (const unit of over) await unit.settle();
+      // Who said `stop` meanwhile was told that it is stopped.
+      const isWanted = (unit: Unit | undefined) => !isAlive(unit) && (unit === undefined || !this.#told.has(unit));
+      const again = plans.filter(({ daemon }) => isWanted(app.units.get(daemon)));
       const started = this.#begin(app, prepared, again);
-      for (const unit of units) {
-        const next = started.find(({ name }) => name === unit.name);
-        const stored = unit.handle.takeStored();
-        if (next === undefined) stored?.close();
-        else next.handle.putStored(stored);
-      }
+      passOnStored(units, started);
+      if (again.length === 0) throw stoppedMeanwhile(target);
       app.group?.start(again.map(({ daemon }) => daemon));
       const told = { now: 'is being started again', done: 'is up again' };
       return { app: app.name, until: 'up', daemons: started.map(({ name }) => ({ daemon: name, ...told })) };
@@ -131,7 +150,8 @@ export class Supervisor {
   async wait({ app: name, until, daemons }: Begun, gone?: AbortSignal): Promise<void> {
     const app = this.#apps.get(name);
     const units = daemons.flatMap(({ daemon }) => app?.units.get(daemon) ?? []);
-    await untilDone(units, until, gone);
+    const isToEnd = (unit: Unit) => unit.daemon.isToEnd || app?.group?.toStop.has(unit.name) === true;
+    await untilDone(units, until, isToEnd, gone);
     if (until === 'over' && app !== undefined) await this.#idle(app);
   }
 
@@ -155,7 +175,7 @@ export class Supervisor {
     for (const { group } of apps) group?.stop();
     await Promise.all(
       apps.map(async (app) => {
-        await untilDone([...app.units.values()], 'over');
+        await untilDone([...app.units.values()], 'over', () => true);
         await this.#idle(app);
       }),
     );
@@ -274,6 +294,8 @@ export class Supervisor {
 
   /** Makes units of plans, and a group of all of the app's. */
   #begin(app: AppState, prepared: Prepared, plans: Plans): Unit[] {
+    // It was told to end while this was being prepared.
+    if (this.#ending) throw isEnding();
     if (plans.length === 0) return [];
     const { paths } = this.#options;
     const units = plans.map((plan) => new Unit(unitSpec(prepared, plan), this.#unitOptions()));
@@ -318,6 +340,16 @@ export class Supervisor {
 
   #warn({ app, name }: Pick<Unit, 'app' | 'name'>, text: string): void {
     this.events.warn(app, name, text);
+  }
+}
+
+/** What the old ones have left for their next starts is the new ones'; what has no next start is closed. */
+function passOnStored(old: readonly Unit[], started: readonly Unit[]): void {
+  for (const unit of old) {
+    const next = started.find(({ name }) => name === unit.name);
+    const stored = unit.handle.takeStored();
+    if (next === undefined) stored?.close();
+    else next.handle.putStored(stored);
   }
 }
 

@@ -90,6 +90,11 @@ export class DaemonGroup {
     this.#advance();
   }
 
+  /** Whether it is started again once it and what goes with it has ended. */
+  isToStart(name: string): boolean {
+    return this.#toStart.has(name);
+  }
+
   /** SIGKILL for everything of all of them. */
   kill(): void {
     this.#toStop.clear();

@@ -161,6 +161,11 @@ export class SupervisedDaemon implements Daemon {
     this.#timers.set(name, { at: this.#clock.now() + delay, stop });
   }
 
+  /** Whether it was told to end, and nobody has said since that it is to be up again. */
+  get isToEnd(): boolean {
+    return this.#model.asked && this.#model.after === 'stop';
+  }
+
   /** Whether its present run is known from start to end: else a moment later it can be handed over. */
   get isSteady(): boolean {
     const { phase } = this.#model;

@@ -13,8 +13,9 @@ import { MetactlError } from '../../../../src/util/error.ts';
 function fakeDaemon() {
   const listeners = new Set<DaemonListener>();
   let state: DaemonState = 'starting';
+  let reason: string | undefined;
   const status = () =>
-    ({ app: 'shop', daemon: 'web', state, ready: state === 'ready' || state === 'running' }) as DaemonStatus;
+    ({ app: 'shop', daemon: 'web', state, reason, ready: state === 'ready' || state === 'running' }) as DaemonStatus;
   const daemon = {
     status,
     onEvent(listener: DaemonListener) {
@@ -24,6 +25,7 @@ function fakeDaemon() {
   } as unknown as Daemon;
   const tell = (next: DaemonState, event: object) => {
     state = next;
+    reason = (event as { readonly reason?: string }).reason;
     for (const listener of listeners) listener(event as DaemonEvent, status());
   };
   return { daemon, tell, listeners };
@@ -68,6 +70,18 @@ describe('untilUp', () => {
     await expect(second).rejects.toMatchObject({
       message: 'shop/web ended with status 3 before it was up; it is failed',
     });
+  });
+
+  it('says so where all is over before it begins to wait', async () => {
+    const { daemon, tell, listeners } = fakeDaemon();
+    tell('failed', { type: 'failed', reason: 'no log' });
+    await expect(untilUp(daemon)).rejects.toMatchObject({
+      message: 'shop/web is failed: no log',
+      code: 'METACTL_START_FAILED',
+    });
+    expect(listeners.size).toBe(0);
+    tell('stopped', { type: 'stopped' });
+    await expect(untilUp(daemon)).rejects.toMatchObject({ message: 'shop/web is stopped' });
   });
 
   it('says that it was not ready in time: 5', async () => {
