@@ -35,6 +35,19 @@ afterEach(async () => {
 const pin = () => join(app.root, 'run/metactl/shop/ids');
 const userOf = async (options: readonly string[]) => (await app.report(['process'], options)).namespaces.user;
 
+/** Without the namespace its state is refused, as that of an id inside; does what the hint says. */
+async function takeStateBack(inside: number): Promise<void> {
+  const { status, stderr } = await runMetactl(['run', 'shop'], { root: app.root });
+  expect({ status, stderr }).toMatchObject({
+    status: 78,
+    stderr: expect.stringMatching(
+      `the state directory .*/state belongs to ${inside} of the app's user namespace, which is switched off: shop can't read it`,
+    ),
+  });
+  const [file, ...words] = /\((chown [^)]*)\)/.exec(stderr)![1]!.split(' ');
+  execFileSync(file!, words);
+}
+
 describe('state that root of a user namespace made', () => {
   it('is refused with the command that helps, once there is no namespace any more', async () => {
     app.configure({ node: MAPPED, daemon: 'user = root' });
@@ -42,15 +55,7 @@ describe('state that root of a user namespace made', () => {
     await app.stop();
     const state = join(app.root, 'var/lib/metactl/apps/shop/state');
     app.configure({ node: '', daemon: '' });
-    const { status, stderr } = await runMetactl(['run', 'shop'], { root: app.root });
-    expect({ status, stderr }).toMatchObject({
-      status: 78,
-      stderr: expect.stringMatching(
-        /the state directory .*\/state belongs to 0 of the app's user namespace, which is switched off: shop can't read it/,
-      ),
-    });
-    const [file, ...words] = /\((chown [^)]*)\)/.exec(stderr)![1]!.split(' ');
-    execFileSync(file!, words);
+    await takeStateBack(0);
     await app.start();
     const { uid } = await app.report(['process']);
     expect(uid[0]).toBe(lstatSync(state).uid);
@@ -99,6 +104,8 @@ describe('the user namespace of an app', () => {
     app.configure({});
     expect(await app.report(['process'])).toMatchObject({ uid: [1000, 1000, 1000], namespaces: { user } });
     await app.stop();
+    // Without idmapped mounts (before Linux 5.12) its state belongs to the id that it has inside.
+    if (!addon().hasMountApi()) await takeStateBack(1000);
     await app.start();
     app.configure({ node: MAPPED });
     const report = await app.report(['process']);
