@@ -20,8 +20,8 @@ export interface ReadinessWorld {
   readonly notify: NotifySocket | undefined;
   /** The host's pid of a process that the daemon knows by another. */
   readonly hostPid: (insidePid: number) => number | undefined;
-  /** One line for the administrator. */
-  readonly log: (line: string) => void;
+  /** One line for the administrator. @param note nothing is wrong. */
+  readonly log: (line: string, note?: boolean) => void;
 }
 
 /** How long one attempt to find a daemon ready may take, where no `health.timeout` says so. ms */
@@ -219,7 +219,7 @@ class ReadinessWatch implements Readiness {
     clearTimeout(this.#deadline);
     this.#report({ type: 'ready' });
     const seconds = (performance.now() - (this.#startedAt || performance.now())) / 1000;
-    this.#world.log(`ready after ${seconds.toFixed(seconds < 0.1 ? 3 : 1)} s`);
+    this.#world.log(`ready after ${seconds.toFixed(seconds < 0.1 ? 3 : 1)} s`, true);
     if (this.#startedAt > 0) this.#settled();
   }
 
@@ -244,7 +244,7 @@ class ReadinessWatch implements Readiness {
     if (action === 'none') this.#status('');
     else if (action === 'alert') {
       this.#report({ type: 'ready' });
-      this.#world.log('well again');
+      this.#world.log('well again', true);
     }
   }
 

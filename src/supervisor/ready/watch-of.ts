@@ -2,7 +2,7 @@ import type { AppHandle, Host } from '../../host/host.ts';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { Readiness } from '../state/types.ts';
-import { type ResumedReadiness, watchReadiness } from './readiness.ts';
+import { type ReadinessWorld, type ResumedReadiness, watchReadiness } from './readiness.ts';
 import type { ReadinessSettings } from './settings.ts';
 import { readinessWorld } from './world.ts';
 
@@ -13,7 +13,7 @@ export interface WatchRequest {
   readonly settings: ReadinessSettings;
   readonly handle: Pick<AppHandle, 'notify'>;
   /** One line, without the daemon's name. */
-  readonly log: (line: string) => void;
+  readonly log: ReadinessWorld['log'];
 }
 
 /** How each start of a daemon is watched: nothing where there is nothing to watch for. */

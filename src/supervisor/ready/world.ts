@@ -10,7 +10,7 @@ export function readinessWorld(
   paths: Paths,
   { app, daemon, sandboxed }: SandboxPlan,
   handle: Pick<AppHandle, 'notify'>,
-  log: (line: string) => void,
+  log: ReadinessWorld['log'],
 ): ReadinessWorld {
   return {
     // Looked up at each start: a handle that is lazy has none before.

@@ -1,5 +1,6 @@
 import type { Host } from '../../host/host.ts';
 import { killedFor } from '../killed-for.ts';
+import type { ReadinessWorld } from '../ready/readiness.ts';
 import { watchOf } from '../ready/watch-of.ts';
 import { SupervisedDaemon } from '../state/supervised.ts';
 import type { LazyApp } from './lazy-app.ts';
@@ -12,7 +13,7 @@ export function makeDaemon(
   { plan, request, settings, readiness }: UnitSpec,
   handle: LazyApp,
   log: LazyLog,
-  tell: (line: string) => void,
+  tell: ReadinessWorld['log'],
 ): SupervisedDaemon {
   return new SupervisedDaemon({
     ...{ plan, handle, settings },

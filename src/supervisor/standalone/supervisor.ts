@@ -289,6 +289,7 @@ export class Supervisor {
         this.events.add(name, daemon, event, status);
       },
       onWarning: (unit, text) => this.#warn(unit, text),
+      onNote: ({ app, name }, text) => this.events.note(app, name, text),
     };
   }
 

@@ -18,6 +18,7 @@ export interface UnitOptions {
   readonly gate: Gate;
   readonly onEvent: (unit: Unit, event: DaemonEvent, status: DaemonStatus) => void;
   readonly onWarning: (unit: Pick<Unit, 'app' | 'name'>, text: string) => void;
+  readonly onNote: (unit: Pick<Unit, 'app' | 'name'>, text: string) => void;
 }
 
 /** What a unit hands over to the process that takes this one's place. */
@@ -57,7 +58,10 @@ export class Unit {
       },
       before?.handed.log,
     );
-    this.daemon = makeDaemon(host, spec, this.handle, this.#log, tell);
+    this.daemon = makeDaemon(host, spec, this.handle, this.#log, (text, note) => {
+      if (note === true) options.onNote(this, text);
+      else tell(text);
+    });
     this.daemon.onEvent((event, status) => {
       if (event.type === 'running') this.cpuBefore = this.handle.cpuUsec();
       options.onEvent(this, event, status);

@@ -250,7 +250,8 @@ class Step extends Turn {
       status: exitStatusOf(ending),
       failed: fault !== undefined || isFailure(ending, settings.restart),
       killedFor,
-      cause,
+      // By what it was ended says nothing without why.
+      cause: fault === undefined ? cause : `${cause} (${fault})`,
       uptime: executedAt === undefined ? 0 : now - executedAt,
       at: wall,
     };

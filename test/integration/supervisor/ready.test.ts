@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { StatusRecord } from '../../../src/supervisor/control/status-record.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { gone, makeSite, type Site } from './site.ts';
 
@@ -58,7 +59,16 @@ describe('start waits for a daemon that is ready by', () => {
     expect(stderr).toMatch(
       /^metactl: shop\/web was not ready: not ready within \d+ms: port 8125: connection refused$/m,
     );
+    // Also seen by who looks later.
+    const [{ lastExit }] = (await site.status('shop')) as [StatusRecord];
+    expect(lastExit?.cause).toMatch(/^died of SIGTERM \(not ready within \d+ms: port 8125: connection refused\)$/);
     expect(await site.metactl(['start', 'shop', '--no-wait'])).toMatchObject({ status: 0 });
+  });
+
+  it('that it is ready, and that is no warning', async () => {
+    site.app('shop', { web: `command = ${site.notifier('shop', 'say READY=1 sleep 600')}\nready = notify` });
+    expect(await site.metactl(['start', 'shop'])).toMatchObject({ status: 0 });
+    expect((await site.metactl(['events', 'shop'])).stdout).toMatch(/shop\/web note: ready after 0\.\d+ s\n$/);
   });
 
   it('a probe during which it exits: 1, and it is asked again when it is started again', async () => {

@@ -204,6 +204,11 @@ describe('stopping', () => {
     expect(bench.launches).toHaveLength(2);
   });
 
+  it('says of what it had to end why', () => {
+    bench.start().run().report({ type: 'failed', reason: 'not well' }).end({ signal: 15 });
+    expect(bench.model.lastExit?.cause).toBe('ended (not well)');
+  });
+
   it('kills at once on demand, also what is just being launched', () => {
     bench.start().input({ type: 'kill' });
     expect(bench.kills).toBe(0);
