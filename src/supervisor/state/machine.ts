@@ -243,15 +243,17 @@ class Step extends Turn {
   /** The run is over: what there was of it is gone. */
   #over(ending: Ending, killedFor: string | undefined, cause: string): void {
     const { now, wall, settings } = this.context;
-    const { executedAt, fault } = this.model;
+    const { executedAt, fault, killed } = this.model;
     this.clear('thread-dump', 'kill');
+    // Its sandbox did not end by itself.
+    const how = killed && ending.sandboxDied ? 'was killed by metactl: it did not end when it was told to' : cause;
     const lastExit: LastExit = {
       ending,
       status: exitStatusOf(ending),
       failed: fault !== undefined || isFailure(ending, settings.restart),
       killedFor,
       // By what it was ended says nothing without why.
-      cause: fault === undefined ? cause : `${cause} (${fault})`,
+      cause: fault === undefined ? how : `${how} (${fault})`,
       uptime: executedAt === undefined ? 0 : now - executedAt,
       at: wall,
     };

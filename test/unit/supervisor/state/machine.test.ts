@@ -209,6 +209,11 @@ describe('stopping', () => {
     expect(bench.model.lastExit?.cause).toBe('ended (not well)');
   });
 
+  it('says of what it killed that it did', () => {
+    bench.start().run().stop().input({ type: 'timer', name: 'kill' }).end({ sandboxDied: true, code: undefined });
+    expect(bench.model.lastExit?.cause).toBe('was killed by metactl: it did not end when it was told to');
+  });
+
   it('kills at once on demand, also what is just being launched', () => {
     bench.start().input({ type: 'kill' });
     expect(bench.kills).toBe(0);
