@@ -24,6 +24,18 @@ Napi::Value read_text_at(const Napi::CallbackInfo& info) {
   });
 }
 
+/// readNumbers(path + '\0' + path + '\0' …) → numbers
+Napi::Value read_numbers_at(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) bad_argument(info.Env(), "paths must be a string");
+  std::string paths = info[0].As<Napi::String>();
+  Napi::Array numbers = Napi::Array::New(info.Env());
+  uint32_t count = 0;
+  for (size_t end = 0, at = 0; (end = paths.find('\0', at)) != std::string::npos; at = end + 1) {
+    numbers.Set(count++, Napi::Number::New(info.Env(), read_number(paths.c_str() + at)));
+  }
+  return numbers;
+}
+
 /// flock(fd, 'shared' | 'exclusive' | 'unlock') → boolean
 Napi::Value flock_fd(const Napi::CallbackInfo& info) {
   int fd = int_arg(info, 0, "fd");
@@ -85,6 +97,7 @@ void resize_terminal(const Napi::CallbackInfo& info) {
 
 void register_file(Napi::Env env, Napi::Object exports) {
   exports.Set("readText", Napi::Function::New(env, read_text_at, "readText"));
+  exports.Set("readNumbers", Napi::Function::New(env, read_numbers_at, "readNumbers"));
   exports.Set("flock", Napi::Function::New(env, flock_fd, "flock"));
   exports.Set("mountTmpfs", Napi::Function::New(env, mount_tmpfs_at, "mountTmpfs"));
   exports.Set("pinNamespace", Napi::Function::New(env, pin_namespace_at, "pinNamespace"));

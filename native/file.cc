@@ -11,6 +11,8 @@
 #include <sys/vfs.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 
 #include "sys_error.h"
 
@@ -72,6 +74,19 @@ bool read_text(const std::string& path, std::string* text) {
     if (size == 0) return true;
     text->append(piece, static_cast<size_t>(size));
   }
+}
+
+double read_number(const char* path) {
+  Fd file(::open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  char text[128];
+  ssize_t size = file ? ::read(file.get(), text, sizeof text - 1) : -1;
+  if (size <= 0) return -1;
+  text[size] = '\0';
+  const char* space = std::strchr(text, ' ');
+  const char* digits = text[0] >= '0' && text[0] <= '9' ? text : space == nullptr ? "" : space + 1;
+  char* end = nullptr;
+  auto number = static_cast<double>(std::strtoull(digits, &end, 10));
+  return end == digits ? -1 : number;
 }
 
 bool try_flock(int fd, int operation) {

@@ -14,6 +14,9 @@ Fd open_path(const std::string& path, int extra_flags);
 /// All of a small file of the kernel's, following no symlink at its end. @returns false where it, or what it told of, is gone.
 bool read_text(const std::string& path, std::string* text);
 
+/// The number at the beginning of such a file, or behind the first word of it (`usage_usec 4711`); -1 where there is none.
+double read_number(const char* path);
+
 /// flock(2), never blocking. @returns false where another holder has it.
 bool try_flock(int fd, int operation);
 

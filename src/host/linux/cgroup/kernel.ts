@@ -24,6 +24,8 @@ export interface CgroupKernel {
   /** Undefined where the file, or the cgroup behind it, is gone. */
   read(path: string): string | undefined;
   /** Close-on-exec: nothing that is executed inherits it. */
+  /** The number that each of these files begins with, or has behind its first word; 0 where it is gone. @param files a NUL behind each. */
+  readNumbers(files: string): number[];
   openForWriting(path: string): number;
   openDirectory(path: string): number;
   close(fd: number): void;
@@ -81,6 +83,10 @@ export const linuxKernel: CgroupKernel = {
     }
   },
   read: (path) => addon().readText(path) ?? undefined,
+  readNumbers: (files) =>
+    addon()
+      .readNumbers(files)
+      .map((number) => Math.max(number, 0)),
   openForWriting: (path) => openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW),
   openDirectory: (path) => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW),
   close: (fd) => closeSync(fd),

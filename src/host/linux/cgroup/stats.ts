@@ -20,10 +20,14 @@ export interface Leaf {
 
 /** Where a daemon's counters are: found once, since `status` reads them for every daemon. */
 export interface Counters {
-  /** Undefined where nothing counts it. */
-  readonly memory: string | undefined;
-  readonly tasks: string | undefined;
-  readonly cpu: { readonly file: string; readonly version: 1 | 2 } | undefined;
+  /** Names of those that are counted here, in the order of `files`. */
+  readonly names: readonly (keyof CgroupStats)[];
+  /** As `readNumbers` takes them. */
+  readonly files: string;
+  /** CPU time alone. */
+  readonly cpuFile: string;
+  /** Of what the CPU time is counted in, in a microsecond. */
+  readonly cpuUnit: number;
 }
 
 /** v1 counts nanoseconds under cpuacct; a v2 tree counts in every cgroup, with or without its cpu controller. Pure. */
@@ -34,29 +38,28 @@ export function countersOf(leaves: readonly Leaf[]): Counters {
   };
   const accounting = file('cpuacct', 'cpuacct.usage', 'cpu.stat');
   const unified = leaves.find(({ hierarchy }) => hierarchy.version === 2);
+  const cpu = accounting ?? (unified === undefined ? undefined : join(unified.path, 'cpu.stat'));
+  const all = [
+    ['memory', file('memory', 'memory.usage_in_bytes', 'memory.current')],
+    ['cpuUsec', cpu],
+    ['tasks', file('pids', 'pids.current', 'pids.current')],
+  ] as const;
+  const found = all.filter(([, path]) => path !== undefined);
   return {
-    memory: file('memory', 'memory.usage_in_bytes', 'memory.current'),
-    tasks: file('pids', 'pids.current', 'pids.current'),
-    cpu:
-      accounting !== undefined
-        ? { file: accounting, version: 1 }
-        : unified !== undefined
-          ? { file: join(unified.path, 'cpu.stat'), version: 2 }
-          : undefined,
+    names: found.map(([name]) => name),
+    files: found.map(([, path]) => `${path}\0`).join(''),
+    cpuFile: cpu === undefined ? '' : `${cpu}\0`,
+    cpuUnit: accounting === undefined ? 1 : 1000,
   };
 }
 
 /** Reads them; 0 for what no controller counts here or is gone. */
-export function readStats(kernel: CgroupKernel, counters: Counters): CgroupStats {
-  return {
-    memory: readNumber(kernel, counters.memory),
-    cpuUsec: readCpu(kernel, counters),
-    tasks: readNumber(kernel, counters.tasks),
-  };
-}
-
-function readNumber(kernel: CgroupKernel, file: string | undefined): number {
-  return file === undefined ? 0 : Number(kernel.read(file) ?? 0);
+export function readStats(kernel: CgroupKernel, { names, files, cpuUnit }: Counters): CgroupStats {
+  const numbers = kernel.readNumbers(files);
+  const stats = { memory: 0, cpuUsec: 0, tasks: 0 };
+  for (let at = 0; at < names.length; at++) stats[names[at]!] = numbers[at]!;
+  stats.cpuUsec = Math.round(stats.cpuUsec / cpuUnit);
+  return stats;
 }
 
 /** Processes that the kernel killed for memory. */
@@ -69,9 +72,7 @@ export function leafWith(leaves: readonly Leaf[], controller: string): Leaf | un
   return leaves.find(({ hierarchy }) => hierarchy.controllers.includes(controller));
 }
 
-/** CPU time alone, microseconds. */
-export function readCpu(kernel: CgroupKernel, { cpu }: Counters): number {
-  if (cpu === undefined) return 0;
-  const text = kernel.read(cpu.file) ?? '';
-  return cpu.version === 1 ? Math.round(Number(text) / 1000) : Number(/^usage_usec (\d+)$/m.exec(text)?.[1] ?? 0);
+/** Microseconds. */
+export function readCpu(kernel: CgroupKernel, { cpuFile, cpuUnit }: Counters): number {
+  return Math.round((kernel.readNumbers(cpuFile)[0] ?? 0) / cpuUnit);
 }

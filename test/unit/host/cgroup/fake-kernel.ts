@@ -173,6 +173,13 @@ export class FakeKernel implements CgroupKernel {
   read(path: string): string | undefined {
     return this.files.get(dirname(path))?.get(path.slice(dirname(path).length + 1));
   }
+  readNumbers(files: string): number[] {
+    const texts = files
+      .split('\0')
+      .slice(0, -1)
+      .map((file) => this.read(file) ?? '0');
+    return texts.map((text) => Number(/^(?:\w+ )?(\d+)/.exec(text)![1]));
+  }
   openForWriting(path: string): number {
     if (this.read(path) === undefined) throw failure('ENOENT');
     this.open.set(++this.#nextFd, path);
