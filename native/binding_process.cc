@@ -86,8 +86,8 @@ void close_on_exec(const Napi::CallbackInfo& info) {
   });
 }
 
-/// releaseMemory()
-void release(const Napi::CallbackInfo&) { release_memory(); }
+/// releaseMemory(stacks: boolean)
+void release(const Napi::CallbackInfo& info) { release_memory(info[0].ToBoolean()); }
 
 }  // namespace
 

@@ -31,7 +31,7 @@ void share_arenas() {
 #endif
 }
 
-void release_memory() {
+void release_memory(bool stacks) {
   // v8::Isolate::GetCurrent() and LowMemoryNotification(), which Node-API does not have. By their names, so that this addon
   // goes on working with every version of Node; without them only malloc gives back.
   auto* current = find<void* (*)()>("_ZN2v87Isolate10GetCurrentEv");
@@ -40,7 +40,7 @@ void release_memory() {
 #ifdef __GLIBC__
   ::malloc_trim(0);
 #endif
-  release_stacks();
+  if (stacks) release_stacks();
 }
 
 }  // namespace metactl

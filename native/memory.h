@@ -6,8 +6,8 @@ namespace metactl {
 /// Has threads share what malloc keeps: they do little here, and each would keep a part of its own.
 void share_arenas();
 
-/// Has V8 collect all garbage and shrink its heap, and gives what malloc and unused stacks keep back to the kernel. Takes some
-/// 20 ms.
-void release_memory();
+/// Has V8 collect all garbage and shrink its heap, and gives what malloc keeps back to the kernel, with `stacks` also what is unused
+/// of these: that interrupts all threads. Takes some 20 ms.
+void release_memory(bool stacks);
 
 }  // namespace metactl

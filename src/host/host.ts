@@ -92,10 +92,10 @@ export interface Host extends Addresses, FirewallHost {
    */
   preload(): Promise<void>;
   /**
-   * Gives back what this process needed for a start and not for waiting: garbage, the compiled code of functions, which are
-   * compiled again where they are called, unused parts of the heaps. Takes some 30 ms.
+   * Gives back what this process needed for a start and not for waiting: `garbage`, with unused parts of the heaps, in some 20 ms;
+   * `all`, also the compiled code of functions, which are compiled again where they are called, and unused stacks.
    */
-  releaseMemory(): void;
+  releaseMemory(what: 'garbage' | 'all'): void;
   /**
    * Takes the lock that only one standalone supervisor of this root can hold; the kernel lets go of it when this process
    * ends. @returns undefined where another one has it.

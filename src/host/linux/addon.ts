@@ -11,6 +11,11 @@ export interface Addon {
    * third of what Node's own takes, which counts where a restart waits for it.
    */
   readText(path: string): string | null;
+  /**
+   * The number that each of some small files of the kernel's begins with, or has behind its first word; -1 where there is none.
+   * In one call, because `status` reads three for each daemon. @param paths each with a NUL behind it.
+   */
+  readNumbers(paths: string): number[];
   /** flock(2), never blocking. @returns false where another holder has it. `lockFile` waits, with a bound. */
   flock(fd: number, operation: 'shared' | 'exclusive' | 'unlock'): boolean;
   /** Mounts a tmpfs (nosuid, nodev) on a directory, opened without following any symlink. Sizes in bytes. */
@@ -35,8 +40,11 @@ export interface Addon {
    * milliseconds: EAGAIN then, or EINTR where the process was stopped meanwhile.
    */
   connectStream(path: string, milliseconds: number): number;
-  /** Has V8 collect all garbage and shrink its heap, and malloc give back what it keeps. */
-  releaseMemory(): void;
+  /**
+   * Has V8 collect all garbage and shrink its heap, and malloc give back what it keeps; `stacks`: also threads what is unused of
+   * theirs, which interrupts what they wait for.
+   */
+  releaseMemory(stacks: boolean): void;
   /** Calls back in the event loop while `fd` is readable or at its end. The descriptor must stay open until `close`. */
   poll(fd: number, callback: (status: number) => void): Poll;
   /** Makes a network namespace pinned by a bind mount on the existing file `path`. @returns its descriptor. */

@@ -6,29 +6,41 @@ const SETTLED = 3_000;
 const PAUSE = 60_000;
 
 /**
- * Does some work whenever something has happened to the daemons and a little time has gone by, but not more often than once
- * a minute. @returns ends that.
+ * Does some work once nothing has happened for so many milliseconds, but not more often than once a minute.
+ * @returns what is told that something has happened.
  */
-export function whenQuiet(daemons: readonly Pick<Daemon, 'onEvent'>[], work: () => void): () => void {
+export function afterwards(work: () => void, settled = SETTLED): { happened(): void; end(): void } {
   let timer: NodeJS.Timeout | undefined;
   let last = Number.NEGATIVE_INFINITY;
+  const act = () => {
+    last = performance.now();
+    work();
+  };
+  return {
+    happened() {
+      clearTimeout(timer);
+      timer = setTimeout(act, Math.max(settled, last + PAUSE - performance.now()));
+      timer.unref();
+    },
+    end: () => clearTimeout(timer),
+  };
+}
+
+/** The same for what happens to these daemons. @returns ends that. */
+export function whenQuiet(daemons: readonly Pick<Daemon, 'onEvent'>[], work: () => void): () => void {
+  const { happened, end } = afterwards(work);
   const stops = daemons.map((daemon) =>
     daemon.onEvent(({ type }) => {
-      // What an app says of itself costs next to nothing, and may come all the time.
-      if (type === 'status-text') return;
-      clearTimeout(timer);
-      timer = setTimeout(
-        () => {
-          last = performance.now();
-          work();
-        },
-        Math.max(SETTLED, last + PAUSE - performance.now()),
-      );
-      timer.unref();
+      if (!isCheap(type)) happened();
     }),
   );
   return () => {
-    clearTimeout(timer);
+    end();
     for (const stop of stops) stop();
   };
+}
+
+/** What an app says of itself costs next to nothing, and may come all the time. Pure. */
+export function isCheap(event: string): boolean {
+  return event === 'status-text';
 }

@@ -34,7 +34,7 @@ export async function runUnit({ host, environment, io, prepare }: UnitOptions): 
           daemons = all;
           for (const daemon of all) stopWhereStartFails(daemon, notifier, stop);
           notifier.begin(all);
-          loud = whenQuiet(all, () => host.releaseMemory());
+          loud = whenQuiet(all, () => host.releaseMemory('all'));
         },
         stopping() {
           asked = true;

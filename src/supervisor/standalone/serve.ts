@@ -8,6 +8,7 @@ import { type ControlServer, listenControl } from '../control/server.ts';
 import { controlSocket } from '../control/sockets.ts';
 import { decodeHandover } from '../handover/document.ts';
 import type { Successor } from '../handover/successor.ts';
+import { afterwards, isCheap } from '../service/quiet.ts';
 import { handlersOf } from './handlers.ts';
 import { replaceSupervisor, type StandaloneHandover } from './replace.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
@@ -23,6 +24,9 @@ export interface ServeOptions extends Omit<SupervisorOptions, 'host'> {
   /** Called when it listens: whoever started it may go on. */
   readonly onListening: () => void;
 }
+
+/** Milliseconds: a start of many daemons leaves 3 MB of garbage, which nothing would make V8 collect in a process that sleeps. */
+const SETTLED = 1000;
 
 /**
  * Is the supervisor of a node, until it is told to end (SIGTERM, SIGINT, `stop all`); then all apps are stopped, the last
@@ -54,6 +58,10 @@ export async function serve(options: ServeOptions): Promise<void> {
     const { seq, time, ...rest } = record;
     log(`${rest.app}/${rest.daemon}: ${JSON.stringify(rest)}`);
   });
+  const quiet = afterwards(() => host.releaseMemory('garbage'), SETTLED);
+  supervisor.events.listen(({ event }) => {
+    if (!isCheap(event)) quiet.happened();
+  });
   if (before !== undefined) await takeOver(host, supervisor, before);
   const server = await openControl(options, supervisor, hold, end, before);
   // The socket keeps nobody alive, and with no daemon there is nothing else that would.
@@ -63,6 +71,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   await ended;
   log('stopping all daemons');
   await supervisor.end();
+  quiet.end();
   clearInterval(alive);
   await server.close();
   hold.release();

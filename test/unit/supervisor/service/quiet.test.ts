@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { whenQuiet } from '../../../../src/supervisor/service/quiet.ts';
+import { afterwards, whenQuiet } from '../../../../src/supervisor/service/quiet.ts';
 import type { DaemonEvent, DaemonListener } from '../../../../src/supervisor/state/types.ts';
 import { daemonStatus } from './status.ts';
 
@@ -50,4 +50,20 @@ it('is not woken by what the app says of itself, nor after its end', () => {
   vi.advanceTimersByTime(10_000);
   expect(done()).toBe(0);
   expect(listeners.size).toBe(0);
+});
+
+it('waits as long as it is told, and once it is ended for ever', () => {
+  let done = 0;
+  const { happened, end } = afterwards(() => done++, 1000);
+  happened();
+  vi.advanceTimersByTime(999);
+  happened();
+  vi.advanceTimersByTime(999);
+  expect(done).toBe(0);
+  vi.advanceTimersByTime(1);
+  expect(done).toBe(1);
+  happened();
+  end();
+  vi.advanceTimersByTime(100_000);
+  expect(done).toBe(1);
 });
