@@ -163,7 +163,7 @@ export function refuseStateOwner(path: string, uid: number, owner: IdPair): neve
     {
       code: 'METACTL_STATE_OWNER',
       path,
-      hint: `give it to the app (chown -R ${owner.uid}:${owner.gid}), or set [sandbox] user-namespace = no`,
+      hint: `give it to the app (chown -R ${owner.uid}:${owner.gid} ${path}), or set [sandbox] user-namespace = no`,
       exitStatus: EXIT.configuration,
     },
   );

@@ -95,7 +95,7 @@ describe('a daemon in a user namespace', () => {
     if (!IDMAPPED) {
       const { status, stderr } = await app.run();
       expect(status).toBe(78);
-      expect(stderr).toMatch(/give it to the app \(chown -R (\d+):\1\)/);
+      expect(stderr).toMatch(/give it to the app \(chown -R (\d+):\1 \S+\)/);
       return;
     }
     await app.start();

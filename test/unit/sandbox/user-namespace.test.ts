@@ -143,7 +143,7 @@ describe('a plan with a user namespace', () => {
     expect(() => plan({}, owned(uid))).toThrow(
       expect.objectContaining({
         message: `the state directory ${STATE} belongs to user ${uid}, which is none of the app's in its user namespace`,
-        hint: 'give it to the app (chown -R 70001:70001), or set [sandbox] user-namespace = no',
+        hint: `give it to the app (chown -R 70001:70001 ${STATE}), or set [sandbox] user-namespace = no`,
         code: 'METACTL_STATE_OWNER',
         exitStatus: 78,
       }),
