@@ -10,13 +10,14 @@ const LONGEST_LINE = 16 * 1024;
 export interface LineWatch {
   /** Ends it. */
   stop(): void;
-  /** The beginning of a line whose end has not come. */
+  /** The beginning of a line whose end has not come, a character per byte. */
   readonly rest: string;
 }
 
 /**
  * Watches a stream for a line that matches, beside whoever reads the stream: it neither reads nor holds anything up.
- * Made in the same turn in which the reader begins, or later. @param begun what came of the line before.
+ * Made in the same turn in which the reader begins, or later. @param begun what came of the line before, a character per
+ * byte: a chunk may end in the midst of a character.
  */
 export function watchLines(stream: OutputStream, matches: LineMatcher, found: () => void, begun = ''): LineWatch {
   const event = stream.received === true ? 'bytes' : 'data';
@@ -26,18 +27,18 @@ export function watchLines(stream: OutputStream, matches: LineMatcher, found: ()
     stream.off(event, onData);
   };
   const onData = (chunk: Buffer) => {
-    const lines = (rest + chunk.toString('utf8')).split('\n');
+    const lines = (rest + chunk.toString('latin1')).split('\n');
     rest = lines.pop()!;
     for (const line of lines) {
       // What was cut off has been looked at already.
-      const judged = !tooLong && matches(line.slice(0, LONGEST_LINE).replace(/\r$/, ''));
+      const judged = !tooLong && matches(utf8(line.slice(0, LONGEST_LINE).replace(/\r$/, '')));
       tooLong = false;
       if (!judged) continue;
       stop();
       return found();
     }
     if (rest.length <= LONGEST_LINE) return;
-    const judged = !tooLong && matches(rest.slice(0, LONGEST_LINE));
+    const judged = !tooLong && matches(utf8(rest.slice(0, LONGEST_LINE)));
     rest = '';
     tooLong = true;
     if (!judged) return;
@@ -51,6 +52,10 @@ export function watchLines(stream: OutputStream, matches: LineMatcher, found: ()
       return rest;
     },
   };
+}
+
+function utf8(bytes: string): string {
+  return /[\x80-\xff]/.test(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes;
 }
 
 /**

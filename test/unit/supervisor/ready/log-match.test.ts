@@ -26,7 +26,10 @@ describe('compileMatcher', () => {
 
 describe('watchLines', () => {
   /** Feeds the chunks. @returns how often it was found, and the text that another reader got. */
-  async function feed(chunks: readonly string[], matches: LineMatcher): Promise<{ found: number; read: string }> {
+  async function feed(
+    chunks: readonly (string | Buffer)[],
+    matches: LineMatcher,
+  ): Promise<{ found: number; read: string }> {
     const stream = new PassThrough();
     let found = 0;
     let read = '';
@@ -42,6 +45,12 @@ describe('watchLines', () => {
     await reader;
     return { found, read };
   }
+
+  it('finds a line whose pieces meet in the midst of a character', async () => {
+    const bytes = Buffer.from('gr\u00fcn\n');
+    const { found } = await feed([bytes.subarray(0, 3), bytes.subarray(3)], (line) => line === 'gr\u00fcn');
+    expect(found).toBe(1);
+  });
 
   it('finds a line in pieces, once, and takes nothing from the reader', async () => {
     const chunks = ['one\nSta', 'rted\r', '\nStarted\n', 'rest'];
