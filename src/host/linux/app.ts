@@ -5,7 +5,15 @@ import type { Descriptor, Handed } from '../handover.ts';
 import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, StdioPlan, Usage } from '../host.ts';
 import { notifyPath } from '../notify.ts';
 import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from './app-firewall.ts';
-import { type DaemonCgroup, type Leaf, makeDaemonCgroup, openLeaves, removeDaemonCgroup } from './cgroup/index.ts';
+import {
+  type BegunCgroup,
+  beginAppCgroup,
+  type DaemonCgroup,
+  type Leaf,
+  makeDaemonCgroup,
+  openLeaves,
+  removeDaemonCgroup,
+} from './cgroup/index.ts';
 import { treeName } from './cgroup/tree.ts';
 import { makeStateDirectory } from './directories.ts';
 import { heldNetns, holdNetwork } from './held-network.ts';
@@ -48,6 +56,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   let netns: number | undefined;
   let sysfs: number | undefined;
   let user: number | undefined;
+  let begun: BegunCgroup | undefined;
   let cgroup: DaemonCgroup | undefined;
   let notify: OpenNotifySocket | undefined;
   try {
@@ -55,6 +64,9 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       hold = holdDaemon(paths, app, daemon);
       await endPredecessor(paths, app, daemon);
       if (process.geteuid?.() === 0) await removeDaemonCgroup(paths, app, daemon, cgroupFacts);
+      if (request.limits !== undefined && process.geteuid?.() === 0) {
+        begun = beginAppCgroup(paths, app, daemon, cgroupFacts);
+      }
       const rest = () => {
         if (request.temporarySize !== undefined) makeTemporary(paths, app, request.temporarySize, request.ids);
         if (request.limits !== undefined) cgroup = makeCgroup(request, request.limits, cgroupFacts);
@@ -81,14 +93,22 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
     if (netns !== undefined) closeSync(netns);
     if (sysfs !== undefined) closeSync(sysfs);
     notify?.close();
+    await begun?.done;
     await cgroup?.remove();
+    await begun?.undo();
     if (user !== undefined) closeSync(user);
     if (hold !== undefined) await release(request, hold);
     throw error;
   } finally {
     spare.discard();
   }
-  return new LinuxApp(request, hold!, { netns, sysfs, user, cgroup, notify }, cgroupFacts, holdNetwork(request));
+  return new LinuxApp(
+    request,
+    hold!,
+    { netns, sysfs, user, begun: begun?.done, cgroup, notify },
+    cgroupFacts,
+    holdNetwork(request),
+  );
 }
 
 /** What LinuxApp hands over. */
@@ -112,6 +132,7 @@ export function takeOverApp(request: AppRequest, handed: Handed): AppHandle {
   const made = {
     netns: netns?.fd,
     sysfs: undefined,
+    begun: undefined,
     user: user?.fd,
     cgroup: cgroup === undefined ? undefined : openLeaves(cgroup.leaves, cgroup.warnings),
     notify: notify === undefined ? undefined : takeOverNotifySocket(notify, path, cgroupSuffix(request)),
@@ -156,6 +177,7 @@ interface Made {
   /** Kept until the first start has mounted it. */
   readonly sysfs: number | undefined;
   readonly user: number | undefined;
+  readonly begun: Promise<void> | undefined;
   readonly cgroup: DaemonCgroup | undefined;
   readonly notify: OpenNotifySocket | undefined;
 }
@@ -178,6 +200,8 @@ class LinuxApp implements AppHandle {
   /** The last one, and how often the kernel had killed in its cgroup before. */
   #last: { readonly sandbox: LaunchedSandbox; readonly killsBefore: number } | undefined;
   #handed: HandedApp['running'];
+  /** See beginAppCgroup. */
+  readonly #begun: Promise<void> | undefined;
   #cgroup: DaemonCgroup | undefined;
   readonly #listening = new ListeningCache();
   readonly #live: LiveRecord;
@@ -186,7 +210,7 @@ class LinuxApp implements AppHandle {
   constructor(
     request: AppRequest,
     hold: DaemonHold,
-    { netns, sysfs, user, cgroup, notify }: Made,
+    { netns, sysfs, user, begun, cgroup, notify }: Made,
     cgroupFacts: CgroupFacts,
     stopWatching: () => void,
     { looked, running }: Pick<HandedApp, 'looked' | 'running'> = { looked: false, running: undefined },
@@ -200,6 +224,7 @@ class LinuxApp implements AppHandle {
     this.#netns = netns;
     this.#sysfs = sysfs;
     this.#user = user;
+    this.#begun = begun;
     this.#cgroup = cgroup;
     this.#cgroupFacts = cgroupFacts;
     this.#live = new LiveRecord(request, user);
@@ -325,6 +350,7 @@ class LinuxApp implements AppHandle {
     this.#stages.release();
     this.#releaseNetns();
     this.notify?.close();
+    await this.#begun;
     await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
     this.#dropSysfs();

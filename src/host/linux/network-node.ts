@@ -196,12 +196,19 @@ export function isOursToPutBack(
   return !(key.endsWith('/forwarding') && globalForwarding === '1');
 }
 
+/** Apps that had a network when it was looked last, by root: with hundreds of apps even listing them would take a while. */
+const lastUsers = new Map<string, string>();
+
 /** Whether any app of this root but the excepted ones has a network on record. Stops at the first. */
 export function isBaseUsed(paths: Paths, except: (app: string) => boolean = () => false): boolean {
+  const last = lastUsers.get(paths.run);
+  if (last !== undefined && !except(last) && madeOf(paths, last, 'network').length > 0) return true;
   const directory = opendirSync(paths.run);
   try {
     for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
-      if (entry.isDirectory() && !except(entry.name) && madeOf(paths, entry.name, 'network').length > 0) return true;
+      if (!entry.isDirectory() || except(entry.name) || madeOf(paths, entry.name, 'network').length === 0) continue;
+      lastUsers.set(paths.run, entry.name);
+      return true;
     }
     return false;
   } finally {
