@@ -4,26 +4,33 @@ import { host as hostOfThisMachine } from '../host/index.ts';
 import type { Prepared } from '../supervisor/prepare.ts';
 import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
 import { unitErrorStatus } from '../supervisor/service/exit-status.ts';
-import { runUnit } from '../supervisor/service/run-unit.ts';
+import { receiveUnit, runUnit } from '../supervisor/service/run-unit.ts';
 import { errorText } from './report.ts';
 import { survivingStream } from './surviving-stream.ts';
+import { VERSION } from './version.ts';
 
 /** Severities of syslog(3), which journald takes from the beginning of a line (sd-daemon(3)). */
 const SEVERITY = { error: 3, warning: 4, info: 6 } as const;
 
-/** `metactl run --unit`: ends the process, with the status that a service manager is to see. */
-export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean): Promise<void> {
+/**
+ * `metactl run --unit`: ends the process, with the status that a service manager is to see.
+ * @param takeOver descriptor of what the process before hands over.
+ */
+export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean, takeOver?: number): Promise<void> {
+  const host = await hostOfThisMachine();
+  // Before anything else is done with the host.
+  const handed = takeOver === undefined ? undefined : receiveUnit(host, takeOver);
   const outputs = [1, 2].map((descriptor) => fstatSync(descriptor, { bigint: true }));
-  const environment = takeServiceEnvironment(process.env, process.pid, outputs);
+  const environment = handed?.body.unit.environment ?? takeServiceEnvironment(process.env, process.pid, outputs);
   const write = (text: string, severity: keyof typeof SEVERITY) =>
     void survivingStream('stderr').write(environment.journal ? withSeverity(text, SEVERITY[severity]) : text);
-  const host = await hostOfThisMachine();
   let status: number;
   try {
     status = await runUnit({
       host,
-      environment,
-      prepare,
+      version: VERSION,
+      successor: { node: process.execPath, options: process.execArgv, program: process.argv[1]! },
+      begin: handed ?? { environment, prepare },
       io: {
         stdout: () => survivingStream('stdout'),
         stderr: () => survivingStream('stderr'),

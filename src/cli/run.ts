@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { runForeground } from '../supervisor/foreground.ts';
 import { prepare } from '../supervisor/prepare.ts';
 import { contextOf } from './context.ts';
@@ -13,6 +13,7 @@ export function register(program: Command): void {
     .argument('[daemon]', 'one daemon; without it all of them, their lines prefixed')
     .option('--no-sandbox', 'plain supervision: no namespaces, no network of its own, no root needed')
     .option('--unit', 'for a unit of systemd (Type=notify): tell it how the app is, and write to the journal')
+    .addOption(new Option('--take-over <fd>', 'take the place of the supervisor that this process was').hideHelp())
     .addHelpText(
       'after',
       `
@@ -24,7 +25,7 @@ With --unit: 0 ended well or stopped, 69 gave up, 77 and 78 the same, 1 other fa
       const prepared = () => prepare(paths, app, { daemon, sandbox: options.sandbox, start: true });
       if (options.unit === true) {
         const { runAsUnit } = await import('./run-unit.ts');
-        return await runAsUnit(prepared, debug);
+        return await runAsUnit(prepared, debug, options.takeOver === undefined ? undefined : Number(options.takeOver));
       }
       process.exitCode = await runForeground(await prepared(), {
         stdout: () => survivingStream('stdout'),
@@ -37,4 +38,5 @@ With --unit: 0 ended well or stopped, 69 gave up, 77 and 78 the same, 1 other fa
 interface RunOptions {
   readonly sandbox: boolean;
   readonly unit?: boolean;
+  readonly takeOver?: string;
 }

@@ -4,20 +4,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppHandle } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT } from '../util/error.ts';
-import { appRequest } from './app-request.ts';
+import type { Request } from './control/protocol.ts';
 import { openRunControl, type RunControl, type RunControlOptions } from './control/run-control.ts';
 import { eventText } from './event-text.ts';
 import { FirewallWatch } from './firewall-watch.ts';
-import { hangUpSignal } from './hang-up.ts';
+import { clockOrigin } from './handover/clock.ts';
+import { Gate } from './handover/gate.ts';
+import { reexecHandlers } from './handover/receive.ts';
 import { killedFor } from './killed-for.ts';
 import { type ForegroundLogs, openForegroundLogs } from './logs/foreground-logs.ts';
+import { gated, type HandedRun, type MovableRun, movableRun } from './movable-run.ts';
 import { copyOutput, type StartOutput } from './output.ts';
 import type { Prepared } from './prepare.ts';
 import { watchOf } from './ready/watch-of.ts';
+import { type RunSpec, runSpec } from './run-spec.ts';
 import { onSignals } from './signals.ts';
 import { DaemonGroup, isAtRest } from './state/group.ts';
-import { dependenciesOf, leftOut } from './state/order.ts';
-import { daemonSettings } from './state/settings.ts';
+import { leftOut } from './state/order.ts';
 import { SupervisedDaemon } from './state/supervised.ts';
 import type { Daemon } from './state/types.ts';
 
@@ -32,6 +35,12 @@ export interface ForegroundIo {
   /** Only what the daemons write, and that goes to the journal unless `log.to` says otherwise: nothing is passed on. */
   readonly journal?: boolean;
   readonly watcher?: RunWatcher;
+  /** How this process is replaced by another one; absent: it can't be. */
+  readonly reexec?: {
+    /** What `hello` tells besides. */
+    readonly about: Readonly<Record<string, unknown>>;
+    readonly replace: (run: MovableRun, request: Request) => Promise<never>;
+  };
 }
 
 /** Somebody to whom the run must be told. */
@@ -51,8 +60,17 @@ export interface RunWatcher {
  */
 export async function runForeground(prepared: Prepared, io: ForegroundIo): Promise<number> {
   for (const warning of prepared.warnings) io.log(`warning: ${warning}`);
+  return runInForeground(runSpec(prepared, io.journal === true), io);
+}
+
+/** The same. @param before what the process that this one takes the place of was doing: it is gone on with. */
+export async function runInForeground(spec: RunSpec, io: ForegroundIo, before?: HandedRun): Promise<number> {
   const handles: AppHandle[] = [];
-  const copies = new Copies(io, prepared.plans);
+  const launches = new Gate();
+  const copies = new Copies(
+    io,
+    spec.units.map(({ plan }) => plan),
+  );
   let logs: ForegroundLogs | undefined;
   let asked: number | undefined;
   let firewall: FirewallWatch | undefined;
@@ -66,22 +84,41 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
       asked = signal;
       io.watcher?.stopping();
       group?.stop(undefined, signal);
-    } else passOn(group, prepared.config, signal);
+    } else passOn(group, spec.hangUp, signal);
     if (renewed !== undefined) io.watcher?.reloading(renewed);
   });
   try {
-    logs = await openForegroundLogs(prepared, { ...io, prefix: (daemon) => copies.prefix(daemon) });
-    for (const plan of prepared.plans) {
+    const handed = before?.apps[0]?.units ?? [];
+    const logsBefore = new Map(
+      handed.flatMap((one) => (one.log === undefined ? [] : [[one.spec.plan.daemon, one.log] as const])),
+    );
+    logs = await openForegroundLogs(spec, { ...io, prefix: (daemon) => copies.prefix(daemon) }, logsBefore);
+    for (const [index, { request }] of spec.units.entries()) {
       // One handle watches for all daemons: they share the address.
-      const onWarning = handles.length === 0 ? (text: string) => io.log(`warning: ${text}`) : undefined;
-      handles.push(await prepared.host.openApp(appRequest(prepared, plan, onWarning)));
+      const onWarning = handles.length === 0 ? { onWarning: (text: string) => io.log(`warning: ${text}`) } : {};
+      const held = handed[index]?.app;
+      const full = { ...request, ...onWarning };
+      handles.push(await (held === undefined ? spec.host.openApp(full) : spec.host.takeOverApp(full, held)));
     }
     if (asked !== undefined) return 128 + asked;
-    firewall = watchFirewall(prepared, handles, io);
-    group = makeGroup(prepared, handles, io, (daemon) => logs?.of(daemon)?.startOutput() ?? copies.startOutput(daemon));
-    control = openControl(prepared, group, { handles, firewall }, io);
-    io.watcher?.begin([...group.daemons.values()], () => group?.stop());
-    const status = await runToEnd(group, orderly(io, copies), () => asked !== undefined);
+    firewall = watchFirewall(spec, handles, io);
+    const all = makeGroup(
+      spec,
+      handles,
+      launches,
+      io,
+      (daemon) => logs?.of(daemon)?.startOutput() ?? copies.startOutput(daemon),
+    );
+    group = all;
+    const opened = logs;
+    const movable = async (request: Request): Promise<never> => {
+      const parts = { spec, group: all, handles, logs: opened, launches, control: await control! };
+      return io.reexec!.replace(movableRun({ ...parts, isEnding: () => asked !== undefined }), request);
+    };
+    control = openControl(spec, all, { handles, firewall }, io, movable, before);
+    io.watcher?.begin([...all.daemons.values()], () => all.stop());
+    const begin = before === undefined ? () => all.start() : () => goOn(all, before);
+    const status = await runToEnd(all, begin, orderly(io, copies), () => asked !== undefined);
     await copies.done();
     return status;
   } finally {
@@ -94,62 +131,81 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
 }
 
 function makeGroup(
-  prepared: Prepared,
+  { app, units, dependencies, host, paths }: RunSpec,
   handles: readonly AppHandle[],
+  launches: Gate,
   io: ForegroundIo,
   outputOf: (daemon: string) => StartOutput,
 ): DaemonGroup {
-  const { plans, config, host } = prepared;
-  const dependencies = dependenciesOf(
-    config,
-    plans.map(({ daemon }) => daemon),
-  );
   for (const { daemon, other } of leftOut(dependencies)) {
-    io.log(`warning: ${config.app}/${daemon} depends on ${config.app}/${other}, which this does not run`);
+    io.log(`warning: ${app}/${daemon} depends on ${app}/${other}, which this does not run`);
   }
-  const daemons = plans.map((plan, index) => {
-    const settings = prepared.readiness[index]!;
+  const daemons = units.map(({ plan, settings, readiness }, index) => {
     const log = (line: string) => io.log(`${plan.app}/${plan.daemon}: ${line}`);
+    const handle = gated(handles[index]!, launches);
     return new SupervisedDaemon({
-      plan,
-      handle: handles[index]!,
+      ...{ plan, handle, settings },
       output: () => outputOf(plan.daemon),
-      settings: daemonSettings(config, plan.daemon, settings.ready !== undefined),
-      ...watchOf({ host, paths: prepared.paths, plan, settings, handle: handles[index]!, log }),
+      ...watchOf({ host, paths, plan, settings: readiness, handle, log }),
       killedFor: (since) => killedFor(host, plan, since),
     });
   });
   return new DaemonGroup(daemons, dependencies);
 }
 
+/** Goes on where the process before stopped. */
+function goOn(group: DaemonGroup, { origin, apps }: HandedRun): void {
+  const by = origin - clockOrigin();
+  for (const { units, toStop } of apps) {
+    for (const { spec, daemon } of units) group.daemons.get(spec.plan.daemon)?.goOn(daemon, by);
+    for (const [name, signal] of toStop) group.stop([name], signal);
+  }
+  // What waits for others looks whether they have come.
+  group.start([]);
+}
+
 function openControl(
-  prepared: Prepared,
+  spec: RunSpec,
   group: DaemonGroup,
   { handles, firewall }: Pick<RunControlOptions, 'handles' | 'firewall'>,
-  { log }: ForegroundIo,
+  { log, reexec }: ForegroundIo,
+  replace: (request: Request) => Promise<never>,
+  before: HandedRun | undefined,
 ): Promise<RunControl> {
+  const [app] = before?.apps ?? [];
   return openRunControl({
-    ...{ prepared, handles, firewall, log },
+    ...{ spec, handles, firewall, log },
     daemons: [...group.daemons.values()],
     stop: (daemon) => group.stop([daemon]),
     restart: (daemon) => group.restart([daemon]),
     isToStart: (daemon) => group.isToStart(daemon),
+    ...(reexec === undefined
+      ? {}
+      : { reexec: (hello) => ({ about: reexec.about, ...reexecHandlers(replace, hello) }) }),
+    ...(before === undefined || app?.signature === undefined
+      ? {}
+      : { before: { ...before.run, signature: app.signature, events: before.events } }),
   });
 }
 
 /** Signals that mean something to the daemons: SIGHUP as the `reload-signal` of those that set it. */
-function passOn(group: DaemonGroup | undefined, config: Prepared['config'], signal: number): void {
+function passOn(group: DaemonGroup | undefined, hangUp: RunSpec['hangUp'], signal: number): void {
   for (const daemon of group?.daemons.values() ?? []) {
-    const passed = signal === constants.signals.SIGHUP ? hangUpSignal(config, daemon.name) : signal;
+    const passed = signal === constants.signals.SIGHUP ? hangUp.get(daemon.name) : signal;
     if (passed !== undefined) daemon.signal(passed);
   }
 }
 
 /**
- * Starts all and waits until all are at rest. The first that can't be started at all stops the others, and its error is
+ * Begins and waits until all are at rest. The first that can't be started at all stops the others, and its error is
  * thrown after they have ended.
  */
-function runToEnd(group: DaemonGroup, { log, said }: OrderlyLog, stopping: () => boolean): Promise<number> {
+function runToEnd(
+  group: DaemonGroup,
+  begin: () => void,
+  { log, said }: OrderlyLog,
+  stopping: () => boolean,
+): Promise<number> {
   const daemons = [...group.daemons.values()];
   const unstarted = new Map<string, Error>();
   let error: Error | undefined;
@@ -188,7 +244,7 @@ function runToEnd(group: DaemonGroup, { log, said }: OrderlyLog, stopping: () =>
         setImmediate(look);
       });
     }
-    group.start();
+    begin();
   });
 }
 
@@ -199,11 +255,11 @@ function exitStatus(statuses: readonly (number | undefined)[], stuck: boolean): 
 
 /** One watch for all daemons: they share the firewall. */
 function watchFirewall(
-  { host, paths, config: { app }, plans }: Prepared,
+  { host, paths, app, units }: RunSpec,
   [handle]: readonly AppHandle[],
   { log }: ForegroundIo,
 ): FirewallWatch | undefined {
-  const plan = plans[0]?.firewall;
+  const plan = units[0]?.plan.firewall;
   return plan === undefined || handle === undefined
     ? undefined
     : new FirewallWatch({ host, paths, app, handle, plan, log });

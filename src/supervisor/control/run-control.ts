@@ -1,22 +1,24 @@
-import { NO_SANDBOX_FILE } from '../../config/no-sandbox.ts';
 import type { AppHandle } from '../../host/host.ts';
 import type { MetactlError } from '../../util/error.ts';
 import type { FirewallWatch } from '../firewall-watch.ts';
-import type { Prepared } from '../prepare.ts';
+import { Gate } from '../handover/gate.ts';
+import type { ReexecHandlers } from '../handover/receive.ts';
+import { NOBODY } from '../handover/replace.ts';
 import { reloadText } from '../reload-text.ts';
+import type { RunSpec } from '../run-spec.ts';
+import type { UnitSpec } from '../standalone/unit-spec.ts';
 import type { Daemon } from '../state/types.ts';
 import { ConfigChanges } from './config-changes.ts';
-import { EventHub } from './event-hub.ts';
+import { EventHub, type EventRecord } from './event-hub.ts';
 import { eventsHandler } from './events-handler.ts';
-import { type Fingerprint, fingerprintOf } from './fingerprint.ts';
 import { hasGone, isOver, stoppedMeanwhile, untilOver, untilUp } from './outcome.ts';
 import type { Request } from './protocol.ts';
-import { type ControlServer, type Conversation, type Handler, listenControl } from './server.ts';
+import { type ControlServer, type Conversation, type HandedControl, type Handler, listenControl } from './server.ts';
 import { runSocket } from './sockets.ts';
 import { type StatusRecord, statusRecord } from './status-record.ts';
 
 export interface RunControlOptions {
-  readonly prepared: Prepared;
+  readonly spec: RunSpec;
   /** In the order of the plans. */
   readonly daemons: readonly Daemon[];
   readonly handles: readonly Pick<AppHandle, 'usage' | 'cpuUsec'>[];
@@ -26,11 +28,29 @@ export interface RunControlOptions {
   /** Whether a restart has still to start it. */
   readonly isToStart: (daemon: string) => boolean;
   readonly log: (line: string) => void;
+  /** How this process is replaced; absent: it can't be. @param hello tells of it. */
+  readonly reexec?: (hello: () => Readonly<Record<string, unknown>>) => ReexecHandlers & { readonly about: object };
+  readonly before?: HandedRunControl;
+}
+
+/** What the process that takes this one's place goes on with. */
+export interface HandedRunControl {
+  readonly servers: readonly HandedControl[];
+  /** In the order of the plans: CPU time that earlier runs had used, microseconds. */
+  readonly cpuBefore: readonly number[];
+  readonly signature: string;
+  readonly events: { readonly seq: number; readonly kept: readonly EventRecord[] };
 }
 
 /** The control sockets of a `run`, one for each of its daemons. */
-export interface RunControl {
-  close(): Promise<void>;
+export interface RunControl extends Pick<ControlServer, 'move' | 'stay' | 'close'> {
+  /** Verbs that change something pass through here: closed while this process is being replaced. */
+  readonly verbs: Gate;
+  readonly hub: EventHub;
+  readonly changes: ConfigChanges;
+  /** In the order of the plans. */
+  cpuBefore(): readonly number[];
+  handOver(): readonly HandedControl[];
 }
 
 /**
@@ -38,12 +58,19 @@ export interface RunControl {
  * can't be made is told and does without: it must not stop what was asked for. The locks of the daemons are held.
  */
 export async function openRunControl(options: RunControlOptions): Promise<RunControl> {
-  const { prepared, daemons, log } = options;
-  const { paths, host, config } = prepared;
+  const { spec, daemons, log, before } = options;
+  const { paths, host, app } = spec;
+  const { directory, address, address6 } = spec.units[0]!;
   const hub = new EventHub();
-  const servers: ControlServer[] = [];
-  const changes = new ConfigChanges(paths, config, { sandbox: isSandboxed(prepared), ...addressesOf(prepared) });
-  const units = daemons.map((daemon, index) => newUnit(daemon, options.handles[index]!, config, changes));
+  const verbs = new Gate();
+  if (before !== undefined) hub.goOn(before.events.kept, before.events.seq);
+  const servers: (ControlServer | undefined)[] = [];
+  const compared = { sandbox: spec.sandboxed, address, address6 };
+  const changes = new ConfigChanges(paths, { app, directory }, compared, before?.signature);
+  const units = daemons.map((daemon, index): RunUnit => {
+    const cpuBefore = before?.cpuBefore[index] ?? 0;
+    return { daemon, handle: options.handles[index]!, spec: spec.units[index]!, changes, cpuBefore };
+  });
   for (const unit of units) {
     const { daemon } = unit;
     daemon.onEvent((event, status) => {
@@ -53,41 +80,55 @@ export async function openRunControl(options: RunControlOptions): Promise<RunCon
   }
   // The daemons come first.
   await new Promise((resolve) => setImmediate(resolve));
-  for (const unit of units) {
-    const { app, name } = unit.daemon;
+  for (const [index, unit] of units.entries()) {
+    const { name } = unit.daemon;
     try {
-      servers.push(
-        await listenControl(runSocket(paths, app, name), { host, handlers: handlersOf(options, unit, hub) }),
+      const handlers = handlersOf(options, unit, hub, verbs);
+      servers[index] = await listenControl(
+        runSocket(paths, app, name),
+        { host, handlers },
+        handedServer(before, index),
       );
     } catch (error) {
       log(`warning: ${(error as Error).message}; metactl status won't find ${app}/${name}`);
     }
   }
   return {
+    ...{ verbs, hub, changes },
+    cpuBefore: () => units.map((unit) => unit.cpuBefore),
+    async move() {
+      await Promise.all(servers.map((server) => server?.move()));
+    },
+    stay() {
+      for (const server of servers) server?.stay();
+    },
+    handOver: () => daemons.map((_, index) => servers[index]?.handOver() ?? NOBODY),
     async close() {
-      await Promise.all(servers.map((server) => server.close()));
+      await Promise.all(servers.map((server) => server?.close()));
     },
   };
+}
+
+/** Undefined where there is none: the process before could not make one. */
+function handedServer(before: HandedRunControl | undefined, index: number): HandedControl | undefined {
+  const handed = before?.servers[index];
+  return handed === undefined || handed.listener.fd < 0 ? undefined : handed;
 }
 
 interface RunUnit {
   readonly daemon: Daemon;
   readonly handle: Pick<AppHandle, 'usage' | 'cpuUsec'>;
+  readonly spec: UnitSpec;
   readonly changes: ConfigChanges;
-  readonly fingerprint: Fingerprint;
   cpuBefore: number;
 }
 
-function newUnit(
-  daemon: Daemon,
-  handle: RunUnit['handle'],
-  config: Prepared['config'],
-  changes: ConfigChanges,
-): RunUnit {
-  return { daemon, handle, changes, fingerprint: fingerprintOf(config, daemon.name), cpuBefore: 0 };
-}
-
-function handlersOf(options: RunControlOptions, unit: RunUnit, hub: EventHub): Readonly<Record<string, Handler>> {
+function handlersOf(
+  options: RunControlOptions,
+  unit: RunUnit,
+  hub: EventHub,
+  verbs: Gate,
+): Readonly<Record<string, Handler>> {
   const { daemon } = unit;
   const { app, name } = daemon;
   const told = (done: string) => ({ daemons: [{ app, daemon: name, done }] });
@@ -98,14 +139,17 @@ function handlersOf(options: RunControlOptions, unit: RunUnit, hub: EventHub): R
         if (record.daemon === name) send(record);
       });
       try {
-        return told(await work(wait !== false, gone));
+        return await verbs.pass(async () => told(await work(wait !== false, gone)));
       } finally {
         stop();
       }
     };
+  const hello = (): Readonly<Record<string, unknown>> => ({ pid: process.pid, ...about, kind: 'run', apps: [app] });
+  const { about = {}, ...replacing } = options.reexec?.(() => hello()) ?? {};
   return {
-    hello: () => ({ pid: process.pid, kind: 'run', apps: [app] }),
-    status: () => [recordOf(options.prepared, unit)],
+    hello,
+    ...replacing,
+    status: () => [recordOf(unit)],
     events: (request, conversation) => eventsHandler(hub)({ ...request, daemon: name }, conversation),
     reload: async () => {
       const reloaded = daemon.reload();
@@ -156,26 +200,13 @@ function untilBegun(daemon: Daemon, isToStart: RunControlOptions['isToStart'], g
 /** Milliseconds between two looks whether a restart is still one. */
 const LOOK = 100;
 
-function recordOf(
-  { node, lease }: Prepared,
-  { daemon, handle, changes, fingerprint, cpuBefore }: RunUnit,
-): StatusRecord {
+function recordOf({ daemon, handle, changes, spec, cpuBefore }: RunUnit): StatusRecord {
+  const { node, address, address6, fingerprint } = spec;
   return statusRecord({
-    node: node.name,
+    ...{ node, address, address6, cpuBefore },
     status: daemon.status(),
     usage: handle.usage(),
-    cpuBefore,
-    ...addressesOf({ lease }),
     changed: changes.of(daemon.name, fingerprint),
     supervisor: { pid: process.pid, kind: 'run' },
   });
-}
-
-function addressesOf({ lease: { address, address6 } }: Pick<Prepared, 'lease'>) {
-  return { address, address6 };
-}
-
-/** `run --no-sandbox` has a configuration of its own: what it compares with must be the same. */
-function isSandboxed({ config }: Prepared): boolean {
-  return config.setting('sandbox', 'enabled')?.origin.file !== NO_SANDBOX_FILE;
 }

@@ -1,9 +1,8 @@
 import { OutputCopy } from '../output.ts';
-import type { Prepared } from '../prepare.ts';
+import type { RunSpec } from '../run-spec.ts';
 import { Compressor } from './compress.ts';
-import type { DaemonLog, Tap } from './daemon-log.ts';
+import type { DaemonLog, HandedLog, Tap } from './daemon-log.ts';
 import { openLog } from './open-log.ts';
-import { logSettings } from './settings.ts';
 
 type Target = ConstructorParameters<typeof OutputCopy>[0];
 
@@ -27,9 +26,15 @@ export interface ForegroundLogIo {
   readonly prefix: (daemon: string) => string | undefined;
 }
 
-/** Opens them, and passes on what goes into them. @throws MetactlError where a file can't be made: nothing is open then. */
-export async function openForegroundLogs(prepared: Prepared, io: ForegroundLogIo): Promise<ForegroundLogs> {
-  const { host, paths, config, plans } = prepared;
+/**
+ * Opens them, and passes on what goes into them. @param handed what the process before had open, by daemon.
+ * @throws MetactlError where a file can't be made: nothing is open then.
+ */
+export async function openForegroundLogs(
+  { app, host, paths, units }: RunSpec,
+  io: ForegroundLogIo,
+  handed: ReadonlyMap<string, HandedLog> = new Map(),
+): Promise<ForegroundLogs> {
   const compressor = new Compressor();
   const logs = new Map<string, DaemonLog>();
   const close = async () => {
@@ -37,8 +42,9 @@ export async function openForegroundLogs(prepared: Prepared, io: ForegroundLogIo
     await Promise.all([...logs.values()].map((log) => log.close(PATIENCE)));
   };
   try {
-    for (const { app, daemon } of plans) {
-      const settings = logSettings(config, daemon, io.journal === true ? 'journal' : 'stdout');
+    for (const { plan, log: settings } of units) {
+      const { daemon } = plan;
+      const before = handed.get(daemon);
       if (settings.to === 'stdout') continue;
       const tap = (to: ReturnType<ForegroundLogIo['stdout']>): Tap => {
         const copy = new OutputCopy(to, { prefix: io.prefix(daemon), escape: to.isTTY === true });
@@ -49,6 +55,7 @@ export async function openForegroundLogs(prepared: Prepared, io: ForegroundLogIo
         settings,
         taps: io.journal === true ? {} : { out: tap(io.stdout()), err: tap(io.stderr()) },
         onProblem: (text) => io.log(`warning: ${app}/${daemon}: ${text}`),
+        ...(before === undefined ? {} : { handed: before }),
       });
       if (log !== undefined) logs.set(daemon, log);
     }

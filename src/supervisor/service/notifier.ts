@@ -36,7 +36,7 @@ export class ServiceNotifier {
   readonly #timers: NodeJS.Timeout[] = [];
   #socket: LogSocket | undefined;
   #daemons: readonly Daemon[] = [];
-  #told: Told = NOTHING_TOLD;
+  #told: Told;
   #ending = false;
   #reloads = 0;
   #overdue = false;
@@ -48,15 +48,22 @@ export class ServiceNotifier {
   #complained = false;
   #closing = false;
 
-  constructor(options: NotifierOptions) {
+  /** @param told by the process that this one takes the place of. */
+  constructor(options: NotifierOptions, told: Told = NOTHING_TOLD) {
     this.#options = options;
+    this.#told = told;
     const { notifySocket, watchdog } = options.environment;
     if (notifySocket === undefined) return;
     this.#timers.push(setInterval(() => this.#extend(), EXTENSION_PERIOD));
     // Half of it, as sd_watchdog_enabled(3) advises.
     if (watchdog !== undefined) this.#timers.push(setInterval(() => this.#ping(), Math.max(1, watchdog / 2)));
     for (const timer of this.#timers) timer.unref();
-    this.#extend();
+    if (told === NOTHING_TOLD) this.#extend();
+  }
+
+  /** What the manager was told last. */
+  get told(): Told {
+    return this.#told;
   }
 
   /** The daemons are there, and are about to be started. */

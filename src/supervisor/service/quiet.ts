@@ -26,9 +26,10 @@ export function afterwards(work: () => void, settled = SETTLED): { happened(): v
   };
 }
 
-/** The same for what happens to these daemons. @returns ends that. */
-export function whenQuiet(daemons: readonly Pick<Daemon, 'onEvent'>[], work: () => void): () => void {
+/** The same for what happens to these daemons. @param begun something has happened already. @returns ends that. */
+export function whenQuiet(daemons: readonly Pick<Daemon, 'onEvent'>[], work: () => void, begun = false): () => void {
   const { happened, end } = afterwards(work);
+  if (begun) happened();
   const stops = daemons.map((daemon) =>
     daemon.onEvent(({ type }) => {
       if (!isCheap(type)) happened();

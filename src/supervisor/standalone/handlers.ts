@@ -3,6 +3,7 @@ import { eventsHandler } from '../control/events-handler.ts';
 import { GoOn, isMoved } from '../control/moving.ts';
 import type { Request } from '../control/protocol.ts';
 import type { Conversation, Handler } from '../control/server.ts';
+import { reexecHandlers } from '../handover/receive.ts';
 import { type Begun, outcomeOf, type Target } from './outcome.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -18,7 +19,6 @@ export interface HandlerOptions {
 /** The verbs of the standalone supervisor. */
 export function handlersOf({ supervisor, about, end, replace }: HandlerOptions): Readonly<Record<string, Handler>> {
   const hello = () => ({ pid: process.pid, ...about, kind: 'standalone', apps: supervisor.apps() });
-  let failure: unknown;
   return {
     hello,
     status: (request) => supervisor.status(request.app === undefined ? undefined : targetOf(request)),
@@ -35,30 +35,8 @@ export function handlersOf({ supervisor, about, end, replace }: HandlerOptions):
       // After the answer.
       setImmediate(end);
     },
-    async reexec(request, { gone }) {
-      failure = undefined;
-      const replacing = replace(request).catch((error: unknown) => {
-        failure = error;
-        throw error;
-      });
-      replacing.catch(() => {});
-      return Promise.race([replacing, moved(gone)]);
-    },
-    /** What a client of `reexec` asks next, by whichever process that is answered. */
-    replaced() {
-      if (failure !== undefined) throw failure;
-      return hello();
-    },
+    ...reexecHandlers(replace, hello),
   };
-}
-
-/** Rejects when another process is about to take this one's place, with what its client asks that one. */
-function moved(gone: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    gone.addEventListener('abort', () => {
-      if (isMoved(gone)) reject(new GoOn({ verb: 'replaced' }));
-    });
-  });
 }
 
 type Work = (target: Target, request: Request) => Promise<Begun>;

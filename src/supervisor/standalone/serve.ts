@@ -1,17 +1,16 @@
-import { realpathSync } from 'node:fs';
-import { descriptorsIn } from '../../host/handover.ts';
 import type { Host, SupervisorHold } from '../../host/host.ts';
 import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
-import type { Request } from '../control/protocol.ts';
 import { type ControlServer, listenControl } from '../control/server.ts';
 import { controlSocket } from '../control/sockets.ts';
 import { decodeHandover } from '../handover/document.ts';
+import { receiveHandover, replacer } from '../handover/receive.ts';
 import type { Successor } from '../handover/successor.ts';
 import { afterwards, isCheap } from '../service/quiet.ts';
 import { handlersOf } from './handlers.ts';
 import { replaceSupervisor, type StandaloneHandover } from './replace.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
+import type { HandedSupervisor } from './take-over.ts';
 import { unpackSpec } from './unit-spec.ts';
 
 export interface ServeOptions extends Omit<SupervisorOptions, 'host'> {
@@ -36,7 +35,7 @@ const SETTLED = 1000;
 export async function serve(options: ServeOptions): Promise<void> {
   const { paths, host, version, log } = options;
   // Before anything else is done with the host.
-  const before = options.takeOver === undefined ? undefined : receive(host, options.takeOver);
+  const before = options.takeOver === undefined ? undefined : receiveHandover<HandedSupervisor>(host, options.takeOver);
   const hold = before === undefined ? host.holdSupervisor(paths) : host.takeOverSupervisor(before.lock);
   if (hold === undefined) throw alreadyRunning(paths);
   const supervisor = new Supervisor(options);
@@ -88,14 +87,6 @@ export async function checkHandover(host: Host, draft: number): Promise<void> {
   await host.preload();
 }
 
-function receive(host: Host, fd: number): StandaloneHandover {
-  const before = decodeHandover(host.handover.open(fd)) as StandaloneHandover;
-  const all = descriptorsIn(before);
-  host.handover.take(before.host, all);
-  host.closeInherited(all);
-  return before;
-}
-
 async function takeOver(host: Host, supervisor: Supervisor, { body }: StandaloneHandover): Promise<void> {
   // Before anything of ours can be started: what a daemon is restarted as is unknown to the process before.
   const known = new Set(body.apps.flatMap(({ units }) => units.flatMap(({ daemon }) => daemon.model.pid ?? [])));
@@ -113,48 +104,14 @@ async function openControl(
   const { paths, host, version, log } = options;
   const replaced = before === undefined ? 0 : before.replaced + 1;
   const about = { version, replaced };
-  let replacing = false;
-  const replace = async (request: Request): Promise<never> => {
-    if (replacing) throw isBeingReplaced();
-    replacing = true;
-    try {
-      const successor = successorOf(request, options.successor);
-      return await replaceSupervisor({ paths, host, version, replaced, hold, supervisor, log }, successor, server);
-    } catch (error) {
-      log(`was not replaced: ${(error as Error).message}`);
-      throw error;
-    } finally {
-      replacing = false;
-    }
-  };
+  const replace = replacer(
+    options.successor,
+    (successor) => replaceSupervisor({ paths, host, version, replaced, hold, supervisor, log }, successor, server),
+    log,
+  );
   const handlers = handlersOf({ supervisor, about, end, replace });
   const server = await listenControl(controlSocket(paths), { host, handlers }, before?.control);
   return server;
-}
-
-/** Whoever may ask may also say which program: root, or who runs this supervisor. */
-function successorOf({ node, program }: Request, own: Successor): Successor {
-  return {
-    ...own,
-    ...(typeof node === 'string' ? { node } : {}),
-    ...(typeof program === 'string' ? { program: realPath(program) } : {}),
-  };
-}
-
-/** As it is, where there is no such file: that is told by whoever looks for it. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
-
-function isBeingReplaced(): MetactlError {
-  return new MetactlError('the supervisor is being replaced already', {
-    code: 'METACTL_BUSY',
-    hint: 'metactl status tells when that is done',
-  });
 }
 
 function alreadyRunning(paths: Paths): MetactlError {

@@ -12,6 +12,18 @@ import { type HandedUnit, Unit, type UnitOptions } from './unit.ts';
 
 export type Apps = Map<string, AppState>;
 
+/** What of a daemon is paused and handed over. */
+export type MovableUnit = Pick<Unit, 'name' | 'pause' | 'resume' | 'handOver'>;
+
+/** The same of an app. */
+export interface MovableApp extends Pick<AppState, 'name' | 'dependencies'> {
+  readonly units: ReadonlyMap<string, MovableUnit>;
+  readonly changes: Pick<ConfigChanges, 'signature'> | undefined;
+  readonly group: Pick<DaemonGroup, 'toStop'> | undefined;
+}
+
+type MovableApps = ReadonlyMap<string, MovableApp>;
+
 /** What a supervisor hands over to the process that takes its place. */
 export interface HandedSupervisor {
   /** See clockOrigin. */
@@ -34,7 +46,11 @@ interface HandedAppState {
 const PAUSE = 2;
 
 /** See Supervisor.pause; on failure everything is still to be resumed. */
-export async function pauseApps(apps: Apps, gates: { verbs: Gate; launches: Gate }, patience: number): Promise<void> {
+export async function pauseApps(
+  apps: MovableApps,
+  gates: { verbs: Gate; launches: Gate },
+  patience: number,
+): Promise<void> {
   const end = performance.now() + patience;
   const until = async (isDone: () => boolean, what: string) => {
     for (; !isDone(); await sleep(PAUSE)) if (performance.now() > end) throw busy(what);
@@ -57,12 +73,12 @@ export async function pauseApps(apps: Apps, gates: { verbs: Gate; launches: Gate
   }
 }
 
-export function resumeApps(apps: Apps): void {
+export function resumeApps(apps: MovableApps): void {
   for (const { units } of apps.values()) for (const unit of units.values()) unit.resume();
 }
 
 /** See Supervisor.handOver. */
-export function handOverApps(apps: Apps, events: EventHub, partial: boolean): HandedSupervisor | undefined {
+export function handOverApps(apps: MovableApps, events: EventHub, partial: boolean): HandedSupervisor | undefined {
   const handed = [...apps.values()].map((app) => ({
     app,
     units: [...app.units.values()].map((one) => one.handOver()),

@@ -266,10 +266,10 @@ describe('an upgrade', () => {
     const pid = await site.supervisor();
     const [web] = await site.status('shop');
     const program = install(site, 'installed');
-    patch('installed', /HANDOVER_VERSION = 1\b/, 'HANDOVER_VERSION = 2');
+    patch('installed', /HANDOVER_VERSION = 2\b/, 'HANDOVER_VERSION = 3');
     expect(await runInstalled(site, program, 'reexec')).toEqual([
       1,
-      `metactl: ${program} can't take over: can't read what is handed over: its format is version 1, and this metactl reads 2\n  step: replace the supervisor\n` +
+      `metactl: ${program} can't take over: can't read what is handed over: its format is version 2, and this metactl reads 3\n  step: replace the supervisor\n` +
         '  hint: everything goes on as it was; where the versions are too far apart, metactl stop all, then metactl start all\n',
     ]);
     writeFileSync(join(site.root, 'installed/build/Release/metactl-init'), '');

@@ -27,8 +27,8 @@ describe('what is handed over', () => {
   });
 
   it('is refused where it is of another version, or none', () => {
-    expect(() => decodeHandover(encodeHandover(DOCUMENT, 2))).toThrow(
-      "can't read what is handed over: its format is version 2, and this metactl reads 1",
+    expect(() => decodeHandover(encodeHandover(DOCUMENT, 3))).toThrow(
+      "can't read what is handed over: its format is version 3, and this metactl reads 2",
     );
     expect(() => decodeHandover(Buffer.from('ELF'))).toThrow(
       "can't read what is handed over: it is no hand-over of metactl",
