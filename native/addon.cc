@@ -27,6 +27,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_name(env, exports);
   register_net(env, exports);
   register_notify(env, exports);
+  register_respawn(env, exports);
   register_spawn(env, exports);
   return exports;
 }

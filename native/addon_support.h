@@ -11,9 +11,10 @@
 
 namespace metactl {
 
-/// Per-environment state: the MetactlError class.
+/// Per-environment state: the MetactlError class, and that of what `poll` gives.
 struct AddonData {
   Napi::FunctionReference error_class;
+  Napi::FunctionReference poll_class;
 };
 
 /// @returns a MetactlError with code (errno name), errno, syscall, step and path.
@@ -50,6 +51,7 @@ void register_process(Napi::Env env, Napi::Object exports);
 void register_name(Napi::Env env, Napi::Object exports);
 void register_net(Napi::Env env, Napi::Object exports);
 void register_notify(Napi::Env env, Napi::Object exports);
+void register_respawn(Napi::Env env, Napi::Object exports);
 void register_spawn(Napi::Env env, Napi::Object exports);
 
 }  // namespace metactl

@@ -1,4 +1,6 @@
 // N-API face of spawn.h.
+#include "binding_spawn.h"
+
 #include "addon_support.h"
 #include "descriptors.h"
 #include "fd_window.h"
@@ -62,45 +64,13 @@ std::vector<int> descriptors(const Napi::Object& object, const char* name) {
   return result;
 }
 
-SpawnOptions decode(Napi::Env env, const Napi::Object& object) {
-  SpawnOptions options;
-  options.init = fd_field(object, "init");
-  options.plan = fd_field(object, "plan");
-  options.standard[0] = fd_field(object, "stdin");
-  options.standard[1] = fd_field(object, "stdout");
-  options.standard[2] = fd_field(object, "stderr");
-  options.liveness = fd_field(object, "liveness");
-  options.target = optional_fd(object, "target");
-  options.netns = optional_fd(object, "netns");
-  options.user = optional_fd(object, "user");
-  options.idmap = optional_fd(object, "idmap");
-  options.ready = optional_fd(object, "ready");
-  options.stored = descriptors(object, "stored");
-  if (options.stored.size() > kMostStored) bad_argument(env, "there are too many stored descriptors");
-  options.cgroup = optional_fd(object, "cgroup");
-  options.isolated = flag(object, "isolated");
-  options.new_mounts = flag(object, "newMounts");
-  options.stage = optional_fd(object, "stage");
-  options.trees = decode_trees(env, object.Get("trees"));
-  if (options.stage < 0 ? !options.trees.empty() : !options.new_mounts) bad_argument(env, "stage and trees don't fit");
-  options.new_network = flag(object, "newNetwork");
-  options.title = text_field(object, "title");
-  options.tasks = descriptors(object, "tasks");
-  return options;
-}
-
 /// spawn(options) → {pid, pidfd, error, status}
 Napi::Value spawn_init(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  SpawnOptions options = decode(env, object_arg(info, 0, "options"));
+  SpawnOptions options = decode_spawn(env, object_arg(info, 0, "options"));
   return guarded(env, [&] {
     Spawned made = spawn(options);
-    Napi::Object result = Napi::Object::New(env);
-    result.Set("pid", Napi::Number::New(env, made.pid));
-    result.Set("pidfd", Napi::Number::New(env, made.pidfd.release()));
-    result.Set("error", Napi::Number::New(env, made.error.release()));
-    result.Set("status", Napi::Number::New(env, made.status.release()));
-    return result;
+    return spawned_object(env, made);
   });
 }
 
@@ -149,6 +119,42 @@ Napi::Value make_pipe_pair(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+SpawnOptions decode_spawn(Napi::Env env, const Napi::Object& object) {
+  SpawnOptions options;
+  options.init = fd_field(object, "init");
+  options.plan = fd_field(object, "plan");
+  options.standard[0] = fd_field(object, "stdin");
+  options.standard[1] = fd_field(object, "stdout");
+  options.standard[2] = fd_field(object, "stderr");
+  options.liveness = fd_field(object, "liveness");
+  options.target = optional_fd(object, "target");
+  options.netns = optional_fd(object, "netns");
+  options.user = optional_fd(object, "user");
+  options.idmap = optional_fd(object, "idmap");
+  options.ready = optional_fd(object, "ready");
+  options.stored = descriptors(object, "stored");
+  if (options.stored.size() > kMostStored) bad_argument(env, "there are too many stored descriptors");
+  options.cgroup = optional_fd(object, "cgroup");
+  options.isolated = flag(object, "isolated");
+  options.new_mounts = flag(object, "newMounts");
+  options.stage = optional_fd(object, "stage");
+  options.trees = decode_trees(env, object.Get("trees"));
+  if (options.stage < 0 ? !options.trees.empty() : !options.new_mounts) bad_argument(env, "stage and trees don't fit");
+  options.new_network = flag(object, "newNetwork");
+  options.title = text_field(object, "title");
+  options.tasks = descriptors(object, "tasks");
+  return options;
+}
+
+Napi::Object spawned_object(Napi::Env env, Spawned& made) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("pid", Napi::Number::New(env, made.pid));
+  result.Set("pidfd", Napi::Number::New(env, made.pidfd.release()));
+  result.Set("error", Napi::Number::New(env, made.error.release()));
+  result.Set("status", Napi::Number::New(env, made.status.release()));
+  return result;
+}
 
 void register_spawn(Napi::Env env, Napi::Object exports) {
   exports.Set("spawn", Napi::Function::New(env, spawn_init, "spawn"));

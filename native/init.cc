@@ -28,6 +28,8 @@ namespace metactl {
 namespace {
 
 constexpr long kForkFlags = kernel::kSigchld;
+constexpr int kStdout = 1;
+constexpr int kStderr = 2;
 /// The daemon may be killed for memory, the process that tells about it not.
 constexpr char kOomScoreAdj[] = "-1000";
 
@@ -211,7 +213,11 @@ void run() {
   must(sys::call(__NR_chdir, sys::arg("/")), "leave directory", "chdir", "/");
   give_up_rights(plan);
   tell_running(daemon);
-  for (int fd = 0; fd <= kFdError; fd++) sys::close(fd);
+  // The daemon's output ends with this process, so that the supervisor, which may share a CPU with it, hears of the daemon's
+  // end by the record: the ends of the pipes would wake it first, and keep this process from telling.
+  for (int fd = 0; fd <= kFdError; fd++) {
+    if (plan.mode != kModeRun || (fd != kStdout && fd != kStderr)) sys::close(fd);
+  }
   sys::write(go[1], "", 1);
   sys::close(go[1]);
   wait_for_end({kind, signals, daemon, children});

@@ -1,17 +1,25 @@
 #include "poll.h"
 
+#include <unistd.h>
 #include <uv.h>
 
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "addon_support.h"
+#include "binding_spawn.h"
 #include "fd.h"
 #include "process.h"
 
 namespace metactl {
 
 namespace {
+
+/// PIPE_BUF: no record is larger.
+constexpr size_t kMostBytes = 4096;
 
 /// One watched descriptor. It frees itself once libuv has closed the handle; the descriptor stays the caller's.
 class Poller {
@@ -23,6 +31,7 @@ class Poller {
   }
 
   int start(uv_loop_t* loop, int fd) {
+    fd_ = fd;
     int status = uv_poll_init(loop, &handle_, fd);
     if (status != 0) {
       delete this;
@@ -41,11 +50,17 @@ class Poller {
   void close() {
     if (closing_) return;
     closing_ = true;
+    armed_.reset();
     if (hooked_) napi_remove_env_cleanup_hook(env_, on_teardown, this);
     callback_.Reset();
     uv_close(reinterpret_cast<uv_handle_t*>(&handle_), [](uv_handle_t* handle) {
       delete static_cast<Poller*>(handle->data);
     });
+  }
+
+  /// @param armed none: no longer.
+  void arm(std::unique_ptr<Armed> armed) {
+    if (!closing_) armed_ = std::move(armed);
   }
 
   void set_alive(bool alive) {
@@ -59,8 +74,29 @@ class Poller {
     if (self->closing_) return;
     Napi::HandleScope scope(self->env_);
     Napi::Function callback = self->callback_.Value();
+    std::vector<napi_value> arguments = {Napi::Number::New(self->env_, status)};
+    if (self->armed_) self->respawn_first(arguments);
     // An exception of the callback becomes an uncaught exception; MakeCallback runs promise jobs before it returns.
-    callback.MakeCallback(self->env_.Global(), {Napi::Number::New(self->env_, status)}, self->context_);
+    callback.MakeCallback(self->env_.Global(), arguments, self->context_);
+  }
+
+  /// Reads what there is, and begins the next run where that says that this one is over. Adds what was read and begun.
+  void respawn_first(std::vector<napi_value>& arguments) {
+    char bytes[kMostBytes];
+    ssize_t size = ::read(fd_, bytes, sizeof bytes);
+    // Nothing, the end or an error: the callback will find the same.
+    if (size <= 0) return;
+    arguments.push_back(Napi::Buffer<char>::Copy(env_, bytes, static_cast<size_t>(size)));
+    if (size != sizeof(StatusRecord)) return;
+    StatusRecord record;
+    std::memcpy(&record, bytes, sizeof record);
+    std::unique_ptr<Armed> armed = std::move(armed_);
+    try {
+      std::optional<Respawned> made = respawn(*armed, record);
+      if (made) arguments.push_back(respawned_object(env_, *made));
+    } catch (const SysError&) {
+      // Whoever is called begins the run itself, and reports what is in the way.
+    }
   }
 
   static void on_teardown(void* data) {
@@ -74,13 +110,43 @@ class Poller {
   Napi::FunctionReference callback_;
   Napi::AsyncContext context_;
   uv_poll_t handle_ = {};
+  int fd_ = -1;
+  std::unique_ptr<Armed> armed_;
   bool hooked_ = false;
   bool closing_ = false;
 };
 
-/// Keeps `close()` harmless when it is called twice: the pointer is dropped at the first.
-struct Handle {
-  Poller* poller;
+/// What JavaScript holds of a poller. A class, because functions of its own for each descriptor would be memory that a
+/// supervisor of many daemons has not.
+class PollHandle : public Napi::ObjectWrap<PollHandle> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Poll",
+                       {InstanceMethod("arm", &PollHandle::arm), InstanceMethod("close", &PollHandle::close),
+                        InstanceMethod("setAlive", &PollHandle::set_alive)});
+  }
+
+  explicit PollHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PollHandle>(info) {}
+
+  void hold(Poller* poller) { poller_ = poller; }
+
+ private:
+  /// The pointer is dropped at the first call: the second one is harmless.
+  void close(const Napi::CallbackInfo&) {
+    if (poller_ != nullptr) poller_->close();
+    poller_ = nullptr;
+  }
+
+  void set_alive(const Napi::CallbackInfo& info) {
+    if (poller_ != nullptr) poller_->set_alive(info[0].ToBoolean());
+  }
+
+  void arm(const Napi::CallbackInfo& info) {
+    if (poller_ == nullptr) return;
+    poller_->arm(info[0].IsUndefined() ? nullptr : decode_armed(info.Env(), object_arg(info, 0, "options")));
+  }
+
+  Poller* poller_ = nullptr;
 };
 
 }  // namespace
@@ -98,17 +164,10 @@ Napi::Value poll_fd(const Napi::CallbackInfo& info) {
   int status = poller->start(loop, watched);
   if (status != 0) throw make_error(env, SysError{"watch descriptor", "epoll_ctl", -status, std::to_string(fd)});
 
-  auto handle = std::make_shared<Handle>(Handle{poller});
-  Napi::Object result = Napi::Object::New(env);
-  auto close = [handle](const Napi::CallbackInfo&) {
-    if (handle->poller != nullptr) handle->poller->close();
-    handle->poller = nullptr;
-  };
-  auto alive = [handle](const Napi::CallbackInfo& call) {
-    if (handle->poller != nullptr) handle->poller->set_alive(call[0].ToBoolean());
-  };
-  result.Set("close", Napi::Function::New(env, close, "close"));
-  result.Set("setAlive", Napi::Function::New(env, alive, "setAlive"));
+  Napi::FunctionReference& type = env.GetInstanceData<AddonData>()->poll_class;
+  if (type.IsEmpty()) type = Napi::Persistent(PollHandle::define(env));
+  Napi::Object result = type.New({});
+  PollHandle::Unwrap(result)->hold(poller);
   return result;
 }
 

@@ -3,6 +3,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
 import type { CgroupLimits, FirewallPlan, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import type { Paths } from '../util/paths.ts';
+import type { Anticipation } from './anticipation.ts';
 import type { FilteredCall, FilteredCallQuery } from './filtered-call.ts';
 import type { Finding } from './finding.ts';
 import type { FirewallHost } from './firewall-state.ts';
@@ -301,6 +302,8 @@ export interface Sandbox {
 
 /** The sandbox of a daemon that may be started again. */
 export interface DaemonSandbox extends Sandbox {
+  /** See Anticipation. Undefined: nothing may begin by itself. */
+  anticipate?(what: Anticipation | undefined): void;
   /**
    * Resolves when the daemon has ended and nothing that it started is left; never rejects. Comes before `ended`: the kernel
    * may still be taking the empty sandbox down.

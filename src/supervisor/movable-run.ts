@@ -6,7 +6,14 @@ import type { Gate } from './handover/gate.ts';
 import { NOBODY, type Replaceable } from './handover/replace.ts';
 import type { ForegroundLogs } from './logs/foreground-logs.ts';
 import type { PackedRun, RunSpec } from './run-spec.ts';
-import { type HandedSupervisor, handOverApps, type MovableApp, pauseApps, resumeApps } from './standalone/take-over.ts';
+import {
+  type HandedSupervisor,
+  handOverApps,
+  type MovableApp,
+  pauseApps,
+  releaseApps,
+  resumeApps,
+} from './standalone/take-over.ts';
 import { packSpec } from './standalone/unit-spec.ts';
 import type { DaemonGroup } from './state/group.ts';
 
@@ -40,6 +47,7 @@ export function movableRun(parts: MovableParts): MovableRun {
   const resume = () => {
     resumeApps(apps);
     launches.open();
+    releaseApps(apps);
     control.verbs.open();
   };
   const { app, paths, units } = spec;
@@ -84,6 +92,7 @@ function movableApp({ spec, group, handles, logs, control }: MovableParts): Mova
       name,
       {
         name,
+        hold: (held) => daemon.hold(held),
         pause: async (patience) => (await log?.pause(patience)) ?? true,
         resume: () => log?.goOn(),
         handOver() {

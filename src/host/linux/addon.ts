@@ -45,8 +45,13 @@ export interface Addon {
    * theirs, which interrupts what they wait for.
    */
   releaseMemory(stacks: boolean): void;
-  /** Calls back in the event loop while `fd` is readable or at its end. The descriptor must stay open until `close`. */
-  poll(fd: number, callback: (status: number) => void): Poll;
+  /**
+   * Calls back in the event loop while `fd` is readable or at its end. The descriptor must stay open until `close`. Where it
+   * was armed (`Poll.arm`), with what was read, and with what was started.
+   */
+  poll(fd: number, callback: (status: number, bytes?: Buffer, successor?: Successor) => void): Poll;
+  /** For `ArmOptions`: what must be in its place, by `fileIds`, for the mounts behind a descriptor to be good. */
+  guardStage(mounts: number, paths: readonly string[], ids: Uint8Array): StageGuard;
   /** Makes a network namespace pinned by a bind mount on the existing file `path`. @returns its descriptor. */
   makeNetns(path: string): number;
   /** A socket (SOCK_CLOEXEC) inside the namespace behind `netns`. */
@@ -141,6 +146,39 @@ export interface SpawnOptions {
   readonly title: string;
 }
 
+/** Prepared mounts, until they are closed. */
+export interface StageGuard {
+  readonly guard: object;
+  /** They are not used from now on. */
+  close(): void;
+}
+
+/** A launch made ready in advance, of another run of the daemon whose status pipe is polled. */
+export interface ArmOptions {
+  /** `stage` is the guard's; `stdout`, `stderr` and `ready` are replaced by pipes made at that moment. */
+  readonly spawn: SpawnOptions;
+  readonly guard: object;
+  readonly tellsReady: boolean;
+  /** Owner of the pipes. */
+  readonly uid: number;
+  readonly gid: number;
+  /** See Anticipation. */
+  readonly endings: Uint8Array;
+  /** Milliseconds from now: nothing is started before. */
+  readonly delay: number;
+  /** cgroup.procs of the daemon: nothing may be left in there but metactl-init. */
+  readonly processes: string;
+  /** That metactl-init's. */
+  readonly pid: number;
+}
+
+/** What was started at a daemon's end. `stdout`, `stderr` and `ready` are non-blocking read ends. */
+export interface Successor extends Spawned {
+  readonly stdout: number;
+  readonly stderr: number;
+  readonly ready?: number;
+}
+
 /** A running metactl-init. `error` and `status` are non-blocking read ends; all descriptors are the caller's. */
 export interface Spawned {
   readonly pid: number;
@@ -173,6 +211,8 @@ export interface Poll {
   close(): void;
   /** False: this poll alone does not keep the process running. */
   setAlive(alive: boolean): void;
+  /** Of a status pipe: what is to be started, once, before the callback is called for the end of the daemon. Undefined: nothing. */
+  arm(options: ArmOptions | undefined): void;
 }
 
 let loaded: Addon | undefined;

@@ -3,7 +3,6 @@ import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
 import type { Descriptor, Handed } from '../handover.ts';
 import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, StdioPlan, Usage } from '../host.ts';
-import { notifyPath } from '../notify.ts';
 import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from './app-firewall.ts';
 import {
   type BegunCgroup,
@@ -17,28 +16,24 @@ import {
 import { treeName } from './cgroup/tree.ts';
 import { makeStateDirectory } from './directories.ts';
 import { heldNetns, holdNetwork } from './held-network.ts';
-import { launch } from './launch.ts';
+import { type LaunchHandles, launch, prepareLaterStarts, readyLaunch } from './launch.ts';
 import { LimitedSandbox } from './limited-sandbox.ts';
 import { ListeningCache } from './listening.ts';
-import { removeLive } from './live.ts';
 import { LiveRecord } from './live-record.ts';
-import { areLiving, type DaemonHold, holdDaemon, removeRunDirectory, takeOverHold, withAppLock } from './lock.ts';
-import { makeAppNetwork, removeAppNetwork } from './network.ts';
+import { type DaemonHold, holdDaemon, takeOverHold, withAppLock } from './lock.ts';
+import { makeAppNetwork } from './network.ts';
 import { readNetworkTroubles } from './network-troubles.ts';
-import {
-  type HandedNotify,
-  type OpenNotifySocket,
-  openNotifySocket,
-  removeNotifySocket,
-  takeOverNotifySocket,
-} from './notify-socket.ts';
+import { NextRun, type Run } from './next-run.ts';
+import { type HandedNotify, type OpenNotifySocket, openNotifySocket, takeOverNotifySocket } from './notify-socket.ts';
 import { endPredecessor } from './predecessor.ts';
+import { releaseApp } from './release-app.ts';
 import { beginNetns, holdNetns } from './spare-netns.ts';
-import { takeUpSandbox } from './spawn.ts';
+import { endSuccessor, followSuccessor, takeUpSandbox } from './spawn.ts';
 import { openAppStages, type StagesHold } from './stages.ts';
-import { makeTemporary, removeTemporary } from './temporary.ts';
-import { idmapFor, needsIdmap, openUserNamespace, removeUserNamespace } from './user-namespace.ts';
+import { makeTemporary } from './temporary.ts';
+import { idmapOf, openUserNamespace } from './user-namespace.ts';
 import type { HandedSandbox, LaunchedSandbox } from './watch.ts';
+import { whenCalm } from './when-calm.ts';
 
 /** Where a daemon in `mode = host` starts from: the supervisor's own. */
 const OWN_NETWORK = '/proc/self/ns/net';
@@ -97,7 +92,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
     await cgroup?.remove();
     await begun?.undo();
     if (user !== undefined) closeSync(user);
-    if (hold !== undefined) await release(request, hold);
+    if (hold !== undefined) await releaseApp(request, hold);
     throw error;
   } finally {
     spare.discard();
@@ -153,25 +148,6 @@ function makeCgroup(
   return makeDaemonCgroup(paths, app, daemon, limits, facts, bestEffort);
 }
 
-/** Gives up the hold; the last daemon of the app takes the shared objects with it. */
-async function release(request: AppRequest, hold: DaemonHold): Promise<void> {
-  const { paths, app, daemon } = request;
-  await withAppLock(paths, app, async () => {
-    removeLive(paths, app, daemon);
-    // A killed predecessor may have left one.
-    for (const sandboxed of [true, false]) removeNotifySocket(notifyPath(paths, app, daemon, sandboxed), paths);
-    hold.release();
-    if (areLiving(paths, app, 1)) return;
-    if (process.geteuid?.() === 0) {
-      await removeAppNetwork(paths, app, request.network);
-      await removeFirewall(paths, app);
-      removeTemporary(paths, app);
-      removeUserNamespace(paths, app);
-    }
-    removeRunDirectory(paths, app);
-  });
-}
-
 interface Made {
   readonly netns: number | undefined;
   /** Kept until the first start has mounted it. */
@@ -198,7 +174,8 @@ class LinuxApp implements AppHandle {
   /** Sandboxes that have not ended: the last one, and for a moment one before it. */
   #unended = 0;
   /** The last one, and how often the kernel had killed in its cgroup before. */
-  #last: { readonly sandbox: LaunchedSandbox; readonly killsBefore: number } | undefined;
+  #last: { readonly sandbox: LaunchedSandbox; readonly killsBefore: number; readonly plan: SandboxPlan } | undefined;
+  #closed = false;
   #handed: HandedApp['running'];
   /** See beginAppCgroup. */
   readonly #begun: Promise<void> | undefined;
@@ -233,11 +210,29 @@ class LinuxApp implements AppHandle {
 
   async start(plan: SandboxPlan, io: StdioPlan): Promise<DaemonSandbox> {
     const cgroup = this.#cgroupFor(plan);
-    const idmap = plan.userNamespace !== undefined && needsIdmap(plan) ? await idmapFor(plan.userNamespace) : undefined;
+    // Made ready by the last run, when its maps were there.
+    const successor = this.#last?.plan === plan ? this.#last.sandbox.takeSuccessor() : undefined;
+    const idmap = successor === undefined ? await idmapOf(plan) : undefined;
     this.#listening.begin();
     this.#live.keep();
     const killsBefore = cgroup.knownOomKills;
-    const sandbox = launch(plan, {
+    const handles = this.#handles(cgroup, io, killsBefore, idmap);
+    const sandbox =
+      successor === undefined
+        ? launch(plan, handles)
+        : followSuccessor(successor, io, { leftOut: plan.root.leftOut, oomKilled: handles.oomKilled });
+    // Nobody may enter before the sandbox is complete, so it is made known only then.
+    const started = sandbox.started.then(() => this.#live.write(sandbox.pid, plan));
+    void started.then(
+      () => this.#lookForTroubles(),
+      () => {},
+    );
+    void sandbox.started.catch(() => {}).then(() => this.#dropSysfs());
+    return this.#follow(sandbox, started, { plan, cgroup, io, killsBefore });
+  }
+
+  #handles(cgroup: DaemonCgroup, io: StdioPlan, killsBefore: number, idmap: number | undefined) {
+    return {
       tasks: cgroup.tasks,
       v1: cgroup.v1,
       stdio: io,
@@ -249,15 +244,7 @@ class LinuxApp implements AppHandle {
       ...(this.#user === undefined ? {} : { user: this.#user }),
       ...(idmap === undefined ? {} : { idmap }),
       ...(cgroup.directory === undefined ? {} : { cgroup: cgroup.directory }),
-    });
-    // Nobody may enter before the sandbox is complete, so it is made known only then.
-    const started = sandbox.started.then(() => this.#live.write(sandbox.pid, plan));
-    void started.then(
-      () => this.#lookForTroubles(),
-      () => {},
-    );
-    void sandbox.started.catch(() => {}).then(() => this.#dropSysfs());
-    return this.#follow(sandbox, started, cgroup, killsBefore);
+    } satisfies LaunchHandles;
   }
 
   takeUp(plan: SandboxPlan, io: StdioPlan): DaemonSandbox | undefined {
@@ -270,8 +257,11 @@ class LinuxApp implements AppHandle {
     const oomKilled = () => cgroup.oomKills() > killsBefore;
     const sandbox = takeUpSandbox(handed.sandbox, io, { leftOut: plan.root.leftOut, oomKilled });
     const isKnown = handed.sandbox.spawned.error.fd < 0;
+    idmapOf(plan)
+      .then((idmap) => prepareLaterStarts(plan, this.#handles(cgroup, io, killsBefore, idmap)))
+      .catch(() => {});
     const started = isKnown ? sandbox.started : sandbox.started.then(() => this.#live.write(sandbox.pid, plan));
-    return this.#follow(sandbox, started, cgroup, killsBefore);
+    return this.#follow(sandbox, started, { plan, cgroup, io, killsBefore });
   }
 
   handOver(): Handed | undefined {
@@ -292,15 +282,30 @@ class LinuxApp implements AppHandle {
     return { ...handed };
   }
 
-  #follow(sandbox: LaunchedSandbox, started: Promise<void>, cgroup: DaemonCgroup, killsBefore: number): DaemonSandbox {
-    this.#last = { sandbox, killsBefore };
+  #follow(sandbox: LaunchedSandbox, started: Promise<void>, run: Run): DaemonSandbox {
+    const { plan, cgroup, killsBefore } = run;
+    this.#last = { sandbox, killsBefore, plan };
     this.#unended++;
+    const next = new NextRun(sandbox);
+    started.then(() => this.#prepare(sandbox, next, run)).catch(() => {});
     const over = this.#finish(sandbox, started, cgroup);
     const ended = over.then(() => sandbox.ended);
     void ended.then(() => this.#unended--);
     // Without their values: a list of all ends would grow for ever.
     this.#running = Promise.all([this.#running, ended]).then(() => {});
-    return new LimitedSandbox(sandbox, cgroup, { started, over, ended });
+    return new LimitedSandbox(sandbox, cgroup, next, { started, over, ended });
+  }
+
+  /** For the start that follows this one, once there is time for it. */
+  async #prepare(sandbox: LaunchedSandbox, next: NextRun, { plan, cgroup, io, killsBefore }: Run): Promise<void> {
+    const [directory] = cgroup.paths;
+    const isLast = () => this.#last?.sandbox === sandbox && !this.#closed;
+    if (directory === undefined) return;
+    const idmap = await idmapOf(plan);
+    const handles = this.#handles(cgroup, io, killsBefore, idmap);
+    whenCalm(async () => {
+      if (isLast()) next.prepared(() => readyLaunch(plan, handles, `${directory}/cgroup.procs`));
+    });
   }
 
   /** Once, when the daemon runs already: no start waits for it. */
@@ -346,6 +351,7 @@ class LinuxApp implements AppHandle {
 
   async close(): Promise<void> {
     await this.#running;
+    this.#closed = true;
     this.#stopWatching();
     this.#stages.release();
     this.#releaseNetns();
@@ -355,7 +361,7 @@ class LinuxApp implements AppHandle {
     if (this.#netns !== undefined) closeSync(this.#netns);
     this.#dropSysfs();
     if (this.#user !== undefined) closeSync(this.#user);
-    await release(this.#request, this.#hold);
+    await releaseApp(this.#request, this.#hold);
   }
 
   /** Waits for the end, then ends what a plain supervision could not reach. */
@@ -363,6 +369,11 @@ class LinuxApp implements AppHandle {
     const ending = await sandbox.daemonEnded;
     await started.catch(() => {});
     this.#live.removeSoon();
+    // Looked at before the successor was started.
+    if (sandbox.hasSuccessor) {
+      setImmediate(() => this.#endSuccessor(sandbox));
+      return ending;
+    }
     if (cgroup.holdsOnly(sandbox.pid)) return ending;
     await sandbox.ended;
     cgroup.kill();
@@ -373,5 +384,12 @@ class LinuxApp implements AppHandle {
     // What the rest of it died of is not the next one's.
     cgroup.oomKills();
     return await sandbox.ended;
+  }
+
+  /** Nobody has taken it in the turn in which it was offered: nobody will. */
+  #endSuccessor(sandbox: LaunchedSandbox): void {
+    const successor = sandbox.takeSuccessor();
+    if (successor === undefined) return;
+    this.#running = Promise.all([this.#running, endSuccessor(successor)]).then(() => {});
   }
 }

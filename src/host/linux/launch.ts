@@ -1,5 +1,4 @@
 import { closeSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
@@ -7,12 +6,15 @@ import { hostIds } from '../../util/ids.ts';
 import type { StdioPlan } from '../host.ts';
 import type { Stored } from './descriptor-store.ts';
 import { type EncodedPlan, encodedPlan, encodeOnce, type StartKind, sharedRootsOf } from './encoded-plans.ts';
+import { nativeFiles } from './native-files.ts';
+import type { ReadyLaunch } from './next-run.ts';
 import { hasNodeStages, makeNodeStage, nodeStage } from './node-stages.ts';
-import { spawnInit } from './spawn.ts';
+import { type SpawnRequest, spawnInit } from './spawn.ts';
 import { disableStages, emptyStage, makeEmptyStage } from './stage-build.ts';
 import { hostSources } from './stage-split.ts';
 import type { StagesHold } from './stages.ts';
 import type { LaunchedSandbox } from './watch.ts';
+import { whenCalm } from './when-calm.ts';
 
 /** Descriptors of what has been made for the daemon. They stay the caller's. */
 export interface LaunchHandles {
@@ -93,10 +95,8 @@ function readyNodeStage(plan: SandboxPlan): number | undefined {
 }
 
 function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: Start): LaunchedSandbox {
-  const { stdin } = handles.stdio;
-  const loopback = plan.sandboxed && handles.netns === undefined;
   const { stored = [] } = handles;
-  const options = { terminal: typeof stdin === 'number' && isatty(stdin), loopback, v1: handles.v1 ?? NO_V1 };
+  const options = encodeOptions(plan, handles);
   if (stored.length === 0) return spawnWith(plan, handles, encodedPlan(plan, kind, options), stage);
   const encoded = encodeOnce(plan, kind, { ...options, stored: stored.map(({ name }) => name) });
   try {
@@ -106,37 +106,56 @@ function launchFrom(plan: SandboxPlan, handles: LaunchHandles, { kind, stage }: 
   }
 }
 
+function encodeOptions({ sandboxed }: SandboxPlan, { stdio, netns, v1 = NO_V1 }: LaunchHandles) {
+  const { stdin } = stdio;
+  return { terminal: typeof stdin === 'number' && isatty(stdin), loopback: sandboxed && netns === undefined, v1 };
+}
+
 function spawnWith(
   plan: SandboxPlan,
   handles: LaunchHandles,
   { memfd, trees }: EncodedPlan,
   stage: number | undefined,
 ): LaunchedSandbox {
-  const { stored = [] } = handles;
   const sandbox = spawnInit({
-    native: {
-      plan: memfd,
-      tasks: handles.tasks,
-      stored: stored.map(({ descriptor }) => descriptor.fd),
-      ...(handles.cgroup === undefined ? {} : { cgroup: handles.cgroup }),
-      ...(handles.netns === undefined || !plan.sandboxed ? {} : { netns: handles.netns }),
-      ...namespaceHandles(plan, handles),
-      isolated: plan.sandboxed,
-      newMounts: plan.sandboxed,
-      ...(stage === undefined ? {} : { stage, trees }),
-      newNetwork: plan.sandboxed && handles.netns === undefined,
-      title: `${plan.app}/${plan.daemon}`,
-    },
+    native: nativeOptions(plan, handles, memfd, stage === undefined ? {} : { stage, trees }),
     stdio: handles.stdio,
-    owner: hostIds(plan.identity, plan.userNamespace?.first),
+    owner: ownerOf(plan),
     endByLiveness: !plan.sandboxed,
     tellsReady: plan.readyDescriptor !== undefined,
     leftOut: plan.root.leftOut,
     oomKilled: handles.oomKilled ?? (() => false),
   });
-  // For the launches to come, once this one is out of the way. A start that fails needs none.
-  if (plan.sandboxed) sandbox.started.then(() => prepareStages(plan, handles)).catch(() => {});
+  // A start that fails needs none.
+  sandbox.started.then(() => prepareLaterStarts(plan, handles)).catch(() => {});
   return sandbox;
+}
+
+/** Of its pipes. */
+function ownerOf({ identity, userNamespace }: SandboxPlan): { readonly uid: number; readonly gid: number } {
+  return hostIds(identity, userNamespace?.first);
+}
+
+function nativeOptions(
+  plan: SandboxPlan,
+  handles: LaunchHandles,
+  memfd: number,
+  start: Pick<SpawnRequest['native'], 'stage' | 'trees'>,
+): SpawnRequest['native'] {
+  const { stored = [] } = handles;
+  return {
+    plan: memfd,
+    tasks: handles.tasks,
+    stored: stored.map(({ descriptor }) => descriptor.fd),
+    ...(handles.cgroup === undefined ? {} : { cgroup: handles.cgroup }),
+    ...(handles.netns === undefined || !plan.sandboxed ? {} : { netns: handles.netns }),
+    ...namespaceHandles(plan, handles),
+    isolated: plan.sandboxed,
+    newMounts: plan.sandboxed,
+    ...start,
+    newNetwork: plan.sandboxed && handles.netns === undefined,
+    title: `${plan.app}/${plan.daemon}`,
+  };
 }
 
 function namespaceHandles(
@@ -147,16 +166,42 @@ function namespaceHandles(
   return { ...(user === undefined ? {} : { user }), ...(idmap === undefined ? {} : { idmap }) };
 }
 
-/** A supervisor that starts many apps at once is to start them first. ms */
-const STAGE_DELAY = 100;
+/** Makes what the launches to come start from, once there is time for it. */
+export function prepareLaterStarts(plan: SandboxPlan, handles: LaunchHandles): void {
+  if (plan.sandboxed) whenCalm(() => prepareStages(plan, handles));
+}
 
-async function prepareStages(plan: SandboxPlan, { netns, stages, idmap }: LaunchHandles): Promise<void> {
-  await sleep(STAGE_DELAY, undefined, { ref: false });
+async function prepareStages(plan: SandboxPlan, handles: LaunchHandles): Promise<void> {
+  const { netns, stages, idmap } = handles;
   const { node } = sharedRootsOf(plan);
   // Also for an app that is gone: the next one of the node starts from it.
   if (node === undefined) await makeEmptyStage();
   else await makeNodeStage(node);
   if (netns !== undefined && stages !== undefined) await stages.prepare(plan, netns, idmap);
+}
+
+/**
+ * The same launch made ready in advance; undefined where it can't be: it needs a stage, and output that goes to pipes.
+ * @param processes cgroup.procs of the daemon's cgroup.
+ */
+export function readyLaunch(plan: SandboxPlan, handles: LaunchHandles, processes: string): ReadyLaunch | undefined {
+  const { stdin, stdout, stderr } = handles.stdio;
+  if (!plan.sandboxed || stdin !== 'null' || typeof stdout === 'number' || typeof stderr === 'number') return undefined;
+  // What it may leave for its next start is known only when it has ended.
+  if (handles.netns === undefined || plan.process.env.FDSTORE !== undefined || process.getuid?.() !== 0)
+    return undefined;
+  const found = handles.stages?.stages.find(plan, handles.netns);
+  if (found === undefined) return undefined;
+  const { init, liveness, nothing } = nativeFiles();
+  const { memfd, trees } = encodedPlan(plan, 'app', encodeOptions(plan, handles));
+  const native = nativeOptions(plan, { ...handles, stored: [] }, memfd, { stage: found.mounts, trees });
+  return {
+    spawn: { ...native, init, liveness, stdin: nothing, stdout: nothing, stderr: nothing },
+    guard: found.guard.guard,
+    tellsReady: plan.readyDescriptor !== undefined,
+    ...ownerOf(plan),
+    processes,
+  };
 }
 
 function noUserNamespace(plan: SandboxPlan): MetactlError {

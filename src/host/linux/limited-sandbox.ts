@@ -1,11 +1,14 @@
 import type { Readable } from 'node:stream';
+import type { Anticipation } from '../anticipation.ts';
 import type { DaemonSandbox, Ending, Sandbox } from '../host.ts';
 import type { DaemonCgroup } from './cgroup/index.ts';
+import type { NextRun } from './next-run.ts';
 
 /** A sandbox whose end includes that of everything in its cgroup. */
 export class LimitedSandbox implements DaemonSandbox {
   readonly #sandbox: Sandbox;
   readonly #cgroup: DaemonCgroup;
+  readonly #next: NextRun;
   #isOver = false;
   readonly pid: number;
   readonly stdout: Sandbox['stdout'];
@@ -18,10 +21,12 @@ export class LimitedSandbox implements DaemonSandbox {
   constructor(
     sandbox: Sandbox,
     cgroup: DaemonCgroup,
+    next: NextRun,
     { started, over, ended }: Pick<DaemonSandbox, 'started' | 'over' | 'ended'>,
   ) {
     this.#sandbox = sandbox;
     this.#cgroup = cgroup;
+    this.#next = next;
     this.pid = sandbox.pid;
     this.stdout = sandbox.stdout;
     this.stderr = sandbox.stderr;
@@ -36,6 +41,10 @@ export class LimitedSandbox implements DaemonSandbox {
 
   signal(signal: number): void {
     this.#sandbox.signal(signal);
+  }
+
+  anticipate(what: Anticipation | undefined): void {
+    this.#next.anticipate(what);
   }
 
   kill(): void {

@@ -3,7 +3,7 @@ import type { Identity, RootPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Descriptor } from '../handover.ts';
 import type { StdioPlan } from '../host.ts';
-import { addon, type SpawnOptions } from './addon.ts';
+import { addon, type SpawnOptions, type Successor } from './addon.ts';
 import { launchError } from './launch-error.ts';
 import { livenessBehind, nativeFiles, privateLiveness } from './native-files.ts';
 import { openStdio, streamBehind } from './stdio.ts';
@@ -79,4 +79,32 @@ export function takeUpSandbox(
     ...(handed.liveness === undefined ? {} : { liveness: livenessBehind(handed.liveness.fd) }),
     ...(handed.daemonPid === undefined ? {} : { daemonPid: handed.daemonPid }),
   });
+}
+
+/** Follows what was started at the end of the run before. `stdio` has pipes for its output. */
+export function followSuccessor(
+  { stdout, stderr, ready, ...spawned }: Successor,
+  stdio: StdioPlan,
+  request: Pick<SpawnRequest, 'leftOut' | 'oomKilled'>,
+): LaunchedSandbox {
+  const { pid, pidfd, error, status } = spawned;
+  const handed: HandedSandbox = {
+    spawned: { pid, pidfd: { fd: pidfd }, error: { fd: error }, status: { fd: status } },
+    stdout: { fd: stdout },
+    stderr: { fd: stderr },
+    ready: ready === undefined ? undefined : { fd: ready },
+    liveness: undefined,
+    daemonPid: undefined,
+  };
+  return takeUpSandbox(handed, stdio, request);
+}
+
+const NOTHING: StdioPlan = { stdin: 'null', stdout: 'pipe', stderr: 'pipe' };
+
+/** Ends what was started at the end of the run before, and nobody wants. @returns when it is gone. */
+export function endSuccessor(successor: Successor): Promise<unknown> {
+  const sandbox = followSuccessor(successor, NOTHING, { leftOut: [], oomKilled: () => false });
+  for (const stream of [sandbox.stdout, sandbox.stderr, sandbox.ready]) stream?.resume();
+  sandbox.kill();
+  return sandbox.ended;
 }

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
-import { addon } from './addon.ts';
+import { addon, type StageGuard } from './addon.ts';
 import type { StagedPlan } from './encode.ts';
 import { type SharedRoots, sharedRootsOf } from './encoded-plans.ts';
 import { type BuiltStage, isUpToDate, makeNodeStage } from './node-stages.ts';
@@ -9,6 +9,7 @@ import { buildStage, makeEmptyStage, stagesDisabled } from './stage-build.ts';
 interface Built extends BuiltStage {
   /** Inode of the network namespace whose devices its /sys shows. */
   readonly netns: number;
+  readonly guard: StageGuard;
 }
 
 /** The stages of one app in this process; its daemons usually share a single one. Get it by `openAppStages`. */
@@ -27,6 +28,12 @@ export class AppStages {
     if (found.netns === fstatSync(netns).ino && isUpToDate(found)) return found.mounts;
     this.#forget(key);
     return undefined;
+  }
+
+  /** The stage for the plan, up to date or not; undefined where there is none. */
+  find(plan: SandboxPlan, netns: number): Pick<Built, 'mounts' | 'guard'> | undefined {
+    const found = stagesDisabled() ? undefined : this.#built.get(sharedRootsOf(plan).app.key);
+    return found?.netns === fstatSync(netns).ino ? found : undefined;
   }
 
   /** Makes a stage for later launches of this plan, in the background. Never fails. */
@@ -71,8 +78,10 @@ export class AppStages {
 
   #forget(key: string): void {
     const found = this.#built.get(key);
-    if (found !== undefined) closeSync(found.mounts);
     this.#built.delete(key);
+    if (found === undefined) return;
+    found.guard.close();
+    closeSync(found.mounts);
   }
 }
 
@@ -85,7 +94,8 @@ async function buildShared(
   const { sources } = shared.app;
   const ids = addon().fileIds(sources);
   const inode = fstatSync(netns).ino;
-  return { mounts: await buildStage(staged, mounts, netns, idmap), netns: inode, sources, ids };
+  const built = await buildStage(staged, mounts, netns, idmap);
+  return { mounts: built, netns: inode, sources, ids, guard: addon().guardStage(built, sources, ids) };
 }
 
 /** What an app's stage is built on, and what it adds to that. */

@@ -168,3 +168,8 @@ function changedError(app: string): MetactlError {
     hint: 'stop all of its daemons first',
   });
 }
+
+/** A descriptor with the maps of the plan's idmapped mounts; undefined where it has none. Made at most once. */
+export async function idmapOf(plan: SandboxPlan): Promise<number | undefined> {
+  return plan.userNamespace !== undefined && needsIdmap(plan) ? await idmapFor(plan.userNamespace) : undefined;
+}

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { RootPlan } from '../../sandbox/plan.ts';
 import type { Descriptor } from '../handover.ts';
 import type { Ending, Sandbox } from '../host.ts';
-import { addon, type ChildEnd, type Poll, type Spawned } from './addon.ts';
+import { type ArmOptions, addon, type ChildEnd, type Poll, type Spawned, type Successor } from './addon.ts';
 import { diedWhileBuilding, launchError } from './launch-error.ts';
 import type { PrivateLiveness } from './native-files.ts';
 import { type ErrorRecord, readErrorRecord, readStatusRecords, type StatusRecord } from './records.ts';
@@ -15,6 +15,11 @@ export interface LaunchedSandbox extends Sandbox {
   readonly daemonEnded: Promise<Ending>;
   /** The daemon's own pid as PID 1 sees it: a host pid where there is no PID namespace. Undefined until `started`. */
   readonly daemonPid: number | undefined;
+  /** Makes its successor ready, or gives that up; see Poll. */
+  arm(options: Omit<ArmOptions, 'pid'> | undefined): void;
+  /** What was started when the daemon ended. It is the caller's, once. */
+  takeSuccessor(): Successor | undefined;
+  readonly hasSuccessor: boolean;
   /**
    * What the process that takes this one's place needs to follow it. Undefined where it is ending, or could not be started:
    * soon there will be nothing to hand over.
@@ -43,6 +48,9 @@ export interface WatchOptions extends OpenStreams {
   /** Of one that is taken over. */
   readonly daemonPid?: number;
 }
+
+/** Milliseconds that a daemon takes to start again. */
+const HEAD_START = 2;
 
 const SIGKILL = 9;
 /** PIPE_BUF: no record is larger. */
@@ -76,17 +84,32 @@ function deferred<T>(): Deferred<T> {
 /** A watched descriptor that is closed once, and not read after that. */
 class Watched {
   readonly fd: number;
+  readonly #onReady: (bytes?: Buffer, successor?: Successor) => void;
   #poll: Poll | undefined;
   #open: boolean;
 
   /** @param fd -1: closed from the beginning. */
-  constructor(fd: number, onReady: () => void) {
+  constructor(fd: number, onReady: (bytes?: Buffer, successor?: Successor) => void) {
     this.fd = fd;
+    this.#onReady = onReady;
     this.#open = fd >= 0;
+    this.watch();
+  }
+
+  watch(): void {
     if (!this.#open) return;
-    this.#poll = addon().poll(fd, () => {
-      if (this.#open) onReady();
+    this.#poll ??= addon().poll(this.fd, (_status, bytes, successor) => {
+      if (this.#open) this.#onReady(bytes, successor);
     });
+  }
+
+  pause(): void {
+    this.#poll?.close();
+    this.#poll = undefined;
+  }
+
+  arm(options: ArmOptions | undefined): void {
+    this.#poll?.arm(options);
   }
 
   /** Empty at the pipe's end, undefined where there is nothing yet (or no more). */
@@ -124,6 +147,7 @@ class WatchedSandbox implements LaunchedSandbox {
   #record: Ended | undefined;
   #ending: Ending | undefined;
   #gone = false;
+  #successor: Successor | undefined;
 
   constructor(spawned: Spawned, options: WatchOptions) {
     this.pid = spawned.pid;
@@ -133,7 +157,10 @@ class WatchedSandbox implements LaunchedSandbox {
     this.#options = options;
     this.#daemonPid = options.daemonPid;
     this.#error = new Watched(spawned.error, () => this.#readError());
-    this.#status = new Watched(spawned.status, () => this.#readStatus());
+    this.#status = new Watched(spawned.status, (bytes, successor) => {
+      if (successor === undefined) this.#readStatus(bytes);
+      else this.#succeeded(successor, bytes!);
+    });
     this.#pidfd = new Watched(spawned.pidfd, () => this.#reap());
     // Whoever does not wait for the start learns about its failure from `ended`.
     this.#started.promise.catch(() => {});
@@ -166,8 +193,22 @@ class WatchedSandbox implements LaunchedSandbox {
     else addon().pidfdSendSignal(this.#pidfd.fd, SIGKILL);
   }
 
+  arm(options: Omit<ArmOptions, 'pid'> | undefined): void {
+    if (!this.#gone) this.#status.arm(options === undefined ? undefined : { ...options, pid: this.pid });
+  }
+
+  takeSuccessor(): Successor | undefined {
+    const successor = this.#successor;
+    this.#successor = undefined;
+    return successor;
+  }
+
+  get hasSuccessor(): boolean {
+    return this.#successor !== undefined;
+  }
+
   handOver(): HandedSandbox | undefined {
-    if (this.#gone || this.#record !== undefined || this.#failure !== undefined) return undefined;
+    if (this.#gone || this.hasSuccessor || this.#record !== undefined || this.#failure !== undefined) return undefined;
     const { stdout, stderr, ready, liveness } = this.#options;
     if (liveness !== undefined && liveness.write === undefined) return undefined;
     const [pidfd, error, status] = [this.#pidfd, this.#error, this.#status].map((one) => one.handOver());
@@ -193,8 +234,19 @@ class WatchedSandbox implements LaunchedSandbox {
     else this.#started.reject(diedWhileBuilding());
   }
 
-  #readStatus(): void {
-    const bytes = this.#status.read();
+  /** Nobody hears of it for a moment: with few CPUs, whoever keeps books now keeps the successor from starting. */
+  #succeeded(successor: Successor, bytes: Buffer): void {
+    this.#successor = successor;
+    const pidfd = this.#pidfd;
+    pidfd.pause();
+    setTimeout(() => {
+      this.#readStatus(bytes);
+      pidfd.watch();
+    }, HEAD_START);
+  }
+
+  /** @param bytes what has been read of it already. */
+  #readStatus(bytes = this.#status.read()): void {
     if (bytes === undefined) return;
     if (bytes.length === 0) this.#status.close();
     for (const record of readStatusRecords(bytes)) {

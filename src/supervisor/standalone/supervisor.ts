@@ -14,7 +14,15 @@ import { DaemonGroup } from '../state/group.ts';
 import { dependenciesOf, dependentsOf, requirementsOf } from '../state/order.ts';
 import { type AppState, isAlive, isHeld, newAppState, recordsOf, watchFirewall } from './app-state.ts';
 import { type Begun, isEnding, notRunning, type Outcome, type Target, untilDone } from './outcome.ts';
-import { type Apps, type HandedSupervisor, handOverApps, pauseApps, resumeApps, takeOverApps } from './take-over.ts';
+import {
+  type Apps,
+  type HandedSupervisor,
+  handOverApps,
+  pauseApps,
+  releaseApps,
+  resumeApps,
+  takeOverApps,
+} from './take-over.ts';
 import { Unit, type UnitOptions } from './unit.ts';
 import { unitSpec } from './unit-spec.ts';
 
@@ -211,6 +219,7 @@ export class Supervisor {
   resume(): void {
     resumeApps(this.#apps);
     this.#launches.open();
+    releaseApps(this.#apps);
     this.#verbs.open();
   }
 

@@ -13,7 +13,7 @@ import { type HandedUnit, Unit, type UnitOptions } from './unit.ts';
 export type Apps = Map<string, AppState>;
 
 /** What of a daemon is paused and handed over. */
-export type MovableUnit = Pick<Unit, 'name' | 'pause' | 'resume' | 'handOver'>;
+export type MovableUnit = Pick<Unit, 'name' | 'hold' | 'pause' | 'resume' | 'handOver'>;
 
 /** The same of an app. */
 export interface MovableApp extends Pick<AppState, 'name' | 'dependencies'> {
@@ -59,8 +59,9 @@ export async function pauseApps(
   gates.verbs.close();
   await until(() => !gates.verbs.isBusy, 'an app is being prepared or restarted');
   gates.launches.close();
-  await until(() => !gates.launches.isBusy, 'a daemon is being launched');
   const units = () => [...apps.values()].flatMap((app) => [...app.units.values()]);
+  for (const unit of units()) unit.hold(true);
+  await until(() => !gates.launches.isBusy, 'a daemon is being launched');
   for (;;) {
     const moving = () => units().find((unit) => unit.handOver() === undefined);
     await until(() => moving() === undefined, `${moving()?.name} is just ending`);
@@ -75,6 +76,11 @@ export async function pauseApps(
 
 export function resumeApps(apps: MovableApps): void {
   for (const { units } of apps.values()) for (const unit of units.values()) unit.resume();
+}
+
+/** Once something may be begun again. */
+export function releaseApps(apps: MovableApps): void {
+  for (const { units } of apps.values()) for (const unit of units.values()) unit.hold(false);
 }
 
 /** See Supervisor.handOver. */

@@ -92,6 +92,11 @@ export class Unit {
     if (isOver(status) && (this.handle.isOpen || log !== undefined)) void this.settle();
   }
 
+  /** Nothing of it begins by itself while it is held. */
+  hold(held: boolean): void {
+    this.daemon.hold(held);
+  }
+
   /** Stops reading its output; see DaemonLog. */
   pause(patience: number): Promise<boolean> {
     return this.#log.pause(patience);

@@ -46,8 +46,8 @@ const SHORTEST_DELAY = 10;
 const SHORTEST_STABLE = 1000;
 
 /** True if a run was long enough to start anew with counting failures. Pure. */
-export function wasStable(stableFor: number, { restartResetSec }: RestartSettings): boolean {
-  return stableFor >= Math.max(restartResetSec, SHORTEST_STABLE);
+export function wasStable(stableFor: number, settings: RestartSettings): boolean {
+  return stableFor >= stableAfter(settings);
 }
 
 /** A run that is over, for the policy. */
@@ -76,6 +76,42 @@ export function decide(run: FinishedRun, settings: RestartSettings, random: numb
   if (wasStable(run.stableFor, settings)) return { action: 'restart', delay: 0 };
   const delay = Math.min(settings.restartSec * 2 ** Math.min(run.failures, 30), settings.restartMaxDelaySec);
   return { action: 'restart', delay: Math.max(SHORTEST_DELAY, Math.round(delay * (1 - random / 4))) };
+}
+
+/** Of `Anticipation.endings`: exit statuses, then signals. */
+const STATUSES = 256;
+const SIGNALS = 65;
+const SIGSYS = 31;
+
+/**
+ * Ends after which `decide` says to restart at once, where the run was stable and did not leave a core; see Anticipation. Not
+ * those after which something has to be found out first: by SIGSYS, which call it was. Pure.
+ */
+export function immediateEndings(settings: RestartSettings): Uint8Array {
+  const endings = new Uint8Array(STATUSES + SIGNALS);
+  if (settings.restart === 'no') return endings;
+  endings.fill(1);
+  const except = (words: readonly string[]) => {
+    for (const word of words) {
+      const signal = signals[word];
+      const index = signal !== undefined ? STATUSES + signal : Number(word);
+      if (index < endings.length && (signal !== undefined || index < STATUSES)) endings[index] = 0;
+    }
+  };
+  except(settings.restartPreventExitStatus);
+  // No signal has this number.
+  endings[STATUSES] = 0;
+  endings[STATUSES + SIGSYS] = 0;
+  if (settings.restart === 'always') return endings;
+  except(settings.successExitStatus);
+  endings[0] = 0;
+  for (const signal of CLEAN_SIGNALS) endings[STATUSES + signal] = 0;
+  return endings;
+}
+
+/** Milliseconds that a run must last to be stable. Pure. */
+export function stableAfter({ restartResetSec }: RestartSettings): number {
+  return Math.max(restartResetSec, SHORTEST_STABLE);
 }
 
 /**

@@ -1,11 +1,13 @@
-import type { AppHandle, DaemonSandbox, Sandbox } from '../../host/host.ts';
+import type { AppHandle, DaemonSandbox } from '../../host/host.ts';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import { describeEnding } from '../ending-text.ts';
 import type { StartOutput } from '../output.ts';
+import { restartsAtOnceFrom } from './anticipate.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { step } from './machine.ts';
 import { type Action, type Input, type Model, newModel, shiftModel, statusOf, type TimerName } from './model.ts';
+import { immediateEndings } from './restart-policy.ts';
 import type { DaemonSettings } from './settings.ts';
 import type { Daemon, DaemonListener, DaemonStatus, HandedReadiness, Readiness, Reloaded } from './types.ts';
 
@@ -41,10 +43,14 @@ export class SupervisedDaemon implements Daemon {
   readonly #timers = new Map<TimerName, { readonly at: number; readonly stop: () => void }>();
   #launchedWall = 0;
   #model: Model;
-  #sandbox: Sandbox | undefined;
+  #sandbox: DaemonSandbox | undefined;
   /** Of `#sandbox`: its end is known, but not yet told to the state machine. */
   #isOver = false;
   #readiness: Readiness | undefined;
+  /** What `#sandbox` was told: from when on its end may be followed by another start at once. */
+  #anticipated: number | undefined;
+  /** Nothing may begin by itself. */
+  #held = false;
   /** Inputs that came while one was being worked on: a listener may call back. */
   #queue: Input[] | undefined;
 
@@ -123,9 +129,30 @@ export class SupervisedDaemon implements Daemon {
     const { now, wall, random } = { now: this.#clock.now(), wall: this.#clock.wall(), random: this.#clock.random() };
     const { model, actions } = step(this.#model, input, { settings: this.#options.settings, now, wall, random });
     this.#model = model;
+    this.#anticipate();
     // What is told of a launch can wait until it is under way.
     for (const action of actions) if (action.type === 'launch') void this.#launch();
     for (const action of actions) this.#carryOut(action);
+  }
+
+  /** While nothing may be begun, it begins nothing by itself either: its next start comes by `start` of the handle. */
+  hold(held: boolean): void {
+    this.#held = held;
+    this.#anticipate();
+  }
+
+  /** In the very turn in which the machine's mind changes: what comes next may be the end. */
+  #anticipate(): void {
+    const { settings } = this.#options;
+    const now = this.#clock.now();
+    const from = this.#held || this.#isOver ? undefined : restartsAtOnceFrom(this.#model, settings, now);
+    if (from === this.#anticipated || this.#sandbox?.anticipate === undefined) return;
+    this.#anticipated = from;
+    const what =
+      from === undefined
+        ? undefined
+        : { delay: Math.ceil(Math.max(from - now, 0)), endings: immediateEndings(settings.restart) };
+    this.#sandbox.anticipate(what);
   }
 
   #carryOut(action: Action): void {
@@ -196,6 +223,7 @@ export class SupervisedDaemon implements Daemon {
       const output = this.#options.output();
       const sandbox = handle.takeUp(plan, output.io)!;
       this.#hold(sandbox, output, readiness === undefined ? undefined : { handed: readiness, by });
+      this.#anticipate();
       void this.#follow(sandbox);
     }
   }
@@ -219,6 +247,7 @@ export class SupervisedDaemon implements Daemon {
   #hold(sandbox: DaemonSandbox, output: StartOutput, resumed?: { handed: HandedReadiness; by: number }): void {
     this.#sandbox = sandbox;
     this.#isOver = false;
+    this.#anticipated = undefined;
     output.attach(sandbox);
     const readiness = this.#options.readiness?.(resumed);
     this.#readiness = readiness;

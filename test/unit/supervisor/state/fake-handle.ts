@@ -1,3 +1,4 @@
+import type { Anticipation } from '../../../../src/host/anticipation.ts';
 import type { DaemonSandbox, Ending, Sandbox, StdioPlan } from '../../../../src/host/host.ts';
 import type { SandboxPlan } from '../../../../src/sandbox/plan.ts';
 import type { Clock } from '../../../../src/supervisor/state/clock.ts';
@@ -52,6 +53,8 @@ export class FakeSandbox implements DaemonSandbox {
   readonly started: Promise<void>;
   readonly over: Promise<Ending>;
   readonly signals: number[] = [];
+  /** What the supervisor allowed it, and took back. */
+  readonly anticipated: (Anticipation | undefined)[] = [];
   #end!: (ending: Ending) => void;
   /** Does not end on SIGTERM. */
   stubborn = false;
@@ -76,6 +79,10 @@ export class FakeSandbox implements DaemonSandbox {
   signal(signal: number): void {
     this.signals.push(signal);
     if (signal === 15 && !this.stubborn) this.end({ signal: 15 });
+  }
+
+  anticipate(what: Anticipation | undefined): void {
+    this.anticipated.push(what);
   }
 
   kill(): void {
