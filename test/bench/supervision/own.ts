@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ask } from '../../../src/supervisor/control/client.ts';
 import { controlSocket } from '../../../src/supervisor/control/sockets.ts';
@@ -24,13 +24,13 @@ export function metactl(site: BenchSite, app: string, count: number, sandboxed: 
       mode: 0o600,
     });
   };
-  write(app, count);
   const logs = join(site.root, 'var/log/metactl', app);
   let supervisor = 0;
   return {
     name: sandboxed ? 'metactl, sandboxed' : 'metactl, enabled = no',
     count,
     async boot() {
+      write(app, count);
       // Another app starts the supervisor, and is gone before anything is measured.
       write('boot', 1);
       await execute(command('start', 'boot'));
@@ -50,10 +50,16 @@ export function metactl(site: BenchSite, app: string, count: number, sandboxed: 
       await ask(controlSocket(pathsFor(site.root)), verb, { app, wait: true });
     },
     async end() {
-      if (supervisor === 0) return;
-      // With the supervisor itself.
-      await execute(command('stop', 'all'));
-      await until('the supervisor', () => (files(`/proc/${supervisor}`).length === 0 ? true : undefined));
+      if (supervisor !== 0) {
+        // With the supervisor itself.
+        await execute(command('stop', 'all'));
+        await until('the supervisor', () => (files(`/proc/${supervisor}`).length === 0 ? true : undefined));
+      }
+      // The next one's `status` is to tell of its own daemons only.
+      for (const name of [app, 'boot']) {
+        rmSync(join(nodes, `${name}.conf`), { force: true });
+        rmSync(join(site.root, 'var/lib/metactl/apps', name), { recursive: true, force: true });
+      }
     },
   };
 }
