@@ -41,6 +41,17 @@ export class BinaryWriter {
     this.bytes(Buffer.from(value));
   }
 
+  /** What `copy` gave. */
+  raw(value: Uint8Array): void {
+    this.#room(value.length).set(value, this.#size);
+    this.#size += value.length;
+  }
+
+  /** What has been written from there on. */
+  copy(start: number): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#buffer, start, this.#size);
+  }
+
   list<T>(items: readonly T[], write: (item: T) => void): void {
     this.u32(items.length);
     for (const item of items) write(item);

@@ -31,11 +31,31 @@ export interface TreeSource {
 
 const NO_TREE = 0xffff_ffff;
 
+/** Steps as they were written: the daemons of an app have most of them in common, and a hundred may be started at once. */
+const written = new WeakMap<MountStep, Uint8Array>();
+
 /**
  * Writes one step as native/plan.cc reads it. With `trees`, host binds are collected there, to be handed over as detached
  * trees; without, metactl-init opens them itself.
  */
 export function writeStep(to: BinaryWriter, step: MountStep, trees: TreeSource[] | undefined): void {
+  const known = written.get(step);
+  if (known !== undefined) {
+    to.raw(known);
+  } else {
+    const start = to.size;
+    writeWithoutTree(to, step);
+    written.set(step, to.copy(start));
+  }
+  if (step.op !== 'bind') return;
+  if (trees === undefined || step.from === 'inside') to.u32(NO_TREE);
+  else {
+    const { source: path, recursive, idmapped = false } = step;
+    to.u32(trees.push({ path, recursive, attributes: attributes(step), idmapped }) - 1);
+  }
+}
+
+function writeWithoutTree(to: BinaryWriter, step: MountStep): void {
   switch (step.op) {
     case 'bind': {
       const how =
@@ -44,11 +64,6 @@ export function writeStep(to: BinaryWriter, step: MountStep, trees: TreeSource[]
         (step.idmapped ? BIND.idmapped : 0);
       begin(to, OP.bind, attributes(step) | how, step.target);
       to.text(step.source);
-      if (trees === undefined || step.from === 'inside') to.u32(NO_TREE);
-      else {
-        const { source: path, recursive, idmapped = false } = step;
-        to.u32(trees.push({ path, recursive, attributes: attributes(step), idmapped }) - 1);
-      }
       break;
     }
     case 'remount':
