@@ -96,13 +96,14 @@ describe('the file system for /sys', () => {
     withSite(async (site) => {
       makeRunDirectories(site.paths, 'web');
       const made = await makeWithSysfs(site);
+      // So that the site removes it.
+      const { netns } = await site.make('web', ADDRESS);
       if (made.sysfs === undefined) {
         // fsopen is there since Linux 5.2; all of the mount calls since 5.12.
         closeSync(made.netns);
         expect(addon().hasMountApi()).toBe(false);
         return;
       }
-      const { netns } = await site.make('web', ADDRESS);
       expect(optionsInside(netns)).toBe('ro');
       closeSync(made.sysfs);
       expect(optionsInside(netns)).toBe('rw');
