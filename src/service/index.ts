@@ -7,7 +7,7 @@ import { openrc } from './openrc.ts';
 import { runit, s6 } from './runit.ts';
 import { smf } from './smf.ts';
 import { systemd } from './systemd.ts';
-import { upstart } from './upstart.ts';
+import { isOldUpstart, upstart } from './upstart.ts';
 
 /** What `--export KIND` can be. */
 export const KINDS = ['systemd', 'upstart', 'upstart-0.6', 'smf', 'openrc', 'runit', 's6'] as const;
@@ -68,8 +68,9 @@ function fromDetected({ manager, version }: Detected): ServiceManager | undefine
  * @throws MetactlError METACTL_NO_SERVICE_MANAGER (1) where there is neither.
  */
 export async function nodeManagerHere(configured: string): Promise<ServiceManager> {
-  const { manager } = detectManager(await managerFacts(configured));
+  const { manager, version } = detectManager(await managerFacts(configured));
   if (manager === 'systemd' || manager === 'openrc') return nodeManager(manager);
+  if (manager === 'upstart') return nodeManager(isOldUpstart(version ?? '1.13') ? 'upstart-0.6' : 'upstart');
   if (manager === 'none' && existsSync('/etc/init.d')) {
     return nodeManager('sysv', existsSync('/usr/sbin/update-rc.d') ? 'update-rc.d' : 'chkconfig');
   }

@@ -1,14 +1,15 @@
 import type { Paths } from '../util/paths.ts';
 import { dottedName } from './dotted.ts';
-import type { Control, InstalledApp, RunStep, ServiceManager } from './manager.ts';
+import type { Control, InstalledApp, ManagerName, RunStep, ServiceManager } from './manager.ts';
 import { MARGIN, RESTART_PAUSE, type ServiceModel } from './model.ts';
 import { hashComment, seal } from './service-file.ts';
 import { shellLine } from './shell-quote.ts';
 import { systemd } from './systemd.ts';
 import { execLine, pathList, timeSpan } from './systemd-quote.ts';
+import { initctl, jobText } from './upstart.ts';
 
 /** What can start the supervisor of a node at boot. */
-export const NODE_KINDS = ['systemd', 'sysv', 'openrc'] as const;
+export const NODE_KINDS = ['systemd', 'upstart', 'upstart-0.6', 'sysv', 'openrc'] as const;
 export type NodeKind = (typeof NODE_KINDS)[number];
 
 /** Milliseconds that all apps of a node together may take to start to start, and to stop. */
@@ -43,34 +44,60 @@ export function nodeModel(paths: Paths, program: readonly string[]): ServiceMode
  * @param tool of System V: which of these two there is.
  */
 export function nodeManager(kind: NodeKind, tool: 'update-rc.d' | 'chkconfig' = 'update-rc.d'): ServiceManager {
-  const ending = kind === 'systemd' ? '.service' : '';
+  const { name, directory, ending, script } = PLACES[kind];
   const nameOf = (nodeId: string) => baseName(nodeId) + ending;
   return {
-    name: kind === 'openrc' ? 'openrc' : 'systemd',
-    directory: kind === 'systemd' ? systemd.directory : '/etc/init.d',
+    ...{ name, directory },
     files: (model) => [
       {
         name: nameOf(model.nodeId),
         text: seal(TEXTS[kind](model), 'metactl install --node', hashComment),
-        mode: kind === 'systemd' ? 0o644 : 0o755,
+        mode: script ? 0o755 : 0o644,
       },
     ],
     find(names, app, nodeId) {
       const files = names.filter((name) => name === nameOf(nodeId));
-      return { app, nodeId, files, units: files.map((unit) => ({ daemon: undefined, unit })) };
+      // Upstart calls a job by its file's name without the ending.
+      const units = files.map((file) => (ending === '.conf' ? file.slice(0, -ending.length) : file));
+      return { app, nodeId, files, units: units.map((unit) => ({ daemon: undefined, unit })) };
     },
     control: CONTROLS[kind](tool),
   };
 }
+
+interface Place {
+  readonly name: ManagerName;
+  readonly directory: string;
+  readonly ending: '.service' | '.conf' | '';
+  readonly script: boolean;
+}
+
+const JOB: Place = { name: 'upstart', directory: '/etc/init', ending: '.conf', script: false };
+const SCRIPT = { directory: '/etc/init.d', ending: '', script: true } as const;
+const PLACES: Readonly<Record<NodeKind, Place>> = {
+  systemd: { name: 'systemd', directory: systemd.directory, ending: '.service', script: false },
+  upstart: JOB,
+  'upstart-0.6': JOB,
+  // It has a name of its own nowhere.
+  sysv: { name: 'systemd', ...SCRIPT },
+  openrc: { name: 'openrc', ...SCRIPT },
+};
 
 /** `metactl`, `metactl-1a2b`: no dot, so that it is no app's. */
 const baseName = (nodeId: string) => dottedName('', nodeId).slice(0, -1);
 
 const TEXTS: Readonly<Record<NodeKind, (model: ServiceModel) => string>> = {
   systemd: systemdText,
+  upstart: (model) => nodeJob(model, false),
+  'upstart-0.6': (model) => nodeJob(model, true),
   sysv: sysvText,
   openrc: openrcText,
 };
+
+function nodeJob({ nodeId, services }: ServiceModel, old: boolean): string {
+  const service = { ...services[0]!, command: [...services[0]!.command, 'supervise', '--boot'] };
+  return jobText(service, baseName(nodeId), [], old);
+}
 
 function systemdText({ services, directories }: ServiceModel): string {
   const [service] = services;
@@ -171,6 +198,8 @@ type Tool = 'update-rc.d' | 'chkconfig';
 
 const CONTROLS: Readonly<Record<NodeKind, (tool: Tool) => Control>> = {
   systemd: () => systemd.control!,
+  upstart: () => initctl(false),
+  'upstart-0.6': () => initctl(true),
   sysv: (tool) => {
     const add = (unit: string): RunStep =>
       tool === 'chkconfig' ? { argv: ['chkconfig', '--add', unit] } : { argv: ['update-rc.d', unit, 'defaults'] };

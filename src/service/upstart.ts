@@ -15,15 +15,14 @@ const ALWAYS = 31_536_000;
  * @param version `0.6.5`, `1.12.1`
  */
 export function upstart(version: string): ServiceManager {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const old = major < 1 || (major === 1 && minor < 4);
+  const old = isOldUpstart(version);
   return {
     name: 'upstart',
     directory: DIRECTORY,
     files: (model) =>
       model.services.map((service) => ({
         name: `${dottedName(model.app, model.nodeId, service.daemon)}.conf`,
-        text: seal(jobText(model, service, old), `metactl install ${model.app}`, hashComment),
+        text: seal(appJob(model, service, old), `metactl install ${model.app}`, hashComment),
         mode: 0o644,
       })),
     find(names, app, nodeId) {
@@ -33,14 +32,24 @@ export function upstart(version: string): ServiceManager {
   };
 }
 
-function jobText(model: ServiceModel, service: Service, old: boolean): string {
+/** Whether it is one before 1.4. Pure. */
+export function isOldUpstart(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major < 1 || (major === 1 && minor < 4);
+}
+
+function appJob(model: ServiceModel, service: Service, old: boolean): string {
   const name = (daemon: string | undefined) => dottedName(model.app, model.nodeId, daemon);
-  const before = service.dependsOn.map(name);
+  return jobText(service, name(service.daemon), service.dependsOn.map(name), old);
+}
+
+/** One job. Pure. @param name of it, and of those that have to be up before. */
+export function jobText(service: Service, name: string, before: readonly string[], old: boolean): string {
   // RHEL 6 starts its runlevels by a job of its own, `rc`.
   const boot = old ? 'stopped rc RUNLEVEL=[2345]' : 'runlevel [2345]';
   const started = before.map((job) => `started ${job}`);
   const stopping = before.map((job) => `stopping ${job}`);
-  const log = `/var/log/${name(service.daemon)}.log`;
+  const log = `/var/log/${name}.log`;
   const lines = [
     `description "metactl: ${service.label}"`,
     `start on ${started.length === 0 ? boot : any(started, 'and')}`,
@@ -62,7 +71,8 @@ function any(events: readonly string[], word: 'and' | 'or'): string {
   return events.length === 1 ? events[0]! : `(${events.join(` ${word} `)})`;
 }
 
-function initctl(old: boolean): Control {
+/** Drives it by `initctl`. @param old before 1.4. */
+export function initctl(old: boolean): Control {
   const step = (...words: readonly string[]): RunStep => ({ argv: ['/sbin/initctl', ...words] });
   /** 1: it is running already, or is not running. */
   const lenient = (...words: readonly string[]): Step => ({ ...step(...words), accept: [1] });

@@ -80,7 +80,10 @@ describe('install --export', () => {
       ['shop', '--export', 'x', '--to', '/x'],
       '--export: found `x`, expected one of systemd, upstart, upstart-0.6, smf, openrc, runit, s6',
     ],
-    [['--node', '--export', 'smf', '--to', '/x'], '--export: found `smf`, expected one of systemd, sysv, openrc'],
+    [
+      ['--node', '--export', 'smf', '--to', '/x'],
+      '--export: found `smf`, expected one of systemd, upstart, upstart-0.6, sysv, openrc',
+    ],
     [[], 'no app was named'],
     [['shop', '--node'], '--node is about no app'],
   ])('refuses %j', async (args, message) => {

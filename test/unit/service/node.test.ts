@@ -55,6 +55,16 @@ WantedBy=multi-user.target
     expect(text.startsWith(kind === 'sysv' ? '#!/bin/sh\n' : '#!/sbin/openrc-run\n')).toBe(true);
   });
 
+  it('is a job of Upstart', () => {
+    expect(nodeManager('upstart')).toMatchObject({ name: 'upstart', directory: '/etc/init' });
+    const lines = textOf('upstart').split('\n');
+    expect(lines).toEqual(expect.arrayContaining(['start on runlevel [2345]', 'respawn', 'kill timeout 605']));
+    expect(lines).toContain('exec /usr/local/bin/metactl supervise --boot');
+    expect(textOf('upstart-0.6')).toContain(
+      'script\n  exec >>/var/log/metactl.log 2>&1\n  exec /usr/local/bin/metactl supervise --boot\nend script\n',
+    );
+  });
+
   it('has a header that insserv understands', () => {
     const text = textOf('sysv');
     expect(/^### BEGIN INIT INFO\n(?:# [A-Z][A-Za-z-]+: +\S.*\n)+### END INIT INFO$/m.test(text)).toBe(true);
@@ -65,9 +75,11 @@ WantedBy=multi-user.target
     const manager = nodeManager(kind);
     const other = { ...model, nodeId: '1a2b' };
     const names = [...manager.files(model), ...manager.files(other)].map(({ name }) => name);
-    expect(names[0]).toMatch(/^metactl(?:\.service)?$/);
-    expect(names[1]).toMatch(/^metactl-1a2b(?:\.service)?$/);
-    expect(manager.find([...names, 'metactl.shop.service', 'metactl.shop'], '', '').files).toEqual([names[0]]);
+    expect(names[0]).toMatch(/^metactl(?:\.service|\.conf)?$/);
+    expect(names[1]).toMatch(/^metactl-1a2b(?:\.service|\.conf)?$/);
+    expect(manager.find([...names, 'metactl.shop.service', 'metactl.shop.conf', 'metactl.shop'], '', '').files).toEqual(
+      [names[0]],
+    );
     expect(originOf(manager.files(model)[0]!.text)).toBe('ours');
   });
 });
@@ -92,6 +104,13 @@ describe('installed and uninstalled', () => {
         'systemctl --no-reload disable metactl.service',
       ],
       ['systemctl daemon-reload'],
+    ],
+    [
+      'upstart',
+      undefined,
+      ['/sbin/initctl reload-configuration'],
+      ['/sbin/initctl stop metactl (1 too)', 'rm /etc/init/metactl.override'],
+      ['/sbin/initctl reload-configuration'],
     ],
     [
       'sysv',
