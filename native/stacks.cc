@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -26,7 +25,6 @@ namespace {
 constexpr std::uintptr_t HUGE_PAGE = 2 << 20;
 /// What the handler itself may need below the place where it asks for it.
 constexpr std::uintptr_t MARGIN = 8 << 10;
-constexpr int PATIENCE_MS = 200;
 
 struct Range {
   std::uintptr_t low;
@@ -37,10 +35,9 @@ struct Range {
 std::array<Range, 64> stacks;
 int stack_count = 0;
 std::uintptr_t page = 4096;
-/// Handlers at work; handlers that have ended.
+/// Handlers at work.
 std::atomic<int> working{0};
-std::atomic<int> answered{0};
-/// Whether the table may be read: a signal may come late.
+/// Whether the table may be read. A signal may come late: a thread's stack stays where it is.
 std::atomic<bool> open{false};
 
 /// Runs on the stack that is meant: nobody else can know how much of it is in use. Only system calls.
@@ -59,7 +56,6 @@ void on_signal(int) {
       ::madvise(reinterpret_cast<void*>(here), (end < stack.high ? end : stack.high) - here, MADV_COLD);
     }
   }
-  answered++;
   working--;
   errno = error;
 }
@@ -115,36 +111,32 @@ bool blocks(long thread, int signal) {
   return blocked;
 }
 
-/// @returns how many threads will answer.
-int signal_others(int signal) {
+void signal_others(int signal) {
   DIR* tasks = ::opendir("/proc/self/task");
-  if (tasks == nullptr) return 0;
+  if (tasks == nullptr) return;
   auto process = ::getpid();
   auto own = ::syscall(SYS_gettid);
-  int sent = 0;
   while (const dirent* entry = ::readdir(tasks)) {
     auto thread = std::strtol(entry->d_name, nullptr, 10);
     if (thread <= 0 || thread == own || blocks(thread, signal)) continue;
-    if (::syscall(SYS_tgkill, process, thread, signal) == 0) sent++;
+    // It may have ended.
+    (void)::syscall(SYS_tgkill, process, thread, signal);
   }
   ::closedir(tasks);
-  return sent;
 }
 
 }  // namespace
 
 void release_stacks() {
   int signal = SIGRTMAX - 1;
-  // A handler may still be on its way from the last time.
-  if (working > 0 || !take_signal(signal)) return;
-  page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  find_stacks();
-  answered = 0;
-  open = true;
-  int sent = signal_others(signal);
-  timespec millisecond = {0, 1'000'000};
-  for (int i = 0; i < PATIENCE_MS && answered < sent; i++) ::nanosleep(&millisecond, nullptr);
+  // One that is at work holds its own count up before it looks: it sees a closed table, or we see it.
   open = false;
+  if (working == 0 && take_signal(signal)) {
+    page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    find_stacks();
+  }
+  open = stack_count > 0;
+  if (open) signal_others(signal);
 }
 
 }  // namespace metactl

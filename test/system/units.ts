@@ -42,7 +42,7 @@ health.threshold = 2
 END
 chmod 600 /etc/metactl/nodes/shop.conf
 mkdir -p /etc/systemd/system/${UNIT}.d
-printf '[Service]\\nWatchdogSec=10\\nTimeoutAbortSec=2\\n' > /etc/systemd/system/${UNIT}.d/watchdog.conf`;
+printf '[Service]\\nWatchdogSec=20\\nTimeoutAbortSec=2\\n' > /etc/systemd/system/${UNIT}.d/watchdog.conf`;
 
 /** Bash functions about its unit; each wait is bounded. `forget` begins the app's own log anew. */
 export const FUNCTIONS = `
