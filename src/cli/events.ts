@@ -26,8 +26,8 @@ export function register(program: Command): void {
     )
     .action(async (app: string | undefined, daemon: string | undefined, options: EventsOptions, command: Command) => {
       const { paths, json, color } = contextOf(command);
+      if (!/^\d{1,9}$/.test(options.lines)) throw badCount(options.lines);
       const last = Number(options.lines);
-      if (!Number.isSafeInteger(last) || last < 0) throw badCount(options.lines);
       const show = (record: EventRecord) =>
         process.stdout.write(json ? `${JSON.stringify(record)}\n` : `${eventText(record, color)}\n`);
       await askEvents(paths, { app, daemon, last, follow: options.follow === true }, show);

@@ -4,7 +4,8 @@ import { listApps } from '../config/app-names.ts';
 import { beginStatus } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
 import { isTerminal } from '../supervisor/is-terminal.ts';
-import { EXIT } from '../util/error.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
+import { quoted } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
 import { print } from './print.ts';
@@ -31,6 +32,7 @@ export function register(program: Command): void {
     )
     .action(async (app: string | undefined, daemon: string | undefined, options: StatusOptions, command: Command) => {
       const { paths, json, color } = contextOf(command);
+      const pause = options.watch === undefined ? undefined : secondsOf(options.watch) * 1000;
       const show = async (before: readonly StatusRecord[] | undefined) => {
         const records = await statusOf(paths, app, daemon);
         const width = isTerminal(1) ? process.stdout.columns : undefined;
@@ -41,8 +43,7 @@ export function register(program: Command): void {
         return records;
       };
       let records = await show(undefined);
-      if (options.watch !== undefined) {
-        const pause = secondsOf(options.watch) * 1000;
+      if (pause !== undefined) {
         for (;;) {
           await sleep(pause);
           records = await show(records);
@@ -52,10 +53,16 @@ export function register(program: Command): void {
     });
 }
 
-/** Pure. */
+/** At least 0.1. @throws MetactlError (2) also where `--watch` has taken what was to be the app. */
 export function secondsOf(watch: boolean | string): number {
-  const seconds = typeof watch === 'string' ? Number(watch) : 2;
-  return Number.isFinite(seconds) ? Math.max(seconds, 0.1) : 2;
+  if (typeof watch !== 'string') return 2;
+  const seconds = /^\d{1,9}(\.\d+)?$/.test(watch) ? Number(watch) : undefined;
+  if (seconds !== undefined) return Math.max(seconds, 0.1);
+  throw new MetactlError(`found ${quoted(watch)} for --watch, expected seconds`, {
+    code: 'METACTL_USAGE',
+    hint: 'for example `--watch 5`; an app stands before it: `metactl status APP --watch`',
+    exitStatus: EXIT.usage,
+  });
 }
 
 /** @throws MetactlError 4 no such app, 2 no such daemon, 77 needs root. */

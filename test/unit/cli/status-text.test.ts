@@ -58,5 +58,8 @@ it('says that there is nothing', () => {
 });
 
 it('watches every two seconds unless told', () => {
-  expect([secondsOf(true), secondsOf('0.5'), secondsOf('0'), secondsOf('x')]).toEqual([2, 0.5, 0.1, 2]);
+  expect([secondsOf(true), secondsOf('0.5'), secondsOf('0')]).toEqual([2, 0.5, 0.1]);
+  for (const word of ['', 'shop', '-1', '1e9', 'Infinity']) {
+    expect(() => secondsOf(word)).toThrow(`found \`${word}\` for --watch, expected seconds`);
+  }
 });
