@@ -303,7 +303,7 @@ class LinuxApp implements AppHandle {
     if (directory === undefined) return;
     const idmap = await idmapOf(plan);
     const handles = this.#handles(cgroup, io, killsBefore, idmap);
-    whenCalm(async () => {
+    whenCalm(this, async () => {
       if (isLast()) next.prepared(() => readyLaunch(plan, handles, `${directory}/cgroup.procs`));
     });
   }

@@ -168,7 +168,7 @@ function namespaceHandles(
 
 /** Makes what the launches to come start from, once there is time for it. */
 export function prepareLaterStarts(plan: SandboxPlan, handles: LaunchHandles): void {
-  if (plan.sandboxed) whenCalm(() => prepareStages(plan, handles));
+  if (plan.sandboxed) whenCalm(plan, () => prepareStages(plan, handles));
 }
 
 async function prepareStages(plan: SandboxPlan, handles: LaunchHandles): Promise<void> {

@@ -5,16 +5,21 @@ const PATIENCE = 1000;
 
 type Work = () => Promise<void>;
 
-const waiting: Work[] = [];
+const waiting = new Map<object, Work>();
 let timer: NodeJS.Timeout | undefined;
 let since = 0;
 let working = false;
 
-/** Does the work, whose failure is nobody's concern, once nothing has been launched for a moment; one after the other, others get their turn between. */
-export function whenCalm(work: Work): void {
+/**
+ * Does the work, whose failure is nobody's concern, once nothing has been launched for a moment; one after the other, others
+ * get their turn between.
+ * @param of what it is for: work that waits for the same is given up. What a daemon that crashes all the time leaves would
+ * be kept by it else.
+ */
+export function whenCalm(of: object, work: Work): void {
   const now = performance.now();
-  if (waiting.length === 0) since = now;
-  waiting.push(work);
+  if (waiting.size === 0) since = now;
+  waiting.set(of, work);
   if (working || (timer !== undefined && now - since > PATIENCE - CALM)) return;
   clearTimeout(timer);
   timer = setTimeout(begin, CALM).unref();
@@ -27,11 +32,13 @@ function begin(): void {
 }
 
 async function doNext(): Promise<void> {
-  const work = waiting.shift();
-  if (work === undefined) {
+  const [next] = waiting;
+  if (next === undefined) {
     working = false;
     return;
   }
+  const [of, work] = next;
+  waiting.delete(of);
   await work().catch(() => {});
   setImmediate(() => void doNext());
 }
