@@ -86,9 +86,12 @@ describe('reexec of the supervisor of a unit', () => {
     await expect
       .poll(async () => (await status()).find(({ daemon }) => daemon === 'web'), { timeout: 10_000 })
       .toMatchObject({ restarts: 1, state: 'running' });
-    expect(await metactl('restart', 'shop', 'db')).toMatchObject({ status: 0 });
     const log = () => readFileSync(join(scratch.root, 'var/log/metactl/shop/web.log'), 'utf8');
-    await expect.poll(() => log().match(/ out: one$/gm)?.length, { timeout: 10_000 }).toBe(3);
+    const lives = () => log().match(/ out: one$/gm)?.length;
+    // Running is not yet printing: the restart must not come in between.
+    await expect.poll(lives, { timeout: 10_000 }).toBe(2);
+    expect(await metactl('restart', 'shop', 'db')).toMatchObject({ status: 0 });
+    await expect.poll(lives, { timeout: 10_000 }).toBe(3);
     const { status: ended } = await one.stop('SIGTERM');
     expect(ended).toBe(0);
     expect(new Set(manager.messages.map(({ pid }) => pid))).toEqual(new Set([one.child.pid]));
