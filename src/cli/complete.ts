@@ -32,8 +32,7 @@ async function candidatesFor(before: readonly string[], current: string, sources
   if (verb === 'help') return given.length === 0 ? Object.keys(VERBS) : [];
   if (!Object.hasOwn(VERBS, verb)) return [];
   const command = await commandOf(verb);
-  if (current.startsWith('-'))
-    return [...command.options.filter(({ hidden }) => !hidden).map(({ long }) => long ?? ''), ...GLOBALS];
+  if (current.startsWith('-')) return [...command.options.filter(isTold).map(({ long }) => long ?? ''), ...GLOBALS];
   const { registeredArguments: expected } = command;
   const argument = expected[given.length] ?? (expected.at(-1)?.variadic ? expected.at(-1) : undefined);
   switch (argument?.name()) {
@@ -54,4 +53,9 @@ async function commandOf(verb: string): Promise<Command> {
   const program = new Command('metactl');
   (await VERBS[verb]!.load()).register(program);
   return program.commands[0]!;
+}
+
+/** Options without a text are metactl's own. */
+function isTold({ hidden, description }: { readonly hidden: boolean; readonly description: string }): boolean {
+  return !hidden && description !== '';
 }

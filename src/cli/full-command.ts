@@ -23,7 +23,11 @@ async function registerVerbs(program: Command, verb: string | undefined): Promis
   const wanted = verb !== undefined && Object.hasOwn(table, verb) ? table[verb] : undefined;
   if (wanted !== undefined) {
     (await wanted.load()).register(program);
-    for (const command of program.commands) command.copyInheritedSettings(program);
+    for (const command of program.commands) {
+      command.copyInheritedSettings(program);
+      // Verbs that must start quickly can't ask commander for it: importing it takes 6 ms.
+      for (const option of command.options) if (option.description === '') option.hideHelp();
+    }
     return;
   }
   for (const [name, { summary }] of Object.entries(VERBS)) program.command(name).description(summary);

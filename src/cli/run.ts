@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { runForeground } from '../supervisor/foreground.ts';
 import { prepare } from '../supervisor/prepare.ts';
 import { contextOf } from './context.ts';
@@ -13,7 +13,8 @@ export function register(program: Command): void {
     .argument('[daemon]', 'one daemon; without it all of them, their lines prefixed')
     .option('--no-sandbox', 'plain supervision: no namespaces, no network of its own, no root needed')
     .option('--unit', 'for a unit of systemd (Type=notify): tell it how the app is, and write to the journal')
-    .addOption(new Option('--take-over <fd>', 'take the place of the supervisor that this process was').hideHelp())
+    // Without a text: hidden. Takes the place of the supervisor that this process was.
+    .option('--take-over <fd>')
     .addHelpText(
       'after',
       `

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { describe, expect, it, test } from 'vitest';
 import { NotQuick, readQuickly } from '../../../src/cli/quick-command.ts';
+import { VERBS } from '../../../src/cli/verbs.ts';
 
 type Register = (program: Command) => void;
 
@@ -111,3 +112,12 @@ test('a verb may ask for commander by its error', () => {
   };
   expect(readQuickly(register, 'verb', ['verb'])).toThrow(NotQuick);
 });
+
+// Each of them has a time to keep: 6 ms for commander are too much.
+test.each(['ip', 'config', 'status', 'run', 'start', 'stop', 'restart'])(
+  '%s is understood without commander',
+  async (verb) => {
+    const { register } = await VERBS[verb]!.load();
+    expect(readQuickly(register, verb, ['--root', '/srv', verb, 'shop'])).toBeDefined();
+  },
+);
