@@ -78,7 +78,7 @@ describe('PID 1 of a sandbox, seen from the host', () => {
     });
   });
 
-  it('has three descriptors: signals, liveness and status', () => {
+  it('has five descriptors: signals, liveness, status and what the daemon writes to', () => {
     const open = readdirSync(`/proc/${pid}/fd`).map((fd) => ({
       kind: readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:\[?\d+\]?$/, ''),
       // The access mode: 0 reads, 1 writes.
@@ -87,6 +87,8 @@ describe('PID 1 of a sandbox, seen from the host', () => {
     expect(open.sort((a, b) => a.kind.localeCompare(b.kind) || a.mode - b.mode)).toEqual([
       { kind: 'anon_inode:[signalfd]', mode: expect.any(Number) },
       { kind: 'pipe', mode: 0 },
+      { kind: 'pipe', mode: 1 },
+      { kind: 'pipe', mode: 1 },
       { kind: 'pipe', mode: 1 },
     ]);
   });

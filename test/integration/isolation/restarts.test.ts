@@ -83,7 +83,7 @@ describe('starts after the first, which use prepared mounts', () => {
 
     const pid = app.init();
     const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/\d+/, ''));
-    expect(open.sort()).toEqual(['anon_inode:[signalfd]', 'pipe:[]', 'pipe:[]']);
+    expect(open.sort()).toEqual(['anon_inode:[signalfd]', 'pipe:[]', 'pipe:[]', 'pipe:[]', 'pipe:[]']);
     expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^CapEff:\s0{14}20$/m);
     const entered = await app.report();
     expect(seenMounts(entered.mounts, planned)).toEqual(byPath(planned));

@@ -9,7 +9,7 @@ import { printed, run, start, until } from '../../fixtures/native/run.ts';
 const field = (text: string, name: string) => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(text)?.[1];
 
 describe('PID 1', () => {
-  it('keeps CAP_KILL, three descriptors and nothing of the plan', async () => {
+  it('keeps CAP_KILL, five descriptors and nothing of the plan', async () => {
     const sandbox = start(
       sandboxPlan(['sleep', '1000'], {
         process: processPlan(['sleep', '1000'], { env: { PASSWORD: 'hidden-in-here' } }),
@@ -25,7 +25,7 @@ describe('PID 1', () => {
     for (const name of ['CapPrm', 'CapEff']) expect(field(status, name)).toBe('0000000000000020');
     expect([field(status, 'NoNewPrivs'), field(status, 'Seccomp')]).toEqual(['1', '2']);
     const targets = readdirSync(`${proc}/fd`).map((fd) => readlinkSync(`${proc}/fd/${fd}`).replace(/:\[\d+\]/, ''));
-    expect(targets.sort()).toEqual(['anon_inode:[signalfd]', 'pipe', 'pipe']);
+    expect(targets.sort()).toEqual(['anon_inode:[signalfd]', 'pipe', 'pipe', 'pipe', 'pipe']);
     const maps = readFileSync(`${proc}/maps`, 'utf8');
     expect(maps).not.toContain('metactl-plan');
     expect(maps.split('\n').filter((line) => /rwx|-wx/.test(line))).toEqual([]);

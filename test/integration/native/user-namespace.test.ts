@@ -86,12 +86,13 @@ describe('a launch into a user namespace', () => {
     expect(lines[4]).toBe('5 6');
   });
 
-  it('is entered by whoever joins, and PID 1 stays outside with three descriptors', async () => {
+  it('is entered by whoever joins, and PID 1 stays outside with five descriptors', async () => {
     const sandbox = start(planOf('echo up; exec sleep 1000'));
     await sandbox.started;
     try {
       expect(readlinkSync(`/proc/${sandbox.pid}/ns/user`)).toBe(readlinkSync('/proc/self/ns/user'));
-      expect(readdirSync(`/proc/${sandbox.pid}/fd`)).toHaveLength(3);
+      // Signals, liveness, status, and the two that the daemon writes to: none of the namespace.
+      expect(readdirSync(`/proc/${sandbox.pid}/fd`)).toHaveLength(5);
       const pidfd = addon().pidfdOpen(sandbox.pid);
       const target = { pidfd, tasks: [], user: { fd: user, first: FIRST } };
       const script = processPlan(['sh', '-c', 'id -u; readlink /proc/self/ns/user; grep -h ^CapEff /proc/self/status']);

@@ -58,7 +58,7 @@ describe('a daemon in a user namespace', () => {
     expect(report.namespaces.user).toBe(readlinkSync(`/proc/${daemon}/ns/user`));
     // PID 1 stays outside: it is not the app's to signal, look at or replace.
     expect(readlinkSync(`/proc/${app.init()}/ns/user`)).toBe(readlinkSync('/proc/self/ns/user'));
-    expect(readdirSync(`/proc/${app.init()}/fd`)).toHaveLength(3);
+    expect(readdirSync(`/proc/${app.init()}/fd`)).toHaveLength(5);
     expect(report.processes.find(({ pid }) => pid === 1)).toMatchObject({ uid: NOBODY });
     expect(uid).toBeLessThan(100_000);
   });
