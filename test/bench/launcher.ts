@@ -67,7 +67,10 @@ export function spawnLauncher(
   };
 }
 
-/** A B A B, each round beginning with another one, so that no launcher always follows the same neighbour. */
+/**
+ * All of them once in each round, in an order drawn anew: in a fixed one each launcher would always follow the same neighbour,
+ * and pay for what the kernel still cleans up of that one's namespaces and cgroups.
+ */
 export async function interleave(launchers: readonly Launcher[], rounds: number, mode: Mode): Promise<Result[]> {
   const samples = await sample(launchers, rounds, mode);
   return launchers.map(({ name }, index) => resultOf(name, mode, samples[index]!));
@@ -79,13 +82,22 @@ export async function sample(launchers: readonly Launcher[], rounds: number, mod
   // Unmeasured: page cache, lazy bindings.
   for (const launcher of launchers) for (let i = 0; i < 3; i++) await launcher.launch();
   for (let round = 0; round < rounds; round++) {
-    for (let i = 0; i < launchers.length; i++) {
-      const index = (i + round) % launchers.length;
+    for (const index of shuffled(launchers.length)) {
       if (mode === 'idle') await sleep(10 + Math.random() * 15);
       samples[index]!.push(await launchers[index]!.launch());
     }
   }
   return samples;
+}
+
+/** 0 … count − 1 in a random order (Fisher and Yates). */
+function shuffled(count: number): number[] {
+  const order = Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
 }
 
 export function resultOf(name: string, mode: Mode, samples: readonly Sample[]): Result {
