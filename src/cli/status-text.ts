@@ -82,6 +82,7 @@ function* notesOf({
   nextRetry,
   restarts,
   changed,
+  logLoss,
 }: StatusRecord): Generator<string> {
   if (reason !== null) yield reason;
   if (statusText !== null) yield `says: ${statusText}`;
@@ -90,6 +91,14 @@ function* notesOf({
     yield `last exit: ${lastExit.cause}, after ${shortDuration(lastExit.uptimeMs)}, at ${lastExit.at}`;
   }
   if (nextRetry !== null) yield `next start: ${nextRetry}`;
+  // A supervisor of an older version tells none.
+  if (logLoss != null) {
+    const { lines, to, error, since, lasting } = logLoss;
+    const were = lasting
+      ? `${lines === 1 ? 'is' : 'are'} lost so far, and more will be`
+      : `${lines === 1 ? 'was' : 'were'} lost`;
+    yield `log: ${lines} line${lines === 1 ? '' : 's'} ${were}: ${to}: ${error}, since ${since}`;
+  }
   if (changed.length > 0) yield `restart needed: ${changed.join(', ')} changed`;
 }
 

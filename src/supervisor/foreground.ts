@@ -89,9 +89,7 @@ export async function runInForeground(spec: RunSpec, io: ForegroundIo, before?: 
   });
   try {
     const handed = before?.apps[0]?.units ?? [];
-    const logsBefore = new Map(
-      handed.flatMap((one) => (one.log === undefined ? [] : [[one.spec.plan.daemon, one.log] as const])),
-    );
+    const logsBefore = new Map(handed.map((one) => [one.spec.plan.daemon, one]));
     logs = await openForegroundLogs(spec, { ...io, prefix: (daemon) => copies.prefix(daemon) }, logsBefore);
     for (const [index, { request }] of spec.units.entries()) {
       // One handle watches for all daemons: they share the address.
@@ -115,7 +113,8 @@ export async function runInForeground(spec: RunSpec, io: ForegroundIo, before?: 
       const parts = { spec, group: all, handles, logs: opened, launches, control: await control! };
       return io.reexec!.replace(movableRun({ ...parts, isEnding: () => asked !== undefined }), request);
     };
-    control = openControl(spec, all, { handles, firewall }, io, movable, before);
+    const lossOf = (daemon: string) => opened.lossOf(daemon);
+    control = openControl(spec, all, { handles, firewall, lossOf }, io, movable, before);
     io.watcher?.begin([...all.daemons.values()], () => all.stop());
     const begin = before === undefined ? () => all.start() : () => goOn(all, before);
     const status = await runToEnd(all, begin, orderly(io, copies), () => asked !== undefined);
@@ -167,14 +166,15 @@ function goOn(group: DaemonGroup, { origin, apps }: HandedRun): void {
 function openControl(
   spec: RunSpec,
   group: DaemonGroup,
-  { handles, firewall }: Pick<RunControlOptions, 'handles' | 'firewall'>,
+  held: Pick<RunControlOptions, 'handles' | 'firewall' | 'lossOf'>,
   { log, reexec }: ForegroundIo,
   replace: (request: Request) => Promise<never>,
   before: HandedRun | undefined,
 ): Promise<RunControl> {
   const [app] = before?.apps ?? [];
   return openRunControl({
-    ...{ spec, handles, firewall, log },
+    ...{ spec, log },
+    ...held,
     daemons: [...group.daemons.values()],
     stop: (daemon) => group.stop([daemon]),
     restart: (daemon) => group.restart([daemon]),

@@ -100,7 +100,14 @@ function movableApp({ spec, group, handles, logs, control }: MovableParts): Mova
           const handedLog = log?.handOver(daemon.status().pid !== undefined);
           if (!daemon.isSteady || app === undefined || handedLog === undefined) return undefined;
           const cpuBefore = control.cpuBefore()[index]!;
-          return { spec: packSpec(unit), cpuBefore, daemon: daemon.handOver(), app, log: handedLog };
+          return {
+            spec: packSpec(unit),
+            cpuBefore,
+            daemon: daemon.handOver(),
+            app,
+            log: handedLog,
+            loss: logs.lossOf(name),
+          };
         },
       },
     ];

@@ -3,7 +3,13 @@ import type { FirewallPlan } from '../sandbox/plan.ts';
 import { whyNeverAllowed } from '../sandbox/seccomp/extra.ts';
 import { shortList } from '../util/short-list.ts';
 import type { FilteredFacts, WhyFacts } from './why-facts.ts';
-import { daemonsAreNotWell, daemonsDoNotRun, daemonsWereRestarted, restartIsNeeded } from './why-supervision.ts';
+import {
+  daemonsAreNotWell,
+  daemonsDoNotRun,
+  daemonsWereRestarted,
+  logsLoseLines,
+  restartIsNeeded,
+} from './why-supervision.ts';
 
 /** Something that is wrong with an app, or may be: what, how it is known, what to do. */
 export interface WhyFinding {
@@ -135,6 +141,7 @@ export const QUESTIONS: readonly Question[] = [
   daemonsDoNotRun,
   daemonsAreNotWell,
   daemonsWereRestarted,
+  logsLoseLines,
   restartIsNeeded,
   rulesAreGone,
   firewallIsNotAsConfigured,

@@ -78,6 +78,43 @@ export function restartIsNeeded({ app, daemons }: Facts): readonly WhyFinding[] 
     }));
 }
 
+/** Lines that are missing in a log: they still go missing, or did so a short time ago. Pure. */
+export function logsLoseLines({ app, daemons, now }: Facts & Pick<WhyFacts, 'now'>): readonly WhyFinding[] {
+  return daemons.flatMap(({ name, status }) => {
+    const loss = status?.logLoss;
+    // A supervisor of an older version tells none.
+    if (loss == null || (!loss.lasting && now - Date.parse(loss.last) > TOLD)) return [];
+    const { lines, to, error, since, last, lasting } = loss;
+    const many = `${lines} line${lines === 1 ? '' : 's'}`;
+    return [
+      {
+        id: 'log-lines-lost',
+        severity: lasting ? 'error' : 'warning',
+        what: lasting
+          ? `the log of ${app}/${name} can't be written: what it says is lost`
+          : `${many} of ${app}/${name} ${lines === 1 ? 'is' : 'are'} not in its log`,
+        evidence: [`${to}: ${error}`, `${many} lost from ${since} to ${last}`],
+        todo: lasting
+          ? `${remedyFor(error, to)}; metactl tries again every second`
+          : `it is written again; \`metactl logs ${app} ${name}\` shows where lines are missing`,
+      },
+    ];
+  });
+}
+
+/** How long a log that is written again is still told of. ms */
+const TOLD = 3_600_000;
+
+/** What to do about a log that is refused. Pure. */
+function remedyFor(error: string, to: string): string {
+  const directory = to.replace(/\/[^/]*$/, '') || '/';
+  if (error === 'ENOSPC') return `make room: \`df -h ${directory}\`, \`df -i ${directory}\``;
+  if (error === 'EDQUOT') return `make room, or raise the quota that ${directory} is under`;
+  if (error === 'EROFS' || error === 'EIO')
+    return `look at the disk below ${directory}: \`dmesg\`, \`findmnt -T ${directory}\``;
+  return `see to it that ${to} can be written`;
+}
+
 /** What is said about the firewall tells more. */
 const FIREWALL = /^\[firewall\.out(?:\.accept\]|\] policy$)/;
 

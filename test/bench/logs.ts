@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { host as hostOfThisMachine } from '../../src/host/index.ts';
 import { Compressor } from '../../src/supervisor/logs/compress.ts';
+import { LossLedger } from '../../src/supervisor/logs/loss-ledger.ts';
 import { openLog } from '../../src/supervisor/logs/open-log.ts';
 import { logSettings } from '../../src/supervisor/logs/settings.ts';
 import { prepare } from '../../src/supervisor/prepare.ts';
@@ -135,6 +136,7 @@ async function keepByMetactl(root: string): Promise<Result> {
     const log = openLog({
       ...{ host: logs, paths: prepared.paths, app: 'flood', daemon, compressor, taps },
       settings: { ...logSettings(prepared.config, daemon, 'file') },
+      ledger: new LossLedger(),
       onProblem: (text) => {
         throw new Error(text);
       },

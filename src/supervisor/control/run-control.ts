@@ -4,6 +4,7 @@ import type { FirewallWatch } from '../firewall-watch.ts';
 import { Gate } from '../handover/gate.ts';
 import type { ReexecHandlers } from '../handover/receive.ts';
 import { NOBODY } from '../handover/replace.ts';
+import type { LogLoss } from '../logs/loss-ledger.ts';
 import { reloadText } from '../reload-text.ts';
 import type { RunSpec } from '../run-spec.ts';
 import type { UnitSpec } from '../standalone/unit-spec.ts';
@@ -23,6 +24,8 @@ export interface RunControlOptions {
   readonly daemons: readonly Daemon[];
   readonly handles: readonly Pick<AppHandle, 'usage' | 'cpuUsec'>[];
   readonly firewall: Pick<FirewallWatch, 'renew' | 'hasNames'> | undefined;
+  /** Lines that a daemon's log has lost. */
+  readonly lossOf: (daemon: string) => LogLoss | undefined;
   readonly stop: (daemon: string) => void;
   readonly restart: (daemon: string) => void;
   /** Whether a restart has still to start it. */
@@ -69,7 +72,8 @@ export async function openRunControl(options: RunControlOptions): Promise<RunCon
   const changes = new ConfigChanges(paths, { app, directory }, compared, before?.signature);
   const units = daemons.map((daemon, index): RunUnit => {
     const cpuBefore = before?.cpuBefore[index] ?? 0;
-    return { daemon, handle: options.handles[index]!, spec: spec.units[index]!, changes, cpuBefore };
+    const loss = () => options.lossOf(daemon.name);
+    return { daemon, handle: options.handles[index]!, spec: spec.units[index]!, changes, cpuBefore, loss };
   });
   for (const unit of units) {
     const { daemon } = unit;
@@ -121,6 +125,7 @@ interface RunUnit {
   readonly spec: UnitSpec;
   readonly changes: ConfigChanges;
   cpuBefore: number;
+  readonly loss: () => LogLoss | undefined;
 }
 
 function handlersOf(
@@ -200,10 +205,10 @@ function untilBegun(daemon: Daemon, isToStart: RunControlOptions['isToStart'], g
 /** Milliseconds between two looks whether a restart is still one. */
 const LOOK = 100;
 
-function recordOf({ daemon, handle, changes, spec, cpuBefore }: RunUnit): StatusRecord {
+function recordOf({ daemon, handle, changes, spec, cpuBefore, loss }: RunUnit): StatusRecord {
   const { node, address, address6, fingerprint } = spec;
   return statusRecord({
-    ...{ node, address, address6, cpuBefore },
+    ...{ node, address, address6, cpuBefore, loss: loss() },
     status: daemon.status(),
     usage: handle.usage(),
     changed: changes.of(daemon.name, fingerprint),

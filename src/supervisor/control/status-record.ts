@@ -1,4 +1,5 @@
 import type { Usage } from '../../host/host.ts';
+import type { LogLoss } from '../logs/loss-ledger.ts';
 import type { DaemonStatus } from '../state/types.ts';
 
 /** One daemon as `metactl status --json` prints it: stable. Times in ISO 8601, sizes in bytes; null where it has none. */
@@ -36,6 +37,15 @@ export interface StatusRecord {
   readonly ports: readonly string[];
   /** Keys whose values have changed since it was started (`[daemon.web] command`). */
   readonly changed: readonly string[];
+  /** Lines that are not in its log, counted since somebody started it; null: none. */
+  readonly logLoss: {
+    readonly lines: number;
+    readonly to: string;
+    readonly error: string;
+    readonly since: string;
+    readonly last: string;
+    readonly lasting: boolean;
+  } | null;
   readonly supervisor: { readonly pid: number; readonly kind: 'standalone' | 'run' } | null;
 }
 
@@ -49,6 +59,7 @@ export interface StatusFacts {
   readonly address: string | undefined;
   readonly address6: string | undefined;
   readonly changed: readonly string[];
+  readonly loss: LogLoss | undefined;
   readonly supervisor: StatusRecord['supervisor'];
 }
 
@@ -80,6 +91,7 @@ export function statusRecord(facts: StatusFacts): StatusRecord {
     ip: facts.address ?? null,
     ip6: facts.address6 ?? null,
     ports: usage?.listens ?? [],
+    logLoss: lossOf(facts.loss),
   };
 }
 
@@ -87,6 +99,12 @@ function lastExitOf({ lastExit }: DaemonStatus): StatusRecord['lastExit'] {
   if (lastExit === undefined) return null;
   const { status, failed, cause } = lastExit;
   return { status, failed, cause, uptimeMs: Math.round(lastExit.uptime), at: iso(lastExit.at) };
+}
+
+function lossOf(loss: LogLoss | undefined): StatusRecord['logLoss'] {
+  if (loss === undefined) return null;
+  const { lines, to, error, since, last, lasting } = loss;
+  return { lines, to, error, since: iso(since), last: iso(last), lasting };
 }
 
 /** A daemon that a supervisor knows by its configuration only, or that no supervisor knows. Pure. */
@@ -106,6 +124,7 @@ export function idleRecord(
       ip6: null,
       ports: [],
       changed: [],
+      logLoss: null,
       supervisor,
     },
   };

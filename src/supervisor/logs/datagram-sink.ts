@@ -1,6 +1,7 @@
 import type { Envelope, LineHead, LogHost, LogSocket } from '../../host/log-host.ts';
 import type { MetactlError } from '../../util/error.ts';
 import type { Origin } from './line.ts';
+import type { LossLedger } from './loss-ledger.ts';
 import type { HandedSink } from './sink.ts';
 import { type Sent, TellingSink } from './telling-sink.ts';
 
@@ -16,6 +17,7 @@ export interface DatagramSinkOptions {
   readonly host: Pick<LogHost, 'frame' | 'socket'>;
   readonly form: DatagramForm;
   readonly onProblem: (text: string) => void;
+  readonly ledger?: LossLedger;
   /** Of the process before this one. */
   readonly handed?: HandedSink;
 }
@@ -30,7 +32,8 @@ export class DatagramSink extends TellingSink {
   #closed = false;
 
   constructor(options: DatagramSinkOptions) {
-    super(options.host.frame, options.onProblem, options.form.path, options.handed);
+    const { host, onProblem, form, handed, ledger } = options;
+    super(host.frame, onProblem, form.path, handed, ledger);
     this.#options = options;
   }
 

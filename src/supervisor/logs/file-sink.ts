@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import type { LineHead, LogDirectory, LogFile, LogHost } from '../../host/log-host.ts';
 import type { Compressor } from './compress.ts';
 import { fileHead, type Origin } from './line.ts';
+import type { LossLedger } from './loss-ledger.ts';
 import {
   currentName,
   expiredFiles,
@@ -26,6 +27,7 @@ export interface FileSinkOptions {
   readonly compressor: Compressor;
   /** Told once when lines begin to be lost, and once when that is over. */
   readonly onProblem: (text: string) => void;
+  readonly ledger?: LossLedger;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
   /** Of the process before this one: then the file is open. */
@@ -46,8 +48,8 @@ export class FileSink extends TellingSink {
 
   /** @throws MetactlError where the file can't be opened. */
   constructor(options: FileSinkOptions) {
-    const { host, onProblem, directory, daemon, handed } = options;
-    super(host.frame, onProblem, `${directory.path}/${currentName(daemon)}`, handed);
+    const { host, onProblem, directory, daemon, handed, ledger } = options;
+    super(host.frame, onProblem, `${directory.path}/${currentName(daemon)}`, handed, ledger);
     this.#options = options;
     this.#now = options.now ?? Date.now;
     const { fd, size, modified, endsLine } =

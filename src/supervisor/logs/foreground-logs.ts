@@ -2,6 +2,7 @@ import { OutputCopy } from '../output.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { Compressor } from './compress.ts';
 import type { DaemonLog, HandedLog, Tap } from './daemon-log.ts';
+import { type LogLoss, LossLedger } from './loss-ledger.ts';
 import { openLog } from './open-log.ts';
 
 type Target = ConstructorParameters<typeof OutputCopy>[0];
@@ -13,6 +14,8 @@ const PATIENCE = 5000;
 export interface ForegroundLogs {
   /** Absent where output is only passed through. */
   of(daemon: string): DaemonLog | undefined;
+  /** Lines of it that were lost. */
+  lossOf(daemon: string): LogLoss | undefined;
   close(): Promise<void>;
 }
 
@@ -33,10 +36,11 @@ export interface ForegroundLogIo {
 export async function openForegroundLogs(
   { app, host, paths, units }: RunSpec,
   io: ForegroundLogIo,
-  handed: ReadonlyMap<string, HandedLog> = new Map(),
+  handed: ReadonlyMap<string, { readonly log: HandedLog | undefined; readonly loss: LogLoss | undefined }> = new Map(),
 ): Promise<ForegroundLogs> {
   const compressor = new Compressor();
   const logs = new Map<string, DaemonLog>();
+  const ledgers = new Map<string, LossLedger>();
   const close = async () => {
     compressor.stop();
     await Promise.all([...logs.values()].map((log) => log.close(PATIENCE)));
@@ -45,6 +49,8 @@ export async function openForegroundLogs(
     for (const { plan, log: settings } of units) {
       const { daemon } = plan;
       const before = handed.get(daemon);
+      const ledger = new LossLedger(before?.loss);
+      ledgers.set(daemon, ledger);
       if (settings.to === 'stdout') continue;
       const tap = (to: ReturnType<ForegroundLogIo['stdout']>): Tap => {
         const copy = new OutputCopy(to, { prefix: io.prefix(daemon), escape: to.isTTY === true });
@@ -52,10 +58,10 @@ export async function openForegroundLogs(
       };
       const log = openLog({
         ...{ host: host.logs, paths, app, daemon, compressor },
-        settings,
+        ...{ settings, ledger },
         taps: io.journal === true ? {} : { out: tap(io.stdout()), err: tap(io.stderr()) },
         onProblem: (text) => io.log(`warning: ${app}/${daemon}: ${text}`),
-        ...(before === undefined ? {} : { handed: before }),
+        ...(before?.log === undefined ? {} : { handed: before.log }),
       });
       if (log !== undefined) logs.set(daemon, log);
     }
@@ -63,5 +69,5 @@ export async function openForegroundLogs(
     await close();
     throw error;
   }
-  return { of: (daemon) => logs.get(daemon), close };
+  return { of: (daemon) => logs.get(daemon), lossOf: (daemon) => ledgers.get(daemon)?.loss, close };
 }

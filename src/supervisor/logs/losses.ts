@@ -1,5 +1,9 @@
+import { LossLedger } from './loss-ledger.ts';
+
 /** Milliseconds between two tries to write where the last one was refused. */
 const REST = 1000;
+/** Of a line that a log daemon can't take; nothing else is lost while there is no error. */
+const TOO_LONG = 'EMSGSIZE';
 
 /** What is not told yet, for the process that takes this one's place. */
 export interface HandedLosses {
@@ -11,14 +15,21 @@ export interface HandedLosses {
 export class Losses {
   readonly #tell: (text: string) => void;
   readonly #what: string;
+  readonly #ledger: LossLedger;
   #lost = 0;
   #code: string | undefined;
   #until = 0;
 
-  /** @param what where the lines were to go. */
-  constructor(tell: (text: string) => void, what: string, handed?: HandedLosses) {
+  /** @param what where the lines were to go. @param ledger what is told after the log has said it. */
+  constructor(
+    tell: (text: string) => void,
+    what: string,
+    handed?: HandedLosses,
+    ledger: LossLedger = new LossLedger(),
+  ) {
     this.#tell = tell;
     this.#what = what;
+    this.#ledger = ledger;
     this.#lost = handed?.lost ?? 0;
     this.#code = handed?.code;
   }
@@ -44,6 +55,7 @@ export class Losses {
 
   add(lines: number): void {
     this.#lost += lines;
+    this.#ledger.add(lines, this.#what, this.#code ?? TOO_LONG);
   }
 
   /** Counts, and tells at the first one. */
@@ -53,11 +65,12 @@ export class Losses {
     this.#code = code;
     this.#until = now + REST;
     this.#lost += lines;
+    this.#ledger.add(lines, this.#what, code, true);
   }
 
   /** What the log says where lines are missing. */
   text(): string {
-    return `${this.#lost} ${this.#lost === 1 ? 'line' : 'lines'} lost: ${this.#code ?? 'EMSGSIZE'}`;
+    return `${this.#lost} ${this.#lost === 1 ? 'line' : 'lines'} lost: ${this.#code ?? TOO_LONG}`;
   }
 
   /** Nothing more is written: what the log could not say is told. */
@@ -68,6 +81,7 @@ export class Losses {
 
   /** It works again, and the log says what is missing. */
   over(): void {
+    this.#ledger.over();
     if (this.#code !== undefined) this.#tell(`${this.#what} is written again: ${this.text()}`);
     this.#code = undefined;
     this.#lost = 0;

@@ -4,6 +4,7 @@ import type { Compressor } from './compress.ts';
 import { DaemonLog, type HandedLog, type Taps } from './daemon-log.ts';
 import { DatagramSink } from './datagram-sink.ts';
 import { FileSink } from './file-sink.ts';
+import type { LossLedger } from './loss-ledger.ts';
 import { journalForm, syslogForm } from './messages.ts';
 import type { LogSettings } from './settings.ts';
 import type { Sink } from './sink.ts';
@@ -19,6 +20,8 @@ export interface LogRequest {
   readonly taps?: Taps;
   /** A line for the administrator: lines begin to be lost, or are no longer. */
   readonly onProblem: (text: string) => void;
+  /** Where lost lines are counted. */
+  readonly ledger: LossLedger;
   /** The same log in the process before this one. */
   readonly handed?: HandedLog;
 }
@@ -33,22 +36,26 @@ export function openLog(request: LogRequest): DaemonLog | undefined {
 }
 
 function openSink(request: LogRequest): Sink | undefined {
-  const { host, paths, app, daemon, settings, compressor, onProblem } = request;
+  const { host, paths, app, daemon, settings, compressor } = request;
   const before = request.handed?.sink;
-  const handed = before === undefined ? {} : { handed: before };
+  const told = {
+    onProblem: request.onProblem,
+    ledger: request.ledger,
+    ...(before === undefined ? {} : { handed: before }),
+  };
   switch (settings.to) {
     case 'stdout':
       return undefined;
     case 'journal':
-      return new DatagramSink({ host, form: journalForm(host.sockets.journal, app, daemon), onProblem, ...handed });
+      return new DatagramSink({ host, form: journalForm(host.sockets.journal, app, daemon), ...told });
     case 'syslog':
-      return new DatagramSink({ host, form: syslogForm(host.sockets.syslog, app, daemon), onProblem, ...handed });
+      return new DatagramSink({ host, form: syslogForm(host.sockets.syslog, app, daemon), ...told });
     default: {
       const file = before?.file;
       const directory =
         file === undefined ? host.directory(paths, app, true)! : host.directoryBehind(file.directory.fd, file.path);
       try {
-        return new FileSink({ host, directory, daemon, rotation: settings.rotation, compressor, onProblem, ...handed });
+        return new FileSink({ host, directory, daemon, rotation: settings.rotation, compressor, ...told });
       } catch (error) {
         directory.close();
         throw error;

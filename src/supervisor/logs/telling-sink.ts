@@ -1,5 +1,6 @@
 import type { LogHost } from '../../host/log-host.ts';
 import { LONGEST_LINE, MARK, type Origin } from './line.ts';
+import type { LossLedger } from './loss-ledger.ts';
 import { Losses } from './losses.ts';
 import { BufferedSink, type HandedSink, lineCount } from './sink.ts';
 
@@ -23,10 +24,16 @@ export abstract class TellingSink extends BufferedSink {
   readonly #losses: Losses;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(frame: LogHost['frame'], onProblem: (text: string) => void, what: string, handed?: HandedSink) {
+  constructor(
+    frame: LogHost['frame'],
+    onProblem: (text: string) => void,
+    what: string,
+    handed?: HandedSink,
+    ledger?: LossLedger,
+  ) {
     super(frame);
     this.#frame = frame;
-    this.#losses = new Losses(onProblem, what, handed?.losses);
+    this.#losses = new Losses(onProblem, what, handed?.losses, ledger);
     if (this.#losses.pending) this.#retryLater();
   }
 

@@ -73,12 +73,12 @@ export function recordsOf(app: AppState): StatusRecord[] {
 }
 
 function recordOf(app: AppState, unit: Unit): StatusRecord {
-  const { spec, daemon, handle, cpuBefore } = unit;
+  const { spec, daemon, handle, cpuBefore, loss } = unit;
   return statusRecord({
     node: spec.node,
     status: daemon.status(),
     usage: handle.usage(),
-    cpuBefore,
+    ...{ cpuBefore, loss },
     address: spec.address,
     address6: spec.address6,
     changed: isAlive(unit) ? (app.changes?.of(unit.name, spec.fingerprint) ?? []) : [],

@@ -3,6 +3,7 @@ import type { Paths } from '../../util/paths.ts';
 import type { Gate } from '../handover/gate.ts';
 import type { Compressor } from '../logs/compress.ts';
 import type { DaemonLog, HandedLog } from '../logs/daemon-log.ts';
+import type { LossLedger } from '../logs/loss-ledger.ts';
 import { openLog } from '../logs/open-log.ts';
 import type { LogSettings } from '../logs/settings.ts';
 import type { StartOutput } from '../output.ts';
@@ -17,6 +18,7 @@ export interface LazyLogOptions {
   /** It is not closed while this is. */
   readonly gate: Gate;
   readonly onProblem: (text: string) => void;
+  readonly ledger: LossLedger;
 }
 
 /** Milliseconds that the last lines of a daemon may take to get to a disk that hangs. */
@@ -64,9 +66,9 @@ export class LazyLog {
   }
 
   #open(handed?: HandedLog): void {
-    const { host, paths, app, daemon, settings, compressor, onProblem } = this.#options;
+    const { host, paths, app, daemon, settings, compressor, onProblem, ledger } = this.#options;
     this.#log = openLog({
-      ...{ host: host.logs, paths, app, daemon, settings, compressor, onProblem },
+      ...{ host: host.logs, paths, app, daemon, settings, compressor, onProblem, ledger },
       ...(handed === undefined ? {} : { handed }),
     });
   }

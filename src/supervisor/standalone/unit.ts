@@ -4,6 +4,7 @@ import { isOver } from '../control/outcome.ts';
 import type { Gate } from '../handover/gate.ts';
 import type { Compressor } from '../logs/compress.ts';
 import type { HandedLog } from '../logs/daemon-log.ts';
+import { type LogLoss, LossLedger } from '../logs/loss-ledger.ts';
 import type { HandedDaemon, SupervisedDaemon } from '../state/supervised.ts';
 import type { DaemonEvent, DaemonStatus } from '../state/types.ts';
 import { LazyApp } from './lazy-app.ts';
@@ -28,6 +29,7 @@ export interface HandedUnit {
   readonly daemon: HandedDaemon;
   readonly app: Handed | undefined;
   readonly log: HandedLog | undefined;
+  readonly loss: LogLoss | undefined;
 }
 
 /** One daemon under the standalone supervisor, as it was prepared: another configuration makes another unit. */
@@ -38,6 +40,7 @@ export class Unit {
   readonly daemon: SupervisedDaemon;
   readonly handle: LazyApp;
   readonly #log: LazyLog;
+  readonly #ledger: LossLedger;
   /** CPU time that earlier runs had used when this one began, microseconds. */
   cpuBefore: number;
 
@@ -50,11 +53,12 @@ export class Unit {
     this.name = plan.daemon;
     this.cpuBefore = before?.handed.cpuBefore ?? 0;
     const tell = (text: string) => options.onWarning(this, text);
+    this.#ledger = new LossLedger(before?.handed.loss);
     this.handle = new LazyApp(host, { ...request, onWarning: tell }, gate, before?.app);
     this.#log = new LazyLog(
       {
         ...{ host, paths: request.paths, app: plan.app, daemon: plan.daemon, settings: log, compressor, gate },
-        onProblem: tell,
+        ...{ onProblem: tell, ledger: this.#ledger },
       },
       before?.handed.log,
     );
@@ -92,6 +96,11 @@ export class Unit {
     if (isOver(status) && (this.handle.isOpen || log !== undefined)) void this.settle();
   }
 
+  /** Lines that its log has lost since it was started by hand. */
+  get loss(): LogLoss | undefined {
+    return this.#ledger.loss;
+  }
+
   /** Nothing of it begins by itself while it is held. */
   hold(held: boolean): void {
     this.daemon.hold(held);
@@ -111,9 +120,9 @@ export class Unit {
     const app = this.handle.handOver();
     const log = this.#log.handOver(this.daemon.status().pid !== undefined);
     if (!this.daemon.isSteady || app === undefined || log === undefined) return undefined;
-    const { cpuBefore } = this;
+    const { cpuBefore, loss } = this;
     const spec = packSpec(this.spec);
-    return { spec, cpuBefore, daemon: this.daemon.handOver(), app: app.handed, log: log.handed };
+    return { spec, cpuBefore, daemon: this.daemon.handOver(), app: app.handed, log: log.handed, loss };
   }
 
   /** Gives back what it held, once nothing of it runs. Failures have been told. */

@@ -41,6 +41,16 @@ it('has IPv6 addresses in a column of their own, where there are any', () => {
   expect(lines[2]).toMatch(/ - +- +-$/);
 });
 
+it('tells of lines that a log has lost', () => {
+  const logLoss = { lines: 17, to: '/l', error: 'ENOSPC', since: 'S', last: 'L', lasting: true };
+  expect(statusText([{ ...running, logLoss }], plain)).toContain(
+    '\n  log: 17 lines are lost so far, and more will be: /l: ENOSPC, since S\n',
+  );
+  expect(statusText([{ ...running, logLoss: { ...logLoss, lines: 1, lasting: false } }], plain)).toContain(
+    '\n  log: 1 line was lost: /l: ENOSPC, since S\n',
+  );
+});
+
 it('tells CPU since the last look of the same run', () => {
   const before = { ...running, uptimeMs: 50_000, cpuUsec: 2_000_000 };
   expect(statusText([running], { ...plain, before: [before] })).toContain('  10.0%  ');

@@ -4,6 +4,7 @@ import {
   daemonsAreNotWell,
   daemonsDoNotRun,
   daemonsWereRestarted,
+  logsLoseLines,
   restartIsNeeded,
 } from '../../../src/supervisor/why-supervision.ts';
 
@@ -87,5 +88,44 @@ describe('why, by what a supervisor knows', () => {
       [],
     );
     expect([...daemonsWereRestarted(facts({}, true)), ...restartIsNeeded(facts({}, true))]).toEqual([]);
+  });
+});
+
+describe('why, of a log that loses lines', () => {
+  const now = Date.parse('2026-11-26T11:00:00.000Z');
+  const logLoss = {
+    ...{ lines: 17, to: '/var/log/metactl/shop/web.log', error: 'ENOSPC', lasting: true },
+    ...{ since: '2026-11-26T10:00:00.000Z', last: '2026-11-26T10:30:00.000Z' },
+  };
+  const found = (change: Partial<typeof logLoss>) =>
+    logsLoseLines({ ...facts({ logLoss: { ...logLoss, ...change } }, true), now });
+
+  it('tells how many, where to, since when, and what to do', () => {
+    expect(found({})).toEqual([
+      {
+        id: 'log-lines-lost',
+        severity: 'error',
+        what: "the log of shop/web can't be written: what it says is lost",
+        evidence: [
+          '/var/log/metactl/shop/web.log: ENOSPC',
+          '17 lines lost from 2026-11-26T10:00:00.000Z to 2026-11-26T10:30:00.000Z',
+        ],
+        todo: 'make room: `df -h /var/log/metactl/shop`, `df -i /var/log/metactl/shop`; metactl tries again every second',
+      },
+    ]);
+    const remedies = ['EDQUOT', 'EROFS', 'ECONNREFUSED'].map((error) => found({ error })[0]!.todo);
+    expect(remedies).toEqual([
+      'make room, or raise the quota that /var/log/metactl/shop is under; metactl tries again every second',
+      'look at the disk below /var/log/metactl/shop: `dmesg`, `findmnt -T /var/log/metactl/shop`; metactl tries again every second',
+      'see to it that /var/log/metactl/shop/web.log can be written; metactl tries again every second',
+    ]);
+  });
+
+  it('tells it for an hour after it is written again', () => {
+    const [over] = found({ lasting: false, lines: 1 });
+    expect(over).toMatchObject({ severity: 'warning', what: '1 line of shop/web is not in its log' });
+    expect(over!.todo).toBe('it is written again; `metactl logs shop web` shows where lines are missing');
+    expect(found({ lasting: false, last: '2026-11-26T09:59:59.000Z' })).toEqual([]);
+    expect(logsLoseLines({ ...facts(undefined, true), now })).toEqual([]);
   });
 });
