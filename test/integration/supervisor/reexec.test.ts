@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ask } from '../../../src/supervisor/control/client.ts';
+import { HANDOVER_VERSION } from '../../../src/supervisor/handover/document.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { startMetactl } from '../../helpers/run-metactl.ts';
 import { gone, install, makeSite, processesWith, runInstalled, type Site } from './site.ts';
@@ -266,12 +267,19 @@ describe('an upgrade', () => {
     const pid = await site.supervisor();
     const [web] = await site.status('shop');
     const program = install(site, 'installed');
-    patch('installed', /HANDOVER_VERSION = 2\b/, 'HANDOVER_VERSION = 3');
-    expect(await runInstalled(site, program, 'reexec')).toEqual([
-      1,
-      `metactl: ${program} can't take over: can't read what is handed over: its format is version 2, and this metactl reads 3\n  step: replace the supervisor\n` +
-        '  hint: everything goes on as it was; where the versions are too far apart, metactl stop all, then metactl start all\n',
-    ]);
+    // An upgrade, then the way back.
+    for (const [from, to] of [
+      [HANDOVER_VERSION, HANDOVER_VERSION + 1],
+      [HANDOVER_VERSION + 1, HANDOVER_VERSION - 1],
+    ] as const) {
+      patch('installed', new RegExp(`HANDOVER_VERSION = ${from}\\b`), `HANDOVER_VERSION = ${to}`);
+      expect(await runInstalled(site, program, 'reexec')).toEqual([
+        1,
+        `metactl: ${program} can't take over: can't read what is handed over: its format is version ${HANDOVER_VERSION}, and this metactl reads ${to}\n  step: replace the supervisor\n` +
+          '  hint: everything goes on as it was; where the versions are too far apart, metactl stop all, then metactl start all\n',
+      ]);
+      expect((await site.status('shop'))[0]).toMatchObject({ pid: web!.pid, restarts: 0, state: 'running' });
+    }
     writeFileSync(join(site.root, 'installed/build/Release/metactl-init'), '');
     rmSync(join(site.root, 'installed/build/Release/metactl.node'));
     await expect(reexec({ program })).rejects.toMatchObject({ code: 'METACTL_HANDOVER' });

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { descriptorsIn } from '../../../../src/host/handover.ts';
-import { decodeHandover, encodeHandover, type Handover } from '../../../../src/supervisor/handover/document.ts';
+import {
+  decodeHandover,
+  encodeHandover,
+  HANDOVER_VERSION,
+  type Handover,
+} from '../../../../src/supervisor/handover/document.ts';
 
 const DOCUMENT: Handover<unknown> = {
   metactl: '0.1.0',
@@ -27,9 +32,11 @@ describe('what is handed over', () => {
   });
 
   it('is refused where it is of another version, or none', () => {
-    expect(() => decodeHandover(encodeHandover(DOCUMENT, 3))).toThrow(
-      "can't read what is handed over: its format is version 3, and this metactl reads 2",
-    );
+    for (const by of [1, -1]) {
+      expect(() => decodeHandover(encodeHandover(DOCUMENT, HANDOVER_VERSION + by))).toThrow(
+        `can't read what is handed over: its format is version ${HANDOVER_VERSION + by}, and this metactl reads ${HANDOVER_VERSION}`,
+      );
+    }
     expect(() => decodeHandover(Buffer.from('ELF'))).toThrow(
       "can't read what is handed over: it is no hand-over of metactl",
     );
