@@ -2,30 +2,29 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { fixtures } from '../../helpers/fixtures.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import type { ProbeReport } from '../../helpers/probe.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
 import { type Outcome, REPOSITORY } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 const children: ChildProcess[] = [];
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch((made) => {
+  scratch = made;
   app = makeProbeApp(scratch, 'shop');
 });
 afterEach(async () => {
   for (const child of children.splice(0)) {
     if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
   }
-  await remove();
 });
 
 const AS_ROOT = ['--as-root'];

@@ -2,25 +2,24 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fixtures } from '../../helpers/fixtures.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import type { AttackReport, ProbeReport } from '../../helpers/probe.ts';
-import { makeProbeApp, makeProbeScratch, outside, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
+import { makeProbeApp, outside, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
 import { type Outcome, REPOSITORY } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch((made) => {
+  scratch = made;
   app = makeProbeApp(scratch, 'shop');
 });
-afterEach(() => remove());
 
 const AS_ROOT = ['--as-root'];
 const INIT = join(REPOSITORY, 'build/Release/metactl-init');

@@ -1,22 +1,21 @@
 import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp } from '../../helpers/probe-app.ts';
 import type { Outcome } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch((made) => {
+  scratch = made;
   app = makeProbeApp(scratch, 'shop', { daemons: { main: 'burn 1' } });
 });
-afterEach(() => remove());
 
 /** Nothing ran and nothing was made: no lease, no state directory, no cgroup. */
 function expectNothingStarted(outcome: Outcome, status = 78): void {

@@ -1,24 +1,23 @@
 import { existsSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { onTerminal } from '../../helpers/on-terminal.ts';
 import type { ProbeReport } from '../../helpers/probe.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
 import { REPOSITORY } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch((made) => {
+  scratch = made;
   app = makeProbeApp(scratch, 'shop');
 });
-afterEach(() => remove());
 
 /** Facts that must be the same however a process came into the sandbox. */
 const SAME_STATUS = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs', 'Seccomp', 'Seccomp_filters'];

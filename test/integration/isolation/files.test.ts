@@ -12,27 +12,27 @@ import {
 } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { makeProbeApp, makeProbeScratch, outside, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
+import { makeProbeApp, outside, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 import { printedPlan } from './planned.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 /** Undone in reverse order, also when a test fails. */
 const undo: (() => void)[] = [];
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
-  app = makeProbeApp(scratch, 'shop');
-});
-afterEach(async () => {
-  await remove();
+// After the scratch root's own removal: registered before it.
+afterEach(() => {
   for (const step of undo.splice(0).reverse()) step();
+});
+useProbeScratch((made) => {
+  scratch = made;
+  app = makeProbeApp(scratch, 'shop');
 });
 
 /** A fresh directory that is removed afterwards. */

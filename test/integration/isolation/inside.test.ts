@@ -1,21 +1,20 @@
 import { readFileSync, readlinkSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { ownFilters } from '../../helpers/own-filters.ts';
 import type { ProbeReport } from '../../helpers/probe.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 import { byPath, expectedMounts, printedPlan, seenMounts } from './planned.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch((made) => {
+  scratch = made;
 });
-afterEach(() => remove());
 
 /** What a service manager or an administrator's shell leaves in the environment. */
 const CALLERS_ENVIRONMENT = {

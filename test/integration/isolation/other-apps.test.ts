@@ -1,22 +1,21 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp } from '../../helpers/probe-app.ts';
 import { runMetactl } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch((made) => {
+  scratch = made;
   app = makeProbeApp(scratch, 'shop');
 });
-afterEach(() => remove());
 
 /** A file that everybody may read, in a directory below the root. */
 function secret(directory: string): string {

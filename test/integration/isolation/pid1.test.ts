@@ -1,26 +1,25 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp } from '../../helpers/probe-app.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 let pid: number;
 
 /** Not a word that occurs elsewhere: it is looked for in memory. */
 const SECRET = `${'quince'.repeat(2)}-${process.pid}-${'medlar'.repeat(2)}`;
 
-beforeEach(async () => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch(async (made) => {
+  scratch = made;
   app = makeProbeApp(scratch, 'shop', { node: `[env]\nSHOP_PASSWORD = ${SECRET}\n` });
   await app.start();
   pid = app.init();
 });
-afterEach(() => remove());
 
 const proc = (name: string, of: number = pid) => readFileSync(`/proc/${of}/${name}`, 'utf8');
 

@@ -2,27 +2,26 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Lab, makeLab } from '../../helpers/lab.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import type { ProbeReport } from '../../helpers/probe.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
 import { runMetactl } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 import { byPath, expectedMounts, printedPlan, seenMounts } from './planned.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let lab: Lab;
 let app: ProbeApp;
 
 beforeEach(async () => {
   lab = await makeLab();
-  ({ scratch, remove } = makeProbeScratch());
+});
+afterEach(() => lab.close());
+useProbeScratch((made) => {
+  scratch = made;
   scratch.metactlConf(lab.metactlConf);
   app = makeProbeApp(scratch, 'shop', { mode: 'routed' });
-});
-afterEach(async () => {
-  await remove();
-  lab.close();
 });
 
 describe('a sandbox with a network of its own', () => {

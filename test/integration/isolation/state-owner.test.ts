@@ -1,20 +1,19 @@
 import { statSync } from 'node:fs';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp } from '../../helpers/probe-app.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch((made) => {
+  scratch = made;
   app = makeProbeApp(scratch, 'shop');
 });
-afterEach(() => remove());
 
 const NODE = (group: string) =>
   `[app]\ndirectory = ${app.directory}\n[sandbox.net]\nmode = none\n` +

@@ -1,22 +1,16 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { REPOSITORY, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import { REPOSITORY, type Running, runMetactl } from '../../helpers/run-metactl.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { useScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-const running: Running[] = [];
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.stop('SIGKILL');
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
+const started = useScratch((made) => {
+  scratch = made;
 });
 
 /** Daemon names to the words of `notify.py` and further lines of the section. */
@@ -31,9 +25,7 @@ function shop(daemons: Readonly<Record<string, readonly [string, string]>>): voi
 }
 
 function start(): Running {
-  const one = startMetactl(['run', 'shop'], { root: scratch.root });
-  running.push(one);
-  return one;
+  return started(['run', 'shop']);
 }
 
 describe('run', () => {

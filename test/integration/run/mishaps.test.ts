@@ -1,23 +1,17 @@
 import { spawn } from 'node:child_process';
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { REPOSITORY, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import { REPOSITORY, type Running, runMetactl } from '../../helpers/run-metactl.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { useScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-const running: Running[] = [];
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.stop('SIGKILL');
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
+const started = useScratch((made) => {
+  scratch = made;
 });
 
 function app(script: string, more = ''): void {
@@ -28,11 +22,7 @@ function app(script: string, more = ''): void {
   );
 }
 
-function start(...args: string[]): Running {
-  const one = startMetactl(['run', ...args], { root: scratch.root });
-  running.push(one);
-  return one;
-}
+const start = (...args: string[]): Running => started(['run', ...args]);
 
 describe('metactl run, when something goes wrong around it', () => {
   it('runs one daemon, and ends it, also where the live state can’t be written', async () => {

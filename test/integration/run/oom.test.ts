@@ -1,21 +1,15 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { installJavaApp } from '../../helpers/java.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import { runMetactl } from '../../helpers/run-metactl.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { useScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-const running: Running[] = [];
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.stop('SIGKILL');
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
+const start = useScratch((made) => {
+  scratch = made;
 });
 
 /** `tail` keeps what it reads until a line ends, which /dev/zero's never does. */
@@ -43,8 +37,7 @@ describe('a daemon over its memory-max', () => {
 
   it('is reported so each time that it is started again', async () => {
     shop(`command = ${EAT}\nmemory-max = 32m\nrestart-sec = 20ms\n`);
-    const one = startMetactl(['run', 'shop'], { root: scratch.root });
-    running.push(one);
+    const one = start(['run', 'shop']);
     const killed = 'metactl: shop/main was killed by the kernel: out of memory \\(memory-max 32m\\)\n';
     await one.waitFor(new RegExp(`^(${killed}metactl: shop/main: restarting in \\d+ ms\n){3}`));
     expect((await one.stop('SIGTERM')).stderr).not.toContain('SIGKILL');

@@ -1,25 +1,19 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { REPOSITORY, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import { REPOSITORY, type Running, runMetactl } from '../../helpers/run-metactl.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { useScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 const BIN = join(REPOSITORY, 'bin/metactl.cjs');
 
 let scratch: Scratch;
-const running: Running[] = [];
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.stop('SIGKILL');
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
+const started = useScratch((made) => {
+  scratch = made;
 });
 
 /** An app of daemons written in shell, without a network of its own. */
@@ -32,11 +26,7 @@ function shellApp(daemons: Readonly<Record<string, string>>, more = ''): void {
   scratch.node('shop', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n${sections.join('')}${more}`);
 }
 
-function start(...args: string[]): Running {
-  const one = startMetactl(['run', ...args], { root: scratch.root });
-  running.push(one);
-  return one;
-}
+const start = (...args: string[]): Running => started(['run', ...args]);
 
 describe('metactl run', () => {
   it('passes output and status through', async () => {

@@ -1,25 +1,19 @@
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fixtures } from '../../helpers/fixtures.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import { type Running, runMetactl } from '../../helpers/run-metactl.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { useScratch } from '../../helpers/use-scratch.ts';
 
 /** Stops that leave nothing, order, and giving up, with real processes. */
 
 leakCheck();
 
 let scratch: Scratch;
-const running: Running[] = [];
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.stop('SIGKILL');
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
+const started = useScratch((made) => {
+  scratch = made;
 });
 
 type Kind = 'sandboxed' | 'not sandboxed';
@@ -38,11 +32,7 @@ function app(kind: Kind, daemons: Readonly<Record<string, readonly [script: stri
   return directory;
 }
 
-function start(...args: string[]): Running {
-  const one = startMetactl(['run', ...args], { root: scratch.root });
-  running.push(one);
-  return one;
-}
+const start = (...args: string[]): Running => started(['run', ...args]);
 
 /** Pids of processes whose command line has this word. */
 function pidsWith(word: string): number[] {

@@ -1,17 +1,17 @@
 import { chownSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { addon } from '../../../src/host/linux/addon.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { onTerminal } from '../../helpers/on-terminal.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp } from '../../helpers/probe-app.ts';
 import { REPOSITORY, runMetactl } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 
 const MAPPED = '[sandbox]\nuser-namespace = yes\n';
@@ -20,11 +20,10 @@ const NOBODY = 65_534;
 /** Before Linux 5.12 the state is made for ids of the block. */
 const IDMAPPED = addon().hasMountApi();
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch((made) => {
+  scratch = made;
   app = makeProbeApp(scratch, 'shop', { node: MAPPED });
 });
-afterEach(() => remove());
 
 const lease = (): { uid: number; ids: number } =>
   JSON.parse(readFileSync(join(app.root, 'var/lib/metactl/leases.json'), 'utf8')).apps.shop;

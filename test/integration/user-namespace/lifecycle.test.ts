@@ -6,15 +6,15 @@ import { addon } from '../../../src/host/linux/addon.ts';
 import { type Lab, makeLab } from '../../helpers/lab.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import type { ProbeReport } from '../../helpers/probe.ts';
-import { makeProbeApp, makeProbeScratch, type ProbeApp } from '../../helpers/probe-app.ts';
+import { makeProbeApp, type ProbeApp } from '../../helpers/probe-app.ts';
 import { runMetactl } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 import { byPath, expectedMounts, printedPlan, seenMounts } from '../isolation/planned.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let lab: Lab;
 let app: ProbeApp;
 
@@ -23,13 +23,12 @@ const NONE = '0000000000000000';
 
 beforeEach(async () => {
   lab = await makeLab();
-  ({ scratch, remove } = makeProbeScratch());
+});
+afterEach(() => lab.close());
+useProbeScratch((made) => {
+  scratch = made;
   scratch.metactlConf(lab.metactlConf);
   app = makeProbeApp(scratch, 'shop', { node: MAPPED });
-});
-afterEach(async () => {
-  await remove();
-  lab.close();
 });
 
 const pin = () => join(app.root, 'run/metactl/shop/ids');

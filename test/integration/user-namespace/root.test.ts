@@ -1,26 +1,25 @@
 import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, lstatSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import type { AttackReport, ProbeReport } from '../../helpers/probe.ts';
-import { makeProbeApp, makeProbeScratch, outside, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
+import { makeProbeApp, outside, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let remove: () => Promise<void>;
 let app: ProbeApp;
 
 const NONE = '0000000000000000';
 const AS_ROOT = ['--as-root'];
 
-beforeEach(() => {
-  ({ scratch, remove } = makeProbeScratch());
+useProbeScratch((made) => {
+  scratch = made;
   app = makeProbeApp(scratch, 'shop', ROOT);
 });
-afterEach(() => remove());
 
 const ROOT = { node: '[sandbox]\nuser-namespace = yes\n', daemon: 'user = root' };
 /** With all that a node file can give, and nothing that filters system calls. */
