@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Sandbox, StdioPlan } from '../host/host.ts';
 import { escapeText } from '../util/escape.ts';
+import { GatheredBytes } from '../util/gathered-bytes.ts';
 
 /** A line longer than this is passed on in pieces: an app that never ends its line must not fill our memory. */
 const LONGEST_LINE = 64 * 1024;
@@ -37,7 +38,8 @@ export async function copyOutput(from: Readable, to: Writable, options: OutputOp
 export class OutputCopy {
   readonly #to: Writable;
   readonly #options: OutputOptions;
-  #rest: Buffer = Buffer.alloc(0);
+  /** The beginning of a line. */
+  readonly #rest = new GatheredBytes();
 
   constructor(to: Writable, options: OutputOptions) {
     this.#to = to;
@@ -47,25 +49,28 @@ export class OutputCopy {
   /** Keeps the bytes. @returns undefined, or what to wait for before the next ones. */
   push(chunk: Buffer): Promise<void> | undefined {
     if (this.#options.prefix === undefined && !this.#options.escape) return this.#write(chunk);
-    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     let text = '';
     let start = 0;
-    for (let end = this.#rest.indexOf(10); end >= 0; end = this.#rest.indexOf(10, start)) {
-      text += this.#line(this.#rest.subarray(start, end));
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      const piece = chunk.subarray(start, end);
+      text += this.#rest.length === 0 ? this.#line(piece) : this.#lineWith(piece);
       start = end + 1;
     }
-    this.#rest = this.#rest.subarray(start);
-    if (this.#rest.length > LONGEST_LINE) {
-      text += this.#line(this.#rest);
-      this.#rest = Buffer.alloc(0);
-    }
+    if (start < chunk.length) this.#rest.append(chunk.subarray(start));
+    if (this.#rest.length > LONGEST_LINE) text += this.#lineWith(NOTHING);
     return text === '' ? undefined : this.#write(text);
   }
 
   end(): Promise<void> | undefined {
-    const rest = this.#rest;
-    this.#rest = Buffer.alloc(0);
-    return rest.length > 0 ? this.#write(this.#line(rest)) : undefined;
+    return this.#rest.length > 0 ? this.#write(this.#lineWith(NOTHING)) : undefined;
+  }
+
+  /** The line that was begun, with its end. */
+  #lineWith(end: Buffer): string {
+    this.#rest.append(end);
+    const line = this.#line(this.#rest.bytes);
+    this.#rest.clear();
+    return line;
   }
 
   #line(bytes: Buffer): string {
@@ -85,3 +90,5 @@ export class OutputCopy {
     });
   }
 }
+
+const NOTHING: Buffer = Buffer.alloc(0);

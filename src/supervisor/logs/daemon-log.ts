@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { OutputReceiver, Sandbox } from '../../host/host.ts';
+import { GatheredBytes } from '../../util/gathered-bytes.ts';
 import type { StartOutput } from '../output.ts';
 import { LONGEST_LINE, type LogStreamName, MARK, type Origin, wholeCharacters } from './line.ts';
 import type { HandedSink, Sink } from './sink.ts';
@@ -95,13 +96,14 @@ class LogStream implements OutputReceiver {
   readonly #tap: Tap | undefined;
   #readable: Readable | undefined;
   #pid = 0;
-  #rest: Buffer = NOTHING;
+  /** The beginning of a line. */
+  readonly #rest = new GatheredBytes();
   #finished = false;
   #paused = false;
   #end!: () => void;
 
   constructor(name: LogStreamName, sink: Sink, tap: Tap | undefined, rest: Uint8Array = NOTHING) {
-    this.#rest = Buffer.from(rest);
+    this.#rest.append(rest);
     this.#name = name;
     this.#sink = sink;
     this.#tap = tap;
@@ -130,7 +132,7 @@ class LogStream implements OutputReceiver {
 
   /** The beginning of a line. */
   get rest(): Uint8Array {
-    return this.#rest;
+    return Buffer.from(this.#rest.bytes);
   }
 
   pause(): void {
@@ -150,8 +152,8 @@ class LogStream implements OutputReceiver {
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
-    if (this.#rest.length > 0) void this.#sink.push(this.#rest, this.#origin(), MARK.unfinished);
-    this.#rest = NOTHING;
+    if (this.#rest.length > 0) void this.#sink.push(this.#rest.bytes, this.#origin(), MARK.unfinished);
+    this.#rest.clear();
     const end = this.#tap?.end();
     if (end === undefined) this.#end();
     else void end.then(this.#end);
@@ -165,17 +167,18 @@ class LogStream implements OutputReceiver {
     if (this.#rest.length > 0) {
       from = bytes.indexOf(10) + 1;
       if (from > 0) {
-        pushed = this.#sink.push(Buffer.concat([this.#rest, bytes.subarray(0, from)]), origin);
-        this.#rest = NOTHING;
+        this.#rest.append(bytes.subarray(0, from));
+        pushed = this.#sink.push(this.#rest.bytes, origin);
+        this.#rest.clear();
       }
     }
     const to = bytes.lastIndexOf(10) + 1;
     if (to > from) pushed = this.#sink.push(bytes.subarray(from, to), origin);
-    if (to < bytes.length) this.#rest = Buffer.concat([this.#rest, bytes.subarray(to)]);
+    if (to < bytes.length) this.#rest.append(bytes.subarray(to));
     if (this.#rest.length > LONGEST_LINE) {
-      const length = wholeCharacters(this.#rest);
-      pushed = this.#sink.push(this.#rest.subarray(0, length), origin, MARK.continued);
-      this.#rest = Buffer.from(this.#rest.subarray(length));
+      const length = wholeCharacters(this.#rest.bytes);
+      pushed = this.#sink.push(this.#rest.bytes.subarray(0, length), origin, MARK.continued);
+      this.#rest.drop(length);
     }
     return pushed;
   }

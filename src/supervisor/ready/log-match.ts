@@ -27,7 +27,9 @@ export function watchLines(stream: OutputStream, matches: LineMatcher, found: ()
     stream.off(event, onData);
   };
   const onData = (chunk: Buffer) => {
-    const lines = (rest + chunk.toString('latin1')).split('\n');
+    const text = chunk.toString('latin1');
+    // What has no end yet is looked through once, however small the pieces are.
+    const lines = text.includes('\n') ? (rest + text).split('\n') : [rest + text];
     rest = lines.pop()!;
     for (const line of lines) {
       // What was cut off has been looked at already.
