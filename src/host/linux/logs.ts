@@ -141,6 +141,8 @@ function directoryBehind(directory: number, path: string): LogDirectory {
     rename: (from, to) => told('rotate the log', from, () => renameSync(inside(from), inside(to))),
     remove: (name) => told('remove an old log', name, () => rmSync(inside(name), { force: true })),
     list: () => told('list the logs', '', () => readdirSync(`/proc/self/fd/${directory}`)),
+    again: () =>
+      told('open the log directory', '', () => directoryBehind(openSync(inside('.'), O_RDONLY | O_DIRECTORY), path)),
     close: () => closeSync(directory),
   };
 }

@@ -12,14 +12,23 @@ const CHUNK = 64 * 1024;
 const LEVEL = 4;
 
 interface Task {
-  readonly directory: LogDirectory;
+  readonly held: Held;
   readonly name: string;
+}
+
+/** A directory of its own: the log may be closed long before, and its descriptor's number be another file's. */
+interface Held {
+  readonly directory: LogDirectory;
+  /** Tasks that need it. */
+  tasks: number;
 }
 
 /** Compresses rotated logs in the background, one at a time. What is left when the process ends, the next one does. */
 export class Compressor {
   readonly #delay: number;
   readonly #tasks: Task[] = [];
+  /** By path. */
+  readonly #held = new Map<string, Held>();
   #timer: NodeJS.Timeout | undefined;
   #working = false;
   #stopped = false;
@@ -28,17 +37,31 @@ export class Compressor {
     this.#delay = delay;
   }
 
+  /** `directory` may be closed after this. @throws MetactlError where it can't be opened once more. */
   add(directory: LogDirectory, name: string): void {
-    if (this.#tasks.some((task) => task.directory === directory && task.name === name)) return;
-    this.#tasks.push({ directory, name });
+    const { path } = directory;
+    if (this.#stopped || this.#tasks.some((task) => task.held.directory.path === path && task.name === name)) return;
+    let held = this.#held.get(path);
+    if (held === undefined) {
+      held = { directory: directory.again(), tasks: 0 };
+      this.#held.set(path, held);
+    }
+    held.tasks++;
+    this.#tasks.push({ held, name });
     this.#arm();
   }
 
-  /** Its directories may be closed after this. */
+  /** What is at work ends by itself, unfinished. */
   stop(): void {
     this.#stopped = true;
-    this.#tasks.length = 0;
     clearTimeout(this.#timer);
+    for (const { held } of this.#tasks.splice(0)) this.#release(held);
+  }
+
+  #release(held: Held): void {
+    if (--held.tasks > 0) return;
+    this.#held.delete(held.directory.path);
+    held.directory.close();
   }
 
   #arm(): void {
@@ -59,23 +82,26 @@ export class Compressor {
     } catch {
       // No space, or it was deleted meanwhile: it stays as it is, and readable.
     } finally {
+      this.#release(task.held);
       this.#working = false;
       if (this.#tasks.length > 0) this.#arm();
     }
   }
 
-  async #compress({ directory, name }: Task): Promise<void> {
+  async #compress({ held: { directory }, name }: Task): Promise<void> {
     const from = directory.read(name);
     if (from === undefined) return;
     const unfinished = `${name}.gz.new`;
     let to: number | undefined;
     try {
       to = directory.create(unfinished);
-      if (!(await copyCompressed(from, to, () => this.#stopped))) return;
+      if (!(await copyCompressed(from, to, () => this.#stopped))) {
+        directory.remove(unfinished);
+        return;
+      }
       const full = to;
       to = undefined;
       await closeFile(full);
-      if (this.#stopped) return;
       // Retention may have deleted it in the meantime.
       const still = directory.read(name);
       if (still !== undefined) {
@@ -84,7 +110,7 @@ export class Compressor {
         directory.remove(name);
       } else directory.remove(unfinished);
     } catch (error) {
-      if (!this.#stopped) directory.remove(unfinished);
+      directory.remove(unfinished);
       throw error;
     } finally {
       closeSync(from);

@@ -189,11 +189,11 @@ class Step extends Turn {
     this.#killAfter(timeout, threadDump);
   }
 
-  #killAfter(timeout: number, threadDump: boolean): void {
+  #killAfter(timeout: number, threadDump: boolean, type: 'set-timer' | 'extend-timer' = 'set-timer'): void {
     if (!Number.isFinite(timeout)) return;
     const lead = Math.min(THREAD_DUMP, timeout / 4);
-    if (threadDump) this.actions.push({ type: 'set-timer', name: 'thread-dump', delay: timeout - lead });
-    this.actions.push({ type: 'set-timer', name: 'kill', delay: timeout });
+    if (threadDump) this.actions.push({ type, name: 'thread-dump', delay: timeout - lead });
+    this.actions.push({ type, name: 'kill', delay: timeout });
   }
 
   #kill(after: Model['after'], timeout: boolean): void {
@@ -317,7 +317,7 @@ class Step extends Turn {
         this.tell(report);
         break;
       case 'extend':
-        if (this.model.asked) this.#killAfter(report.milliseconds, threadDump);
+        if (this.model.asked) this.#killAfter(report.milliseconds, threadDump, 'extend-timer');
         break;
       case 'failed':
         this.#fault(report.reason);

@@ -72,6 +72,8 @@ export type Action =
   | { readonly type: 'signal'; readonly signal: number }
   | { readonly type: 'kill' }
   | { readonly type: 'set-timer'; readonly name: TimerName; readonly delay: number }
+  /** Where it is set, and would be over before: it is set so. */
+  | { readonly type: 'extend-timer'; readonly name: TimerName; readonly delay: number }
   | { readonly type: 'clear-timer'; readonly name: TimerName }
   | { readonly type: 'tell'; readonly event: DaemonEvent };
 

@@ -176,6 +176,11 @@ export class SupervisedDaemon implements Daemon {
         return;
       case 'set-timer':
         this.#setTimer(action.name, action.delay);
+        return;
+      case 'extend-timer': {
+        const { at = Number.POSITIVE_INFINITY } = this.#timers.get(action.name) ?? {};
+        if (at < this.#clock.now() + action.delay) this.#setTimer(action.name, action.delay);
+      }
     }
   }
 

@@ -85,7 +85,10 @@ export class Bench {
       else if (action.type === 'signal') this.signals.push(action.signal);
       else if (action.type === 'kill') this.kills++;
       else if (action.type === 'set-timer') this.timers.set(action.name, this.now + action.delay);
-      else this.timers.delete(action.name);
+      else if (action.type === 'clear-timer') this.timers.delete(action.name);
+      else if (this.timers.has(action.name)) {
+        this.timers.set(action.name, Math.max(this.timers.get(action.name)!, this.now + action.delay));
+      }
     }
     return this;
   }

@@ -240,6 +240,19 @@ describe('stopping', () => {
     expect(bench.pass(1).kills).toBe(1);
   });
 
+  it('never has less time for having asked for more', () => {
+    bench.start().run().stop().report({ type: 'extend', milliseconds: 1000 });
+    const { timeout } = bench.settings.stop;
+    expect(bench.pass(timeout - 1).kills).toBe(0);
+    expect(bench.pass(1).kills).toBe(1);
+  });
+
+  it('is not given a time limit by asking for time where it has none', () => {
+    const patient = new Bench({ stop: { ...stop, timeout: Number.POSITIVE_INFINITY } });
+    patient.start().run().stop().report({ type: 'extend', milliseconds: 1000 });
+    expect(patient.pass(1_000_000).kills).toBe(0);
+  });
+
   it('believes a daemon that says it stops, and decides by how it ends', () => {
     bench.start().run().report({ type: 'stopping' });
     expect(bench.status).toMatchObject({ state: 'stopping', ready: false });
