@@ -34,8 +34,9 @@ export function register(program: Command): void {
       'after',
       '\nDo it again whenever daemons, timeouts or dependencies have changed; what else changes needs only `metactl restart`.' +
         '\nNothing is started: `metactl start APP` does that, or the next boot.' +
-        '\nInstead of units for each app, `metactl install --node` has one for the supervisor of this node (systemd, Upstart, OpenRC,' +
-        '\nor an init script), which starts all apps without units; its --export is one of systemd, upstart, upstart-0.6, sysv, openrc.' +
+        '\nInstead of units for each app, `metactl install --node` has one for the supervisor of this node (systemd, Upstart, SMF,' +
+        '\nOpenRC, or an init script), which starts all apps without units; its --export is one of systemd, upstart, upstart-0.6, smf,' +
+        '\nsysv, openrc.' +
         '\nExit status: 0 done, 1 a unit was changed by hand, or no service manager runs here, 4 no such app, 77 needs root, 78 configuration.',
     )
     .action(async (app: string | undefined, options: InstallOptions, command: Command) => {

@@ -69,7 +69,7 @@ function fromDetected({ manager, version }: Detected): ServiceManager | undefine
  */
 export async function nodeManagerHere(configured: string): Promise<ServiceManager> {
   const { manager, version } = detectManager(await managerFacts(configured));
-  if (manager === 'systemd' || manager === 'openrc') return nodeManager(manager);
+  if (manager === 'systemd' || manager === 'smf' || manager === 'openrc') return nodeManager(manager);
   if (manager === 'upstart') return nodeManager(isOldUpstart(version ?? '1.13') ? 'upstart-0.6' : 'upstart');
   if (manager === 'none' && existsSync('/etc/init.d')) {
     return nodeManager('sysv', existsSync('/usr/sbin/update-rc.d') ? 'update-rc.d' : 'chkconfig');

@@ -1,15 +1,16 @@
 import type { Paths } from '../util/paths.ts';
 import { dottedName } from './dotted.ts';
 import type { Control, InstalledApp, ManagerName, RunStep, ServiceManager } from './manager.ts';
-import { MARGIN, RESTART_PAUSE, type ServiceModel } from './model.ts';
-import { hashComment, seal } from './service-file.ts';
+import { MARGIN, RESTART_PAUSE, type Service, type ServiceModel } from './model.ts';
+import { hashComment, seal, xmlComment } from './service-file.ts';
 import { shellLine } from './shell-quote.ts';
+import { smf, smfNode, smfNodeUnits } from './smf.ts';
 import { systemd } from './systemd.ts';
 import { execLine, pathList, timeSpan } from './systemd-quote.ts';
 import { initctl, jobText } from './upstart.ts';
 
 /** What can start the supervisor of a node at boot. */
-export const NODE_KINDS = ['systemd', 'upstart', 'upstart-0.6', 'sysv', 'openrc'] as const;
+export const NODE_KINDS = ['systemd', 'upstart', 'upstart-0.6', 'smf', 'sysv', 'openrc'] as const;
 export type NodeKind = (typeof NODE_KINDS)[number];
 
 /** Milliseconds that all apps of a node together may take to start to start, and to stop. */
@@ -51,12 +52,13 @@ export function nodeManager(kind: NodeKind, tool: 'update-rc.d' | 'chkconfig' = 
     files: (model) => [
       {
         name: nameOf(model.nodeId),
-        text: seal(TEXTS[kind](model), 'metactl install --node', hashComment),
+        text: seal(TEXTS[kind](model), 'metactl install --node', kind === 'smf' ? xmlComment : hashComment),
         mode: script ? 0o755 : 0o644,
       },
     ],
     find(names, app, nodeId) {
       const files = names.filter((name) => name === nameOf(nodeId));
+      if (kind === 'smf') return { app, nodeId, files, units: smfNodeUnits(files, nodeId) };
       // Upstart calls a job by its file's name without the ending.
       const units = files.map((file) => (ending === '.conf' ? file.slice(0, -ending.length) : file));
       return { app, nodeId, files, units: units.map((unit) => ({ daemon: undefined, unit })) };
@@ -68,7 +70,7 @@ export function nodeManager(kind: NodeKind, tool: 'update-rc.d' | 'chkconfig' = 
 interface Place {
   readonly name: ManagerName;
   readonly directory: string;
-  readonly ending: '.service' | '.conf' | '';
+  readonly ending: '.service' | '.conf' | '.xml' | '';
   readonly script: boolean;
 }
 
@@ -78,6 +80,7 @@ const PLACES: Readonly<Record<NodeKind, Place>> = {
   systemd: { name: 'systemd', directory: systemd.directory, ending: '.service', script: false },
   upstart: JOB,
   'upstart-0.6': JOB,
+  smf: { name: 'smf', directory: smf.directory, ending: '.xml', script: false },
   // It has a name of its own nowhere.
   sysv: { name: 'systemd', ...SCRIPT },
   openrc: { name: 'openrc', ...SCRIPT },
@@ -90,13 +93,18 @@ const TEXTS: Readonly<Record<NodeKind, (model: ServiceModel) => string>> = {
   systemd: systemdText,
   upstart: (model) => nodeJob(model, false),
   'upstart-0.6': (model) => nodeJob(model, true),
+  smf: ({ nodeId, services }) => smfNode(nodeId, booting(services[0]!)),
   sysv: sysvText,
   openrc: openrcText,
 };
 
 function nodeJob({ nodeId, services }: ServiceModel, old: boolean): string {
-  const service = { ...services[0]!, command: [...services[0]!.command, 'supervise', '--boot'] };
-  return jobText(service, baseName(nodeId), [], old);
+  return jobText(booting(services[0]!), baseName(nodeId), [], old);
+}
+
+/** As the manager keeps it: in the foreground, with all apps. */
+function booting(service: Service): Service {
+  return { ...service, command: [...service.command, 'supervise', '--boot'] };
 }
 
 function systemdText({ services, directories }: ServiceModel): string {
@@ -111,7 +119,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart=${execLine([...service!.command, 'supervise', '--boot'])}
+ExecStart=${execLine(booting(service!).command)}
 ExecReload=/bin/kill -HUP $MAINPID
 Delegate=yes
 KillMode=mixed
@@ -200,6 +208,7 @@ const CONTROLS: Readonly<Record<NodeKind, (tool: Tool) => Control>> = {
   systemd: () => systemd.control!,
   upstart: () => initctl(false),
   'upstart-0.6': () => initctl(true),
+  smf: () => smf.control!,
   sysv: (tool) => {
     const add = (unit: string): RunStep =>
       tool === 'chkconfig' ? { argv: ['chkconfig', '--add', unit] } : { argv: ['update-rc.d', unit, 'defaults'] };

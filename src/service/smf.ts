@@ -14,7 +14,7 @@ export const smf: ServiceManager = {
   files: (model) => [
     {
       name: `${serviceOf(model.app, model.nodeId, '.')}.xml`,
-      text: seal(manifest(model), `metactl install ${model.app}`, xmlComment),
+      text: seal(manifest(model, (service) => appInstance(model, service)), `metactl install ${model.app}`, xmlComment),
       mode: 0o644,
     },
   ],
@@ -32,13 +32,30 @@ export const smf: ServiceManager = {
   control: svcadm(),
 };
 
+/**
+ * The supervisor of a node: a service beside the apps' (`svc:/site/metactl:default`), whose instance has no name of its own. It has
+ * no refresh method of its own: `:kill -HUP` would signal every daemon in the contract. Pure. @param command runs it.
+ */
+export function smfNode(nodeId: string, service: Service): string {
+  const model = { app: '', nodeId, services: [service] };
+  return manifest(model, (one) => instanceText(NODE, [], one, ':true'));
+}
+
+/** Finds it by its file's name. Pure. */
+export function smfNodeUnits(files: readonly string[], nodeId: string): InstalledApp['units'] {
+  return files.map(() => ({ daemon: undefined, unit: fmri('', nodeId, NODE) }));
+}
+
 /** The instance of all daemons: a name that no daemon can have. */
 const ALL = 'all';
+const NODE = 'default';
 
 const instanceOf = (daemon: string | undefined) => daemon ?? ALL;
 
+/** An app's; without one, the node's. */
 function serviceOf(app: string, nodeId: string, separator: string): string {
-  return `${nodeId === '' ? 'metactl' : `metactl-${nodeId}`}${separator}${app}`;
+  const node = nodeId === '' ? 'metactl' : `metactl-${nodeId}`;
+  return app === '' ? node : `${node}${separator}${app}`;
 }
 
 /** Never an abbreviated one: those may come to mean another service. */
@@ -46,8 +63,12 @@ function fmri(app: string, nodeId: string, instance: string): string {
   return `svc:/site/${serviceOf(app, nodeId, '/')}:${instance}`;
 }
 
-function manifest(model: ServiceModel): string {
+function manifest(
+  model: Pick<ServiceModel, 'app' | 'nodeId' | 'services'>,
+  instance: (service: Service) => string,
+): string {
   const name = serviceOf(model.app, model.nodeId, '/');
+  const title = `metactl: ${model.app === '' ? model.services[0]!.label : model.app}`;
   return `<?xml version="1.0"?>
 <!DOCTYPE service_bundle SYSTEM "/usr/share/lib/xml/dtd/service_bundle.dtd.1">
 <service_bundle type="manifest" name=${attribute(name)}>
@@ -58,27 +79,36 @@ ${dependency('net', 'none', 'svc:/milestone/network:default')}
       <propval name="duration" type="astring" value="child"/>
       <propval name="ignore_error" type="astring" value="core,signal"/>
     </property_group>
-${model.services.map((service) => instance(model, service)).join('\n')}
+${model.services.map(instance).join('\n')}
     <stability value="Unstable"/>
     <template>
-      <common_name><loctext xml:lang="C">${`metactl: ${model.app}`}</loctext></common_name>
+      <common_name><loctext xml:lang="C">${title}</loctext></common_name>
     </template>
   </service>
 </service_bundle>
 `;
 }
 
-function instance(model: ServiceModel, service: Service): string {
+function appInstance(model: ServiceModel, service: Service): string {
   const needs = service.dependsOn.map((daemon) =>
     dependency(`needs-${daemon}`, 'restart', fmri(model.app, model.nodeId, instanceOf(daemon))).replace(/^/gm, '  '),
   );
-  return `    <instance name=${attribute(instanceOf(service.daemon))} enabled="false">
+  return instanceText(instanceOf(service.daemon), needs, service, service.reload);
+}
+
+function instanceText(
+  name: string,
+  needs: readonly string[],
+  service: Service,
+  refresh: string | readonly string[],
+): string {
+  return `    <instance name=${attribute(name)} enabled="false">
 ${needs.map((text) => `${text}\n`).join('')}      <method_context working_directory="/">
         <method_credential user="root" group="root"/>
       </method_context>
 ${method('start', ['/sbin/sh', '-c', SUPERVISE, 'metactl', ...service.command], service.startTimeout)}
 ${method('stop', ':kill', service.stopTimeout)}
-${method('refresh', service.reload, 60_000)}
+${method('refresh', refresh, 60_000)}
     </instance>`;
 }
 

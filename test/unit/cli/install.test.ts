@@ -81,8 +81,8 @@ describe('install --export', () => {
       '--export: found `x`, expected one of systemd, upstart, upstart-0.6, smf, openrc, runit, s6',
     ],
     [
-      ['--node', '--export', 'smf', '--to', '/x'],
-      '--export: found `smf`, expected one of systemd, upstart, upstart-0.6, sysv, openrc',
+      ['--node', '--export', 'runit', '--to', '/x'],
+      '--export: found `runit`, expected one of systemd, upstart, upstart-0.6, smf, sysv, openrc',
     ],
     [[], 'no app was named'],
     [['shop', '--node'], '--node is about no app'],

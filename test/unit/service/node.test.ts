@@ -6,6 +6,7 @@ import { carryOutInstallation, planInstall, planUninstall } from '../../../src/s
 import { NODE_KINDS, nodeManager, nodeModel } from '../../../src/service/node.ts';
 import { originOf } from '../../../src/service/service-file.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
+import { REPOSITORY } from '../../helpers/run-metactl.ts';
 import { lines, PROGRAM, scratch, unsealed } from './models.ts';
 
 const model = nodeModel(pathsFor('/'), PROGRAM);
@@ -65,6 +66,30 @@ WantedBy=multi-user.target
     );
   });
 
+  it.each([
+    ['/', 'metactl'],
+    ['/srv/other', `metactl-${pathsFor('/srv/other').nodeId}`],
+  ])('is a manifest of SMF that is valid by the DTD (root %s)', (root, name) => {
+    const file = join(scratch(), 'metactl.xml');
+    const text = nodeManager('smf').files(nodeModel(pathsFor(root), PROGRAM))[0]!.text;
+    const dtd = join(REPOSITORY, 'test/fixtures/smf/service_bundle.dtd.1');
+    writeFileSync(file, text.replace('/usr/share/lib/xml/dtd/service_bundle.dtd.1', dtd));
+    const xmllint = (...words: string[]) => {
+      const { stdout, stderr, status } = spawnSync('xmllint', ['--nonet', ...words, file], { encoding: 'utf8' });
+      expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+      return stdout.trimEnd();
+    };
+    xmllint('--noout', '--valid');
+    expect(xmllint('--xpath', 'string(//service/@name)')).toBe(`site/${name}`);
+    expect(xmllint('--xpath', 'string(//instance/@name)')).toBe('default');
+    const moved = root === '/' ? '' : ` --root ${root}`;
+    expect(xmllint('--xpath', 'string(//exec_method[@name="start"]/@exec)')).toMatch(
+      new RegExp(` metactl /usr/local/bin/metactl${moved} supervise --boot$`),
+    );
+    // `:kill -HUP` would signal the daemons too.
+    expect(xmllint('--xpath', 'string(//exec_method[@name="refresh"]/@exec)')).toBe(':true');
+  });
+
   it('has a header that insserv understands', () => {
     const text = textOf('sysv');
     expect(/^### BEGIN INIT INFO\n(?:# [A-Z][A-Za-z-]+: +\S.*\n)+### END INIT INFO$/m.test(text)).toBe(true);
@@ -75,9 +100,9 @@ WantedBy=multi-user.target
     const manager = nodeManager(kind);
     const other = { ...model, nodeId: '1a2b' };
     const names = [...manager.files(model), ...manager.files(other)].map(({ name }) => name);
-    expect(names[0]).toMatch(/^metactl(?:\.service|\.conf)?$/);
-    expect(names[1]).toMatch(/^metactl-1a2b(?:\.service|\.conf)?$/);
-    expect(manager.find([...names, 'metactl.shop.service', 'metactl.shop.conf', 'metactl.shop'], '', '').files).toEqual(
+    expect(names[0]).toMatch(/^metactl(?:\.service|\.conf|\.xml)?$/);
+    expect(names[1]).toMatch(/^metactl-1a2b(?:\.service|\.conf|\.xml)?$/);
+    expect(manager.find([...names, 'metactl.shop.service', 'metactl.shop.conf', 'metactl.shop.xml', 'metactl.shop'], '', '').files).toEqual(
       [names[0]],
     );
     expect(originOf(manager.files(model)[0]!.text)).toBe('ours');
@@ -111,6 +136,13 @@ describe('installed and uninstalled', () => {
       ['/sbin/initctl reload-configuration'],
       ['/sbin/initctl stop metactl (1 too)', 'rm /etc/init/metactl.override'],
       ['/sbin/initctl reload-configuration'],
+    ],
+    [
+      'smf',
+      undefined,
+      ['/usr/sbin/svccfg import /var/svc/manifest/site/metactl.xml', '/usr/sbin/svcadm refresh svc:/site/metactl:default'],
+      ['/usr/sbin/svcadm disable -s svc:/site/metactl:default', '/usr/sbin/svccfg delete -f svc:/site/metactl'],
+      [],
     ],
     [
       'sysv',
