@@ -11,7 +11,7 @@ packages_for() {
     build) echo g++ make python3 libc6-dev ;;
     lint) echo cppcheck clang-tidy g++ libc6-dev ;;
     # jetty9 and the JDK: the Java platforms run with the real ones. libasan comes with g++.
-    # runit, s6: exported services run under the real ones. libxml2-utils: SMF manifests are checked against their DTD. patch: applies the differences that we print.
+    # runit, s6: exported services run under the real ones, as those of OpenRC do (unpack_openrc). libxml2-utils: SMF manifests are checked against their DTD. patch: applies the differences that we print.
     # debootstrap, qemu and e2fsprogs: the system tests boot a Debian of their own.
     test) echo iproute2 nftables bubblewrap cppcheck jetty9 default-jdk-headless curl util-linux bsdutils procps python3 \
       stress-ng systemd less debootstrap debian-archive-keyring wget qemu-system-x86 seabios e2fsprogs iptables tcpdump \
@@ -71,6 +71,31 @@ check_node() {
   fi
 }
 
+# OpenRC as it is in Debian, unpacked for a test: as a package it would take the place of this machine's init scripts.
+unpack_openrc() {
+  local target=.cache/openrc temporary
+  [ -e "$target/usr/sbin/openrc-run" ] && return
+  echo "setup: unpacking OpenRC into $target" >&2
+  mkdir -p .cache
+  temporary=$(mktemp -d .cache/openrc.XXXXXX)
+  # apt's own user may not write there; it says so.
+  if ! (cd "$temporary" && { apt-get -qq download openrc librc1 libeinfo1 ||
+    { apt-get -qq update && apt-get -qq download openrc librc1 libeinfo1; }; }) >"$temporary/log" 2>&1; then
+    cat "$temporary/log" >&2
+    rm -rf "$temporary"
+    echo 'setup: apt-get could not download openrc' >&2
+    exit 1
+  fi
+  local package
+  for package in "$temporary"/*.deb; do dpkg-deb -x "$package" "$temporary/root"; done
+  # On a Debian with a merged /usr these directories are there.
+  mkdir -p "$temporary/root/usr"
+  cp -a "$temporary"/root/{bin,sbin,lib} "$temporary/root/usr"
+  rm -rf "$target" "$temporary"/root/{bin,sbin,lib} "$temporary/root/usr/share"
+  mv "$temporary/root" "$target"
+  rm -rf "$temporary"
+}
+
 check_node
 
 wanted=()
@@ -83,6 +108,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 else
   mapfile -t missing < <(missing_packages "${wanted[@]}" | sort -u)
   if [ "${#missing[@]}" -gt 0 ]; then install_packages "${missing[@]}"; fi
+  case " $* " in *' test '*) unpack_openrc ;; esac
 fi
 
 # Without scripts: none of our packages needs its own (they bring prebuilt files), and npm would build the addon here.

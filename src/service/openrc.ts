@@ -41,6 +41,8 @@ function script(model: ServiceModel, service: Service): string {
   const words = ['-c', SUPERVISE, 'metactl', ...service.command];
   const before = service.dependsOn.map(name);
   const stop = Number.isFinite(service.stopTimeout) ? Math.ceil(service.stopTimeout / 1000) : 31_536_000;
+  // Else supervise-daemon opens /dev/null, and nobody would see why something failed.
+  const log = shellWord(`/var/log/${name(service.daemon)}.log`);
   return `#!/sbin/openrc-run
 name=${shellWord(`metactl: ${service.label}`)}
 description=${shellWord(`metactl: ${service.label}`)}
@@ -48,6 +50,8 @@ supervisor=supervise-daemon
 command=/bin/sh
 ${words.map((word, at) => `metactl_${at}=${shellWord(word)}\n`).join('')}command_args='${words.map((_, at) => `"$metactl_${at}"`).join(' ')}'
 pidfile=${shellWord(`/run/${name(service.daemon)}.pid`)}
+output_log=${log}
+error_log=${log}
 respawn_delay=${RESTART_PAUSE / 1000}
 respawn_max=0
 retry=TERM/${stop}/KILL/5

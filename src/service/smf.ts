@@ -14,7 +14,11 @@ export const smf: ServiceManager = {
   files: (model) => [
     {
       name: `${serviceOf(model.app, model.nodeId, '.')}.xml`,
-      text: seal(manifest(model, (service) => appInstance(model, service)), `metactl install ${model.app}`, xmlComment),
+      text: seal(
+        manifest(model, (service) => appInstance(model, service)),
+        `metactl install ${model.app}`,
+        xmlComment,
+      ),
       mode: 0o644,
     },
   ],

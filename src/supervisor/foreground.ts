@@ -136,7 +136,8 @@ function makeGroup(
   io: ForegroundIo,
   outputOf: (daemon: string) => StartOutput,
 ): DaemonGroup {
-  for (const { daemon, other } of leftOut(dependencies)) {
+  // In a unit of its own, what it depends on is the service manager's business.
+  for (const { daemon, other } of io.watcher === undefined ? leftOut(dependencies) : []) {
     io.log(`warning: ${app}/${daemon} depends on ${app}/${other}, which this does not run`);
   }
   const daemons = units.map(({ plan, settings, readiness }, index) => {

@@ -102,9 +102,10 @@ WantedBy=multi-user.target
     const names = [...manager.files(model), ...manager.files(other)].map(({ name }) => name);
     expect(names[0]).toMatch(/^metactl(?:\.service|\.conf|\.xml)?$/);
     expect(names[1]).toMatch(/^metactl-1a2b(?:\.service|\.conf|\.xml)?$/);
-    expect(manager.find([...names, 'metactl.shop.service', 'metactl.shop.conf', 'metactl.shop.xml', 'metactl.shop'], '', '').files).toEqual(
-      [names[0]],
-    );
+    expect(
+      manager.find([...names, 'metactl.shop.service', 'metactl.shop.conf', 'metactl.shop.xml', 'metactl.shop'], '', '')
+        .files,
+    ).toEqual([names[0]]);
     expect(originOf(manager.files(model)[0]!.text)).toBe('ours');
   });
 });
@@ -140,7 +141,10 @@ describe('installed and uninstalled', () => {
     [
       'smf',
       undefined,
-      ['/usr/sbin/svccfg import /var/svc/manifest/site/metactl.xml', '/usr/sbin/svcadm refresh svc:/site/metactl:default'],
+      [
+        '/usr/sbin/svccfg import /var/svc/manifest/site/metactl.xml',
+        '/usr/sbin/svcadm refresh svc:/site/metactl:default',
+      ],
       ['/usr/sbin/svcadm disable -s svc:/site/metactl:default', '/usr/sbin/svccfg delete -f svc:/site/metactl'],
       [],
     ],
