@@ -22,7 +22,7 @@ const NOTHING = '-';
 
 const COLUMNS: readonly Column[] = [
   { head: 'DAEMON', text: ({ app, daemon }) => `${app}/${daemon}` },
-  { head: 'STATE', text: ({ state, changed }) => `${state}${changed.length > 0 ? '*' : ''}` },
+  { head: 'STATE', text: (record) => `${record.state}${isOutdated(record) ? '*' : ''}` },
   { head: 'SINCE', right: true, text: ({ ageMs }) => (ageMs === null ? NOTHING : shortDuration(ageMs)) },
   { head: 'PID', right: true, text: ({ pid }) => (pid === null ? NOTHING : String(pid)) },
   { head: 'UPTIME', right: true, text: ({ uptimeMs }) => (uptimeMs === null ? NOTHING : shortDuration(uptimeMs)) },
@@ -33,6 +33,11 @@ const COLUMNS: readonly Column[] = [
   { head: 'IP', text: ({ ip }) => ip ?? NOTHING },
   { head: 'PORTS', text: portsText },
 ];
+
+/** As a supervisor of an older version has it, `configured` is not there. */
+function isOutdated({ changed, configured }: StatusRecord): boolean {
+  return changed.length > 0 || configured === false;
+}
 
 /** Last and only where somebody has one: it is wide. A supervisor of an older version tells none. */
 const IP6: Column = { head: 'IPV6', text: ({ ip6 }) => ip6 ?? NOTHING };
@@ -82,7 +87,9 @@ function* notesOf({
   nextRetry,
   restarts,
   changed,
+  configured,
   logLoss,
+  ...record
 }: StatusRecord): Generator<string> {
   if (reason !== null) yield reason;
   if (statusText !== null) yield `says: ${statusText}`;
@@ -98,6 +105,9 @@ function* notesOf({
       ? `${lines === 1 ? 'is' : 'are'} lost so far, and more will be`
       : `${lines === 1 ? 'was' : 'were'} lost`;
     yield `log: ${lines} line${lines === 1 ? '' : 's'} ${were}: ${to}: ${error}, since ${since}`;
+  }
+  if (configured === false) {
+    yield `not in the configuration any more: metactl stop ${record.app} ${record.daemon} ends it`;
   }
   if (changed.length > 0) yield `restart needed: ${changed.join(', ')} changed`;
 }

@@ -27,7 +27,7 @@ export function register(program: Command): void {
     .option('--watch [seconds]', 'show it again every so many seconds (2)')
     .addHelpText(
       'after',
-      '\nCPU is the average of this run, with --watch that since the last look. A `*` behind the state: restart needed.' +
+      '\nCPU is the average of this run, with --watch that since the last look. A `*` behind the state: its configuration is another by now.' +
         '\nExit status: 0 all that was asked for runs (or nothing was named), 3 something of it does not, 4 no such app, 77 needs root.',
     )
     .action(async (app: string | undefined, daemon: string | undefined, options: StatusOptions, command: Command) => {

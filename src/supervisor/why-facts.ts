@@ -70,7 +70,8 @@ export interface FilteredFacts {
 export async function gatherFacts(host: Host, paths: Paths, app: string): Promise<WhyFacts> {
   const { config, problems } = inspectApp(paths, app, platforms);
   const statuses = await askStatus(paths, app);
-  const daemons = await Promise.all(config.daemons.map((name) => daemonFacts(host, paths, app, name, statuses)));
+  const names = [...config.daemons, ...statuses.filter(isLeft).map(({ daemon }) => daemon)];
+  const daemons = await Promise.all(names.map((name) => daemonFacts(host, paths, app, name, statuses)));
   const address = await addressOf(host, paths, app, config.daemons);
   const address6 = address === undefined ? undefined : host.addressOf(paths, app).address6;
   const firewall = await host.firewall(paths, app);
@@ -90,6 +91,11 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
     troubles: await host.networkTroubles(paths, inspectNode(paths).node, app),
     filtered: await filteredFacts(host, paths, config, { daemons, now }),
   };
+}
+
+/** It was taken out of the configuration, and runs on. A supervisor of an older version does not tell. */
+function isLeft({ configured }: StatusRecord): boolean {
+  return configured === false;
 }
 
 /** What the next start would be refused for though every value is right: a firewall that can't be kept, a missing file. */

@@ -4,6 +4,7 @@ import { whyNeverAllowed } from '../sandbox/seccomp/extra.ts';
 import { shortList } from '../util/short-list.ts';
 import type { FilteredFacts, WhyFacts } from './why-facts.ts';
 import {
+  daemonsAreNotConfigured,
   daemonsAreNotWell,
   daemonsDoNotRun,
   daemonsWereRestarted,
@@ -143,6 +144,7 @@ export const QUESTIONS: readonly Question[] = [
   daemonsWereRestarted,
   logsLoseLines,
   restartIsNeeded,
+  daemonsAreNotConfigured,
   rulesAreGone,
   firewallIsNotAsConfigured,
   namesDoNotResolve,

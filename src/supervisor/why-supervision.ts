@@ -78,6 +78,20 @@ export function restartIsNeeded({ app, daemons }: Facts): readonly WhyFinding[] 
     }));
 }
 
+/** Daemons that run though they were taken out of the configuration. Pure. */
+export function daemonsAreNotConfigured({ app, daemons }: Facts): readonly WhyFinding[] {
+  return daemons
+    .filter(({ status }) => status?.configured === false)
+    .map(({ name }) =>
+      finding(
+        'not-configured',
+        `${app}/${name} runs, but is not in the configuration any more`,
+        [`there is no [daemon.${name}]`],
+        `\`metactl stop ${app} ${name}\` ends it; if it is to stay, put [daemon.${name}] back`,
+      ),
+    );
+}
+
 /** Lines that are missing in a log: they still go missing, or did so a short time ago. Pure. */
 export function logsLoseLines({ app, daemons, now }: Facts & Pick<WhyFacts, 'now'>): readonly WhyFinding[] {
   return daemons.flatMap(({ name, status }) => {

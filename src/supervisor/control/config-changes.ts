@@ -24,18 +24,20 @@ export class ConfigChanges {
   /** As it is now; undefined: as it was. */
   #config: LoadedConfig | undefined;
   #broken = false;
+  #daemons: readonly string[];
   /** Looked at in this turn of the event loop: one request asks for each daemon of the app. */
   #isFresh = false;
 
   /** @param signature of the files as they were; as they are now, unless told. */
   constructor(
     paths: Paths,
-    config: Pick<LoadedConfig, 'app' | 'directory'>,
+    config: Pick<LoadedConfig, 'app' | 'directory' | 'daemons'>,
     options: ChangesOptions,
     signature?: string,
   ) {
     this.#paths = paths;
     this.#app = config.app;
+    this.#daemons = config.daemons;
     this.#options = options;
     const { defaults, site, node } = administratorsFiles(paths, config.app);
     this.#files = [paths.metactlConf, defaults, site, node, config.directory, join(config.directory, '.metactl')];
@@ -46,8 +48,14 @@ export class ConfigChanges {
   /** Keys that are not as in `before`; none where the configuration can't be read now: `why` and `check` tell that. */
   of(daemon: string, before: Fingerprint): readonly string[] {
     if (!this.#isFresh) this.#look();
-    if (this.#broken || this.#config === undefined) return [];
+    if (this.#broken || this.#config?.daemons.includes(daemon) !== true) return [];
     return changedKeys(before, fingerprintOf(this.#config, daemon));
+  }
+
+  /** The app's daemons as they are configured now; where that can't be read, as they were last. */
+  get daemons(): readonly string[] {
+    if (!this.#isFresh) this.#look();
+    return this.#daemons;
   }
 
   #look(): void {
@@ -66,9 +74,11 @@ export class ConfigChanges {
     try {
       const { config, problems } = inspectApp(this.#paths, this.#app, platforms, sandbox ? {} : { sandbox });
       this.#broken = problems.length > 0;
+      if (!this.#broken) this.#daemons = config.daemons;
       this.#config = config.withAddress(address, address6);
-    } catch {
+    } catch (error) {
       this.#broken = true;
+      if ((error as { code?: string }).code === 'METACTL_NO_SUCH_APP') this.#daemons = [];
     }
   }
 }

@@ -63,13 +63,13 @@ export interface RunControl extends Pick<ControlServer, 'move' | 'stay' | 'close
 export async function openRunControl(options: RunControlOptions): Promise<RunControl> {
   const { spec, daemons, log, before } = options;
   const { paths, host, app } = spec;
-  const { directory, address, address6 } = spec.units[0]!;
+  const { directory, daemons: configured, address, address6 } = spec.units[0]!;
   const hub = new EventHub();
   const verbs = new Gate();
   if (before !== undefined) hub.goOn(before.events.kept, before.events.seq);
   const servers: (ControlServer | undefined)[] = [];
   const compared = { sandbox: spec.sandboxed, address, address6 };
-  const changes = new ConfigChanges(paths, { app, directory }, compared, before?.signature);
+  const changes = new ConfigChanges(paths, { app, directory, daemons: configured }, compared, before?.signature);
   const units = daemons.map((daemon, index): RunUnit => {
     const cpuBefore = before?.cpuBefore[index] ?? 0;
     const loss = () => options.lossOf(daemon.name);
@@ -211,6 +211,7 @@ function recordOf({ daemon, handle, changes, spec, cpuBefore, loss }: RunUnit): 
     ...{ node, address, address6, cpuBefore, loss: loss() },
     status: daemon.status(),
     usage: handle.usage(),
+    configured: changes.daemons.includes(daemon.name),
     changed: changes.of(daemon.name, fingerprint),
     supervisor: { pid: process.pid, kind: 'run' },
   });

@@ -35,6 +35,8 @@ export interface StatusRecord {
   readonly ip6: string | null;
   /** `tcp 0.0.0.0:8080` */
   readonly ports: readonly string[];
+  /** False: it was taken out of the configuration, and runs on. */
+  readonly configured: boolean;
   /** Keys whose values have changed since it was started (`[daemon.web] command`). */
   readonly changed: readonly string[];
   /** Lines that are not in its log, counted since somebody started it; null: none. */
@@ -58,6 +60,7 @@ export interface StatusFacts {
   readonly cpuBefore: number;
   readonly address: string | undefined;
   readonly address6: string | undefined;
+  readonly configured: boolean;
   readonly changed: readonly string[];
   readonly loss: LogLoss | undefined;
   readonly supervisor: StatusRecord['supervisor'];
@@ -75,6 +78,7 @@ export function statusRecord(facts: StatusFacts): StatusRecord {
     ready: status.ready,
     restarts: status.restarts,
     starts: status.starts,
+    configured: facts.configured,
     changed: facts.changed,
     supervisor: facts.supervisor,
     since: iso(status.since),
@@ -123,6 +127,7 @@ export function idleRecord(
       ip: null,
       ip6: null,
       ports: [],
+      configured: true,
       changed: [],
       logLoss: null,
       supervisor,

@@ -61,18 +61,20 @@ export function watchFirewall(
 
 const SUPERVISOR = { pid: process.pid, kind: 'standalone' } as const;
 
-/** Those that were started, then the others of the configuration. */
+/** Those that were started, then the others of the configuration as it is now. What was taken out of it is there while it runs. */
 export function recordsOf(app: AppState): StatusRecord[] {
-  const units = [...app.units.values()];
-  const spec = units.at(-1)?.spec;
-  const idle = spec?.daemons.filter((daemon) => !app.units.has(daemon)) ?? [];
+  const all = [...app.units.values()];
+  const spec = all.at(-1)?.spec;
+  const configured = app.changes?.daemons ?? [];
+  const units = all.filter((unit) => configured.includes(unit.name) || isAlive(unit));
+  const idle = configured.filter((daemon) => !app.units.has(daemon));
   return [
-    ...units.map((unit) => recordOf(app, unit)),
+    ...units.map((unit) => recordOf(app, unit, configured.includes(unit.name))),
     ...idle.map((daemon) => idleRecord({ node: spec!.node, app: app.name, daemon }, SUPERVISOR)),
   ];
 }
 
-function recordOf(app: AppState, unit: Unit): StatusRecord {
+function recordOf(app: AppState, unit: Unit, configured: boolean): StatusRecord {
   const { spec, daemon, handle, cpuBefore, loss } = unit;
   return statusRecord({
     node: spec.node,
@@ -81,6 +83,7 @@ function recordOf(app: AppState, unit: Unit): StatusRecord {
     ...{ cpuBefore, loss },
     address: spec.address,
     address6: spec.address6,
+    configured,
     changed: isAlive(unit) ? (app.changes?.of(unit.name, spec.fingerprint) ?? []) : [],
     supervisor: SUPERVISOR,
   });

@@ -310,6 +310,10 @@ export class Supervisor {
     const { paths } = this.#options;
     const units = plans.map((plan) => new Unit(unitSpec(prepared, plan), this.#unitOptions()));
     for (const unit of units) app.units.set(unit.name, unit);
+    // What was taken out of the configuration is there while it runs.
+    for (const [name, unit] of app.units) {
+      if (!isAlive(unit) && !prepared.config.daemons.includes(name) && !units.includes(unit)) app.units.delete(name);
+    }
     const { address, address6 } = prepared.lease;
     app.changes = new ConfigChanges(paths, prepared.config, { sandbox: true, address, address6 });
     const log = (line: string) => this.#say({ app: app.name, name: plans[0]!.daemon }, line);

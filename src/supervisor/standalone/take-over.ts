@@ -18,7 +18,7 @@ export type MovableUnit = Pick<Unit, 'name' | 'hold' | 'pause' | 'resume' | 'han
 /** The same of an app. */
 export interface MovableApp extends Pick<AppState, 'name' | 'dependencies'> {
   readonly units: ReadonlyMap<string, MovableUnit>;
-  readonly changes: Pick<ConfigChanges, 'signature'> | undefined;
+  readonly changes: Pick<ConfigChanges, 'signature' | 'daemons'> | undefined;
   readonly group: Pick<DaemonGroup, 'toStop'> | undefined;
 }
 
@@ -37,6 +37,8 @@ interface HandedAppState {
   readonly dependencies: Dependencies;
   /** Of the configuration's files, as they were. */
   readonly signature: string | undefined;
+  /** As they are configured. */
+  readonly daemons: readonly string[];
   readonly toStop: ReadonlyMap<string, number | undefined>;
   /** In the order of their starts. */
   readonly units: readonly HandedUnit[];
@@ -96,6 +98,7 @@ export function handOverApps(apps: MovableApps, events: EventHub, partial: boole
       name: app.name,
       dependencies: app.dependencies,
       signature: app.changes?.signature,
+      daemons: app.changes?.daemons ?? [],
       toStop: app.group?.toStop ?? new Map(),
       units: units.filter((unit) => unit !== undefined),
     })),
@@ -136,11 +139,16 @@ export async function takeOverApps(apps: Apps, handed: HandedSupervisor, options
 }
 
 /** What looks on while something of an app runs, and compares with what it was started from. */
-function watch(app: AppState, { signature }: HandedAppState, { paths, unit, say }: TakeOver): void {
+function watch(app: AppState, { signature, daemons }: HandedAppState, { paths, unit, say }: TakeOver): void {
   const last = [...app.units.values()].at(-1);
   if (last === undefined) return;
   const { address, address6, directory, plan } = last.spec;
-  app.changes = new ConfigChanges(paths, { app: app.name, directory }, { sandbox: true, address, address6 }, signature);
+  app.changes = new ConfigChanges(
+    paths,
+    { app: app.name, directory, daemons },
+    { sandbox: true, address, address6 },
+    signature,
+  );
   if ([...app.units.values()].some(({ handle }) => handle.isOpen)) {
     const log = (line: string) => say({ app: app.name, name: last.name }, line);
     watchFirewall(app, plan.firewall, { host: unit.host, paths, log });

@@ -41,6 +41,12 @@ it('has IPv6 addresses in a column of their own, where there are any', () => {
   expect(lines[2]).toMatch(/ - +- +-$/);
 });
 
+it('tells of what was taken out of the configuration', () => {
+  const text = statusText([{ ...running, configured: false }], plain);
+  expect(text).toMatch(/^shop\/web {2}running\* /m);
+  expect(text).toContain('\n  not in the configuration any more: metactl stop shop web ends it\n');
+});
+
 it('tells of lines that a log has lost', () => {
   const logLoss = { lines: 17, to: '/l', error: 'ENOSPC', since: 'S', last: 'L', lasting: true };
   expect(statusText([{ ...running, logLoss }], plain)).toContain(

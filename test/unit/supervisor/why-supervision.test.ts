@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { idleRecord, type StatusRecord } from '../../../src/supervisor/control/status-record.ts';
 import {
+  daemonsAreNotConfigured,
   daemonsAreNotWell,
   daemonsDoNotRun,
   daemonsWereRestarted,
@@ -127,5 +128,14 @@ describe('why, of a log that loses lines', () => {
     expect(over!.todo).toBe('it is written again; `metactl logs shop web` shows where lines are missing');
     expect(found({ lasting: false, last: '2026-11-26T09:59:59.000Z' })).toEqual([]);
     expect(logsLoseLines({ ...facts(undefined, true), now })).toEqual([]);
+  });
+});
+
+describe('why, of a daemon that was taken out of the configuration', () => {
+  it('tells that it runs on', () => {
+    expect(daemonsAreNotConfigured(facts({ configured: false }, true))).toMatchObject([
+      { id: 'not-configured', severity: 'warning', evidence: ['there is no [daemon.web]'] },
+    ]);
+    expect(daemonsAreNotConfigured(facts({}, true))).toEqual([]);
   });
 });
