@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { lstatSync, opendirSync, readFileSync, realpathSync } from 'node:fs';
 import type { HostFacts, HostMount, PathState } from '../host.ts';
 import { addon } from './addon.ts';
-import { detectCgroups } from './cgroup/index.ts';
+import { plannedCgroupFacts } from './cgroup/index.ts';
 
 /** Undoes the octal escapes of mountinfo (`\040` is a space). */
 function unescapeMount(text: string): string {
@@ -139,7 +139,7 @@ export function readFacts(): HostFacts {
     owner,
     idmappedMounts: () => addon().hasMountApi(),
     read,
-    cgroup: detectCgroups({ soon: true }),
+    cgroup: plannedCgroupFacts(),
     rlimits: parseLimits(read('/proc/self/limits')),
     self: self(),
     user(name) {

@@ -5,7 +5,7 @@ import type { Identity } from '../../sandbox/plan.ts';
 import type { StdioPlan } from '../host.ts';
 import { addon } from './addon.ts';
 import { nativeFiles } from './native-files.ts';
-import { PipeReader } from './pipe-reader.ts';
+import { readPipe } from './pipe-reader.ts';
 
 /** Standard input, output and error of one launch. */
 export interface OpenedStdio {
@@ -81,7 +81,6 @@ function readerOf(pipe: PipeEnds | undefined, plan: StdioPlan['stdout']): OpenSt
 
 /** The stream of an open read end, which must be non-blocking where a receiver gets the bytes. */
 export function streamBehind(fd: number, plan: StdioPlan['stdout']): OpenStream {
-  const stream =
-    typeof plan === 'object' ? new PipeReader(fd, plan) : new Socket({ fd, readable: true, writable: false });
+  const stream = typeof plan === 'object' ? readPipe(fd, plan) : new Socket({ fd, readable: true, writable: false });
   return { fd, stream };
 }

@@ -3,7 +3,7 @@ export { type AppCgroups, findAppCgroups, listAppCgroups, pidsOf, removeAppCgrou
 export { type BegunCgroup, beginAppCgroup } from './begin.ts';
 export { makeDaemonCgroup, openDaemonCgroup, removeDaemonCgroup } from './daemon.ts';
 export { cgroupFacts, detectCgroups, parseCgroupMounts } from './detect.ts';
-export { keptCgroupFacts } from './kept-facts.ts';
+export { keptCgroupFacts, plannedCgroupFacts } from './kept-facts.ts';
 export { checkLimits, planLimits } from './limits.ts';
 export { type DaemonCgroup, openLeaves } from './open-cgroup.ts';
 export type { CgroupStats, Leaf } from './stats.ts';
