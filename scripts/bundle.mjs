@@ -22,7 +22,8 @@ const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).ver
 /** Never in the bundle: `netlink` finds its native part beside its own files. */
 const EXTERNAL = ['netlink'];
 
-const SOURCES = ['src', 'package.json', 'scripts/bundle.mjs', 'bin', 'scripts/code-cache.mjs'];
+const CACHE_SOURCES = ['code-cache.mjs', 'compile-named.mjs', 'run-functions.txt'].map((name) => `scripts/${name}`);
+const SOURCES = ['src', 'package.json', 'scripts/bundle.mjs', 'bin', ...CACHE_SOURCES];
 
 /**
  * Verbs that must start quickly, with the pieces they load late but always: each gets a pack, see packsOf. The others would
@@ -153,11 +154,27 @@ async function toCommonJs(transform, module) {
       'import.meta.filename': '__filename',
     },
   });
-  const code = withPlainExports(result.code);
+  const code = withoutLeftovers(withPlainExports(result.code));
   const usesUrl = code.includes('__metactlUrl');
   const url = "const __metactlUrl = require('node:url').pathToFileURL(__filename).href;\n";
+  const text = await transform(`${usesUrl ? url : ''}${loadBuiltinsLate(code)}`, SHORT);
   // Modules are strict; the pass to CommonJS does not say so.
-  return `'use strict';\n${usesUrl ? url : ''}${loadBuiltinsLate(code)}`;
+  return `'use strict';\n${text.code}`;
+}
+
+/** Reading less takes less time and memory. Names stay, and lines are short enough for a stack trace to tell the place. */
+const SHORT = { minifyWhitespace: true, lineLimit: 100, platform: 'node', target: 'node20' };
+
+/** Takes away what is for a list of the exports, and the helpers that nothing calls any more. Pure. */
+function withoutLeftovers(code) {
+  const kept = code.replace(/^0 && \(module\.exports = \{[^}]*\}\);$/m, '');
+  const helper = /^var (__\w+) = (?:[^\n]*;|\([^\n]*=> \{\n(?: [^\n]*\n)+\};)\n/gm;
+  const used = (text, name) => text.match(new RegExp(`\\b${name}\\b`, 'g')).length > 1;
+  for (let text = kept; ; ) {
+    const next = text.replaceAll(helper, (whole, name) => (used(text, name) ? whole : ''));
+    if (next === text) return text;
+    text = next;
+  }
 }
 
 /** esbuild writes ASCII but for comments. What the loader reads need not be decoded then. Pure. */

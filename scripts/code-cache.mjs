@@ -3,9 +3,9 @@
  * Writes V8's code cache for each piece and pack of the bundle. Left to itself V8 compiles a function when it is first called,
  * which takes 8 ms of `metactl config` and 20 ms of `metactl run`: every function is compiled into the cache. Reading that back
  * takes its time too, so the packs of verbs that can be tried here (they change nothing, and need no root) hold
- * only what an ordinary call of theirs needs.
+ * only what an ordinary call of theirs needs. `run` can't be tried, so what it needs was recorded (`record-run.cjs`).
  *
- * Usage: code-cache.mjs DIST [--try PACK WORD...]
+ * Usage: code-cache.mjs DIST [--try PACK WORD... | --named PACK LIST]
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,6 +17,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -28,6 +29,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
+import { compileNamed } from './compile-named.mjs';
 
 const dist = resolve(process.argv[2] ?? 'dist');
 const bundle = createRequire(import.meta.url)(join(dist, '../bin/metactl.cjs'));
@@ -40,6 +42,8 @@ const FILES = {
   'var/lib/metactl/leases.json': '{"version":1,"apps":{"shop":{"address":"192.0.2.1"}}}',
 };
 const TRIED = { ip: ['ip', 'shop'], config: ['config', 'shop'], status: ['status'] };
+/** What these packs hold: the functions of a list, from one that was tried as root. One that is missing is compiled when it is called. */
+const NAMED = { run: 'run-functions.txt' };
 /** Where the native part is built later, what needs it can't be tried. */
 const NEEDS_NATIVE = new Set(['status']);
 const hasNative = existsSync(join(dist, '../build/Release/metactl.node'));
@@ -107,9 +111,9 @@ async function writeAll() {
       if (/[^\0-\x7f]/.test(source)) throw new Error(`${name} is not ASCII`);
       const verb = name.endsWith('.pack') ? name.slice(0, -'.pack'.length) : '';
       const words = NEEDS_NATIVE.has(verb) && !hasNative ? undefined : TRIED[verb];
-      if (words === undefined) writeCache(name, compileAll(source, join(dist, name)).createCachedData());
-      // A process of its own, which compiles only what is called.
-      else await tryVerb(name, ['--root', root, ...words]);
+      if (words !== undefined) await inOwnProcess('--try', name, '--root', root, ...words);
+      else if (NAMED[verb] !== undefined) await inOwnProcess('--named', name, NAMED[verb]);
+      else writeCache(name, compileAll(source, join(dist, name)).createCachedData());
     }
     supervisor.close();
   } finally {
@@ -126,18 +130,28 @@ async function supervise(directory) {
   return server;
 }
 
-async function tryVerb(pack, words) {
-  const self = fileURLToPath(import.meta.url);
+/** In which only what is asked for is compiled. */
+async function inOwnProcess(...words) {
   const stdio = ['ignore', 'ignore', 'inherit'];
-  const child = spawn(process.execPath, [self, dist, '--try', pack, ...words], { stdio });
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), dist, ...words], { stdio });
   const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`trying metactl ${words.join(' ')} ended with ${code}`);
+  if (code !== 0) throw new Error(`code-cache.mjs ${words.join(' ')} ended with ${code}`);
 }
 
-if (process.argv[3] !== '--try') await writeAll();
-else {
-  const [pack, ...words] = process.argv.slice(4);
+async function tryVerb(pack, words) {
   await bundle.main(words);
   if (process.exitCode) throw new Error(`metactl ${words.join(' ')} ended with ${process.exitCode}`);
   writeCache(pack, bundle.scripts.get(pack).createCachedData());
 }
+
+function compileList(pack, list) {
+  const names = readFileSync(join(dirname(fileURLToPath(import.meta.url)), list), 'utf8')
+    .trim()
+    .split('\n');
+  writeCache(pack, compileNamed(bundle.sourceOf(pack), join(dist, pack), new Set(names)).createCachedData());
+}
+
+const [mode, pack, ...words] = process.argv.slice(3);
+if (mode === '--try') await tryVerb(pack, words);
+else if (mode === '--named') compileList(pack, words[0]);
+else await writeAll();
