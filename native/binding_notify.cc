@@ -7,12 +7,15 @@ namespace metactl {
 
 namespace {
 
-/// notifySocket(directory, name) → fd
+/// notifySocket(directory, name, mode, uid, gid) → fd
 Napi::Value make_socket(const Napi::CallbackInfo& info) {
   std::string directory = string_arg(info, 0, "directory");
   std::string name = string_arg(info, 1, "name");
   if (name.find('/') != std::string::npos) bad_argument(info.Env(), "name must not hold a slash");
-  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), notify_socket(directory, name).release()); });
+  const Access access = {static_cast<mode_t>(int_arg(info, 2, "mode")), static_cast<uid_t>(int_arg(info, 3, "uid")),
+                         static_cast<gid_t>(int_arg(info, 4, "gid"))};
+  return guarded(info.Env(),
+                 [&] { return Napi::Number::New(info.Env(), notify_socket(directory, name, access).release()); });
 }
 
 /// receiveNotification(fd) → null | {text, pid, uid, pidfd, fds, oversized, incomplete}

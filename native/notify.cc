@@ -50,7 +50,7 @@ void take_control(msghdr& header, Notification& to) {
 
 }  // namespace
 
-Fd notify_socket(const std::string& directory, const std::string& name) {
+Fd notify_socket(const std::string& directory, const std::string& name, const Access& access) {
   const std::string path = directory + "/" + name;
   Fd opened = open_path(directory, O_DIRECTORY);
   Fd made(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -68,9 +68,14 @@ Fd notify_socket(const std::string& directory, const std::string& name) {
   to.sun_family = AF_UNIX;
   if (address.size() >= sizeof to.sun_path) fail("make notify socket", "bind", path, ENAMETOOLONG);
   std::memcpy(to.sun_path, address.c_str(), address.size());
+  // bind(2) takes the mode from here. Who had connected once could write for ever.
+  if (::fchmod(made.get(), 0600) != 0) fail("make notify socket", "fchmod", path);
   if (::bind(made.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) fail("make notify socket", "bind", path);
-  // Who can reach it is up to the directory, and to the mount namespaces that it is bound into.
-  if (::fchmodat(opened.get(), name.c_str(), 0666, 0) != 0) fail("make notify socket", "fchmodat", path);
+  // In a directory that only root writes, the name is still that of the socket.
+  if (::fchownat(opened.get(), name.c_str(), access.uid, access.gid, AT_SYMLINK_NOFOLLOW) != 0) {
+    fail("make notify socket", "fchownat", path);
+  }
+  if (::fchmodat(opened.get(), name.c_str(), access.mode, 0) != 0) fail("make notify socket", "fchmodat", path);
   return made;
 }
 

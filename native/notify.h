@@ -16,9 +16,16 @@ constexpr size_t kLongestNotification = 4096;
 /// Most descriptors of one message (SCM_MAX_FD of the kernel).
 constexpr int kMostNotifiedFds = 253;
 
-/// A non-blocking datagram socket bound to `name` in `directory`, for everybody to write to who can reach it. What was
-/// there by that name is replaced. No symlink is followed.
-Fd notify_socket(const std::string& directory, const std::string& name);
+/// Who may write to a socket: its mode, owner and group.
+struct Access {
+  mode_t mode;
+  uid_t uid;
+  gid_t gid;
+};
+
+/// A non-blocking datagram socket bound to `name` in `directory`. There is no moment in which somebody else could connect.
+/// What was there by that name is replaced. No symlink is followed.
+Fd notify_socket(const std::string& directory, const std::string& name, const Access& access);
 
 struct Notification {
   std::string text;

@@ -11,7 +11,7 @@ import type { GcItem } from './gc-item.ts';
 import type { Descriptor, Handed, HandoverHost } from './handover.ts';
 import type { LogHost } from './log-host.ts';
 import type { NetworkTrouble } from './network-trouble.ts';
-import type { NotifySocket } from './notify.ts';
+import type { NotifyAccess, NotifySocket } from './notify.ts';
 import type { ProcessInfo } from './process-info.ts';
 import type { Published } from './published.ts';
 import type { PurgeItem } from './purge-item.ts';
@@ -124,8 +124,8 @@ export interface AppRequest {
   readonly owner: { readonly uid: number; readonly gid: number; readonly mode?: number };
   /** Where its notify socket is to be; absent: it needs none. */
   readonly notify?: string;
-  /** The only user, beside root, who may write to it; absent: whoever reaches it. */
-  readonly notifyOwner?: number;
+  /** Who may write to it; absent: whoever reaches it. */
+  readonly notifyAccess?: NotifyAccess;
   readonly stateDirectory: string;
   readonly logDirectory: string;
   /** First id of the app's block, if its daemons get a user namespace. */

@@ -34,6 +34,13 @@ export interface NotifySocket {
   close(): void;
 }
 
+/** Who may write to a notify socket, beside root. */
+export interface NotifyAccess {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** Descriptors that a daemon has left for its next start. */
 export interface StoredDescriptors {
   close(): void;

@@ -20,7 +20,7 @@ export function appRequest(
     owner: { uid: state.uid, gid: state.gid, mode: state.mode },
     ...(plan.userNamespace === undefined ? {} : { ids: plan.userNamespace.first }),
     ...(plan.notify === undefined ? {} : { notify: plan.notify }),
-    ...notifyOwner(plan),
+    ...notifyAccess(plan),
     stateDirectory: config.stateDirectory,
     logDirectory: config.logDirectory,
     limits: { limits: plan.limits, bestEffort: plan.bestEffort },
@@ -30,9 +30,11 @@ export function appRequest(
 }
 
 /**
- * Outside of a sandbox all users of the machine would reach the socket. One that is started as root may say that it is ready
- * as whomever it has become.
+ * Outside of a sandbox all users of the machine would reach the socket, and who fills it keeps signs of life away until the
+ * watchdog ends the daemon. One that is started as root, and becomes somebody else by itself, may speak as its `group`.
  */
-function notifyOwner({ notify, sandboxed, identity }: SandboxPlan): Pick<AppRequest, 'notifyOwner'> {
-  return notify === undefined || sandboxed || identity.uid === 0 ? {} : { notifyOwner: identity.uid };
+function notifyAccess({ notify, sandboxed, identity }: SandboxPlan): Pick<AppRequest, 'notifyAccess'> {
+  if (notify === undefined || sandboxed) return {};
+  const { uid, gid } = identity;
+  return { notifyAccess: { mode: uid === 0 && gid !== 0 ? 0o660 : 0o600, uid, gid } };
 }

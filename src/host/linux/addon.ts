@@ -57,10 +57,10 @@ export interface Addon {
   /** A socket (SOCK_CLOEXEC) inside the namespace behind `netns`. */
   socketInNetns(netns: number, domain: number, type: number, protocol: number): number;
   /**
-   * A non-blocking datagram socket for sd_notify(3), bound to `name` in `directory` (no symlink is followed) and open to
-   * everybody who can reach it. Replaces what was there by that name.
+   * A non-blocking datagram socket for sd_notify(3), bound to `name` in `directory` (no symlink is followed), of this mode,
+   * owner and group from its first moment on. Replaces what was there by that name. The directory is one that only root writes.
    */
-  notifySocket(directory: string, name: string): number;
+  notifySocket(directory: string, name: string, mode: number, uid: number, gid: number): number;
   /** The next message of such a socket, or null. All descriptors are the caller's, and closed when a program is executed. */
   receiveNotification(fd: number): RawNotification | null;
   /** Whether both are of the same open file. */

@@ -80,7 +80,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
         } else rest();
       } else rest();
       if (request.notify !== undefined) {
-        notify = openNotifySocket(request.notify, cgroupSuffix(request), request.notifyOwner);
+        notify = openNotifySocket(request.notify, cgroupSuffix(request), request.notifyAccess);
       }
       if (network.mode === 'host' && process.geteuid?.() === 0) netns = openSync(OWN_NETWORK, 'r');
     });

@@ -1,8 +1,8 @@
-import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import type { Descriptor } from '../handover.ts';
-import type { Notification, NotifySocket, StoredDescriptors } from '../notify.ts';
+import type { Notification, NotifyAccess, NotifySocket, StoredDescriptors } from '../notify.ts';
 import { addon, type Poll, type RawNotification } from './addon.ts';
 import { DescriptorStore, type Stored } from './descriptor-store.ts';
 import { isMember, type Membership, membershipOf, withMain } from './member.ts';
@@ -26,26 +26,20 @@ const SECOND = 1000;
 
 /**
  * Makes a daemon's socket at `path`. Its directory is made where it is not there: one that is for many apps may be passed
- * through, but not listed. @param cgroup the end of the daemon's cgroup path. @param owner the only one who may write to it,
- * where the socket is not in a sandbox: messages of others would not be believed, but fill it.
+ * through, but not listed. @param cgroup the end of the daemon's cgroup path. @param access who may write to it, where the
+ * socket is not in a sandbox: messages of others would not be believed, but fill it.
  * @throws MetactlError with step, system call and path.
  */
-export function openNotifySocket(path: string, cgroup: string, owner?: number): OpenNotifySocket {
+export function openNotifySocket(path: string, cgroup: string, access: NotifyAccess = ANYBODY): OpenNotifySocket {
   const directory = dirname(path);
   // Whatever umask metactl has: who supervises without a sandbox is to be reached by its daemons.
   if (mkdirSync(directory, { recursive: true, mode: 0o711 }) !== undefined) chmodSync(directory, 0o711);
-  const fd = addon().notifySocket(directory, basename(path));
-  try {
-    if (owner !== undefined) {
-      chmodSync(path, 0o600);
-      chownSync(path, owner, -1);
-    }
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
+  const fd = addon().notifySocket(directory, basename(path), access.mode, access.uid, access.gid);
   return new LinuxNotifySocket(fd, path, cgroup);
 }
+
+/** Whoever reaches it: behind a directory of root's, bound into one sandbox, where processes may have become other users. */
+const ANYBODY: NotifyAccess = { mode: 0o666, uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 
 /** The socket of the process that this one takes the place of; what has arrived meanwhile is in it. */
 export function takeOverNotifySocket({ socket, stored }: HandedNotify, path: string, cgroup: string): OpenNotifySocket {

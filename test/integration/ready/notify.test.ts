@@ -146,6 +146,41 @@ describe('a daemon that speaks sd_notify', () => {
     expect(uid).not.toBe(0);
   });
 
+  /** As `nobody`. @returns what an attempt to reach the socket of the daemon leads to. */
+  function strangerReaches(): string {
+    const script = `import os, socket, sys
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).connect(sys.argv[1]); print("reached")
+except OSError as error: print(os.strerror(error.errno))`;
+    const path = `${scratch.root}/run/metactl-notify/shop.main`;
+    return execFileSync('/usr/bin/python3', ['-c', script, path], { encoding: 'utf8' }).trim();
+  }
+
+  it('has a socket that no other user can fill, where it is root without a sandbox', async () => {
+    const one = await daemon(
+      'say READY=1 sleep 60',
+      'ready = notify\nuser = root',
+      '[sandbox]\nenabled = no\nallow-root = yes\n',
+    );
+    await one.first('ready');
+    const { mode, uid, gid } = statSync(`${scratch.root}/run/metactl-notify/shop.main`);
+    expect([mode & 0o777, uid, gid]).toEqual([0o600, 0, 0]);
+    expect(strangerReaches()).toBe('Permission denied');
+  });
+
+  it('may have become another user by itself, of the group that it was given', async () => {
+    const keys = 'ready = notify\nuser = root\ngroup = nogroup';
+    const one = await daemon(
+      'become 65534 65534 say READY=1 sleep 60',
+      keys,
+      '[sandbox]\nenabled = no\nallow-root = yes\ncapabilities = SETUID SETGID\n',
+    );
+    await one.first('ready');
+    const { mode, uid, gid } = statSync(`${scratch.root}/run/metactl-notify/shop.main`);
+    expect([mode & 0o777, uid, gid]).toEqual([0o660, 0, 65534]);
+  });
+
   it('speaks also from a user namespace', async () => {
     const one = await daemon(
       'say READY=1 sleep 60',
@@ -232,10 +267,12 @@ describe('what is no message of the daemon', () => {
 
 describe('the native receiver', () => {
   it('says what it can not do', () => {
-    expect(() => addon().notifySocket('/nowhere', 'x')).toThrow(
+    expect(() => addon().notifySocket('/nowhere', 'x', 0o600, 0, 0)).toThrow(
       expect.objectContaining({ code: 'ENOENT', step: 'open path', path: '/nowhere' }),
     );
-    expect(() => addon().notifySocket(scratch.root, 'a/b')).toThrow('native part: name must not hold a slash');
+    expect(() => addon().notifySocket(scratch.root, 'a/b', 0o600, 0, 0)).toThrow(
+      'native part: name must not hold a slash',
+    );
     const file = openSync('/dev/null', 'r');
     expect(() => addon().receiveNotification(file)).toThrow(
       expect.objectContaining({ code: 'ENOTSOCK', step: 'receive notification', syscall: 'recvmsg' }),
