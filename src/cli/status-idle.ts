@@ -1,4 +1,4 @@
-import { inspectApp } from '../config/load.ts';
+import { inspectApp, inspectDaemons } from '../config/load.ts';
 import { inspectNode } from '../config/node-config.ts';
 import { platforms } from '../platform/index.ts';
 import type { Driven } from '../service/drive.ts';
@@ -15,11 +15,13 @@ export function idleRecords(
   apps: readonly string[],
   asked: { readonly daemon: string | undefined } | undefined,
 ): StatusRecord[] {
-  const node = inspectNode(paths).node.name;
+  const { node } = inspectNode(paths);
   return apps.flatMap((app) => {
-    const { config } = inspectApp(paths, app, platforms);
-    const daemons = asked === undefined ? config.daemons : chooseDaemons(config, asked.daemon);
-    return daemons.map((daemon) => idleRecord({ node, app, daemon }));
+    const daemons =
+      asked === undefined
+        ? inspectDaemons(paths, app, node)
+        : chooseDaemons(inspectApp(paths, app, platforms).config, asked.daemon);
+    return daemons.map((daemon) => idleRecord({ node: node.name, app, daemon }));
   });
 }
 

@@ -14,6 +14,7 @@ import { NO_SANDBOX_FILE } from './no-sandbox.ts';
 import { inspectNode } from './node-config.ts';
 import { ProblemList } from './problem-list.ts';
 import type { LoadedConfig, NodeConfig, Problem } from './types.ts';
+import { checkNames } from './validate.ts';
 
 export { listApps } from './app-names.ts';
 export { requireBuilt, unbuiltProblems } from './unbuilt.ts';
@@ -58,23 +59,11 @@ export function inspectApp(
   platforms: readonly Platform[],
   options: LoadOptions = {},
 ): Inspection {
-  const { replacement } = options;
-  requireAppName(app);
   const { node, problems: nodeProblems } = inspectNode(paths);
-  const names = administratorsFiles(paths, app);
-  const site = [names.defaults, names.site].flatMap((file) => readLayer('site', file, replacement) ?? []);
-  const own = readLayer('node', names.node, replacement);
-  const known = own !== undefined || site.some(({ file }) => file === names.site) || existsSync(paths.appHome(app));
-  if (!known) throw noSuchApp(paths, app);
+  const { own, layers, directory, basics, names } = readFiles(paths, app, node, options.replacement);
   const problems = new ProblemList();
   problems.addAll(nodeProblems);
-  const administrators = [...site, ...(own === undefined ? [] : [own])];
-  const stateDirectory = paths.stateDirectory(app);
-  const basics = { app, node: node.name, site: node.site, stateDirectory, logDirectory: join(stateDirectory, 'log') };
-  const told = ownDirectory(own, basics);
-  const directory = findDirectory(paths, app, told);
   if (directory.problem !== undefined) problems.add(directory.problem);
-  const application = directory.exists ? readLayer('application', join(directory.directory, '.metactl')) : undefined;
   const material: Material = {
     ...basics,
     directory: directory.directory,
@@ -82,11 +71,7 @@ export function inspectApp(
     nodeFile: names.node,
     siteFile: names.site,
     metactlConf: paths.metactlConf,
-    files: [
-      ...(application === undefined ? [] : [application]),
-      ...administrators,
-      ...(options.sandbox === false ? [NO_SANDBOX] : []),
-    ],
+    files: [...layers, ...(options.sandbox === false ? [NO_SANDBOX] : [])],
     platforms,
     ip: undefined,
     ip6: undefined,
@@ -95,6 +80,31 @@ export function inspectApp(
   const assembled = assemble(material);
   problems.addAll(assembled.problems);
   return { config: assembled.config, problems: problems.items };
+}
+
+/**
+ * `config.daemons` of `inspectApp`, for a third of the time: a list of hundreds of apps needs no more than their names.
+ * @param node of `inspectNode`, read once for all of them. @throws MetactlError as `inspectApp`.
+ */
+export function inspectDaemons(paths: Paths, app: string, node: NodeConfig): readonly string[] {
+  const { layers } = readFiles(paths, app, node);
+  return checkNames({ files: layers, metactlConf: paths.metactlConf }, new ProblemList());
+}
+
+/** The files of an app, lowest layer first, and where it lies. @throws MetactlError as `inspectApp`. */
+function readFiles(paths: Paths, app: string, node: NodeConfig, replacement?: Replacement) {
+  requireAppName(app);
+  const names = administratorsFiles(paths, app);
+  const site = [names.defaults, names.site].flatMap((file) => readLayer('site', file, replacement) ?? []);
+  const own = readLayer('node', names.node, replacement);
+  const known = own !== undefined || site.some(({ file }) => file === names.site) || existsSync(paths.appHome(app));
+  if (!known) throw noSuchApp(paths, app);
+  const stateDirectory = paths.stateDirectory(app);
+  const basics = { app, node: node.name, site: node.site, stateDirectory, logDirectory: join(stateDirectory, 'log') };
+  const directory = findDirectory(paths, app, ownDirectory(own, basics));
+  const application = directory.exists ? readLayer('application', join(directory.directory, '.metactl')) : undefined;
+  const layers = [application, ...site, own].filter((layer) => layer !== undefined);
+  return { own, layers, directory, basics, names };
 }
 
 /** @throws MetactlError METACTL_CONFIGURATION (78), METACTL_NEEDS_ROOT (77) */

@@ -25,7 +25,10 @@ export function checkNumbers(sections: ReadonlyMap<string, readonly Setting[]>, 
 }
 
 /** Checks the names of sections. @returns the daemons, in order of first appearance. */
-export function checkNames(material: Material, problems: ProblemList): readonly string[] {
+export function checkNames(
+  material: Pick<Material, 'files' | 'metactlConf'>,
+  problems: ProblemList,
+): readonly string[] {
   const daemons: string[] = [];
   const seen = new Set<string>();
   let told = false;

@@ -1,7 +1,8 @@
 import { chmodSync, cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { listApps, loadApp, requireBuilt } from '../../../src/config/load.ts';
+import { inspectDaemons, listApps, loadApp, requireBuilt } from '../../../src/config/load.ts';
+import { inspectNode } from '../../../src/config/node-config.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { appRoot, fakePlatforms, put, scratchRoot, shorten, thrown } from './root.ts';
 
@@ -20,6 +21,8 @@ describe('the example app', () => {
   it('loads unchanged', () => {
     const { root, config } = example();
     expect(config.daemons).toEqual(['webapp', 'jobmanager']);
+    const paths = pathsFor(root);
+    expect(inspectDaemons(paths, 'myapp', inspectNode(paths).node)).toEqual(['webapp', 'jobmanager']);
     expect(config.directory).toBe(`${root}/var/lib/metactl/apps/myapp/releases/r1`);
     expect(config.stateDirectory).toBe(`${root}/var/lib/metactl/apps/myapp/state`);
     expect(config.logDirectory).toBe(`${root}/var/lib/metactl/apps/myapp/state/log`);

@@ -2,8 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, expect } from 'vitest';
-import { type Inspection, inspectApp } from '../../../src/config/load.ts';
+import { type Inspection, inspectApp, inspectDaemons } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/config/messages.ts';
+import { inspectNode } from '../../../src/config/node-config.ts';
 import type { KeySpec } from '../../../src/config/types.ts';
 import type { Platform } from '../../../src/platform/platform.ts';
 import { MetactlError } from '../../../src/util/error.ts';
@@ -91,7 +92,10 @@ export function inspect(files: Files, app = 'myapp'): Inspected {
 type Inspected = Inspection & { readonly root: string; readonly lines: string[] };
 
 export function inspectRoot(root: string, app = 'myapp'): Inspected {
-  const inspection = inspectApp(pathsFor(root), app, fakePlatforms);
+  const paths = pathsFor(root);
+  const inspection = inspectApp(paths, app, fakePlatforms);
+  // Whatever a test has written: the short way to the names finds the same.
+  expect(inspectDaemons(paths, app, inspectNode(paths).node)).toEqual(inspection.config.daemons);
   const lines = inspection.problems.map((problem) => shorten(formatProblem(problem), root));
   return { ...inspection, root, lines };
 }
