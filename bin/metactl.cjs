@@ -22,8 +22,19 @@ const scripts = new Map();
 /** What V8 compiles; a cache fits exactly this text, so `code-cache.mjs` takes it from here. */
 function sourceOf(name) {
   // bundle.mjs writes ASCII only. As UTF-8 it is read by one call into Node; any other encoding takes several.
-  const code = readFileSync(join(dist, name), 'utf8');
+  const code = textOf(join(dist, name));
   return name.endsWith('.pack') ? code : `(function (exports, require, module, __filename, __dirname) { ${code}\n})`;
+}
+
+/** An installation that was cut off, or from which somebody has removed files. `report.ts` tells it. */
+function textOf(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+    const hint = 'install metactl again, or build it: npm run build';
+    throw Object.assign(new Error(`a file of metactl is not there: ${path}`), { code: 'METACTL_INCOMPLETE', hint });
+  }
 }
 
 /**

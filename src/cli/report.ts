@@ -30,6 +30,11 @@ function isSystemError(error: unknown): error is Error & { code: string; syscall
   return !(error instanceof MetactlError) && typeof code === 'string' && typeof syscall === 'string';
 }
 
+/** Of bin/metactl.cjs, which has no classes of ours. */
+function isIncomplete(error: unknown): error is Error & { hint: string } {
+  return error instanceof Error && (error as { code?: unknown }).code === 'METACTL_INCOMPLETE';
+}
+
 const SYSTEM_HINTS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space is left there: make some',
   EROFS: 'the file system is read-only',
@@ -45,6 +50,7 @@ export function errorText(error: unknown, debug: boolean): string {
     const hint = SYSTEM_HINTS[error.code] ?? 'look at the permissions there, and at the kernel log';
     return `metactl: can't ${error.syscall}${at}: ${error.code}\n  hint: ${hint}\n${debug ? `${error.stack}\n` : ''}`;
   }
+  if (isIncomplete(error)) return `metactl: ${error.message}\n  hint: ${error.hint}\n`;
   if (!(error instanceof MetactlError)) {
     const text = error instanceof Error ? error.message : String(error);
     const stack = debug && error instanceof Error ? `\n${error.stack}` : '';
@@ -75,7 +81,9 @@ export function errorJson(error: unknown): string {
           errno: error.errno,
           details: error.details,
         }
-      : { code: 'METACTL_UNEXPECTED', message: error instanceof Error ? error.message : String(error) };
+      : isIncomplete(error)
+        ? { code: 'METACTL_INCOMPLETE', message: error.message, hint: error.hint }
+        : { code: 'METACTL_UNEXPECTED', message: error instanceof Error ? error.message : String(error) };
   return `${JSON.stringify({ error: fields })}\n`;
 }
 

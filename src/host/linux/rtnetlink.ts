@@ -100,19 +100,32 @@ function entryOf(address: Buffer | undefined, link: number | undefined): Address
   return address.length === 16 ? [{ address: formatIpv6(BigInt(`0x${address.toString('hex')}`)), link }] : [];
 }
 
-/** @throws MetactlError METACTL_NO_NETLINK where the package is not installed. */
+/** @throws MetactlError METACTL_NO_NETLINK where the package is not installed, or not all of it. */
 export async function loadNetlink(): Promise<typeof import('netlink')> {
   try {
     return await import('netlink');
   } catch (error) {
-    throw new MetactlError("the npm package `netlink` isn't there", {
-      code: 'METACTL_NO_NETLINK',
-      step: 'load netlink',
-      cause: error,
-      hint: 'it is an optional dependency: run `npm install` without --omit=optional',
-      exitStatus: EXIT.error,
-    });
+    throw noNetlink(error);
   }
+}
+
+/** What Node's refusal to load it means. Pure. */
+export function noNetlink(error: unknown): MetactlError {
+  const [text = ''] = String((error as Error).message).split('\n');
+  const missing = /^Cannot find (?:module|package) '([^']+)'/.exec(text)?.[1];
+  const message =
+    missing === 'netlink'
+      ? "the npm package `netlink` isn't there"
+      : missing === undefined
+        ? `the npm package \`netlink\` can't be loaded: ${text}`
+        : `the npm package \`netlink\` can't be loaded: it needs \`${missing}\`, which isn't there`;
+  return new MetactlError(message, {
+    code: 'METACTL_NO_NETLINK',
+    step: 'load netlink',
+    cause: error,
+    hint: 'it is an optional dependency: run `npm install` without --omit=optional',
+    exitStatus: EXIT.error,
+  });
 }
 
 /** npm netlink's errors carry the errno's name only in their text: `Request rejected: EPERM`. */

@@ -103,6 +103,28 @@ test('says what to do before it is built', () => {
   }
 });
 
+test('tells which of its files is not there', () => {
+  const file = join(dist, pieces().find((name) => name.startsWith('check-'))!);
+  const text = readFileSync(file);
+  const run = (...words: string[]) =>
+    spawnSync(process.execPath, [join(directory, 'bin/metactl.cjs'), 'check', ...words]);
+  const message = `a file of metactl is not there: ${file}`;
+  const hint = 'install metactl again, or build it: npm run build';
+  rmSync(file);
+  try {
+    const { status, stderr } = run();
+    expect({ status, stderr: stderr.toString() }).toEqual({
+      status: 1,
+      stderr: `metactl: ${message}\n  hint: ${hint}\n`,
+    });
+    expect(JSON.parse(run('--json').stderr.toString())).toEqual({
+      error: { code: 'METACTL_INCOMPLETE', message, hint },
+    });
+  } finally {
+    writeFileSync(file, text);
+  }
+});
+
 test('help and mistakes survive a full disk and a reader that goes away', () => {
   const bin = join(directory, 'bin/metactl.cjs');
   const full = openSync('/dev/full', 'w');
