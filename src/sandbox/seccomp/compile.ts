@@ -39,7 +39,9 @@ export function compile(profile: Profile, architecture: Architecture): Uint8Arra
     addGate(NO_CALL, 'no call', result({ kind: 'kill' }), statements);
     statements.push(result(profile.newer), { op: 'label', label: own });
   }
-  addTree(rangesOf(profile, architecture), statements);
+  const ends = new Map<number, Label>();
+  addBranch(label('numbers'), rangesOf(profile, architecture), statements, ends);
+  for (const [value, end] of ends) statements.push({ op: 'label', label: end }, { op: 'return', value });
   return assemble(statements);
 }
 
@@ -56,7 +58,7 @@ function label(name: string): Label {
   return { name };
 }
 
-function result(action: Action): Statement {
+function result(action: Action): Extract<Statement, { op: 'return' }> {
   if (action.kind === 'allow') return { op: 'return', value: RETURN.allow };
   if (action.kind === 'kill') return { op: 'return', value: RETURN.killProcess };
   return { op: 'return', value: RETURN.errno | action.errno };
@@ -84,20 +86,35 @@ function rangesOf(profile: Profile, { numbers }: Architecture): readonly Range[]
   return ranges;
 }
 
-/** The accumulator holds the number. */
-function addTree(ranges: readonly Range[], statements: Statement[]): void {
-  const [only] = ranges;
-  if (ranges.length === 1) {
-    addLeaf(only!.leaf, statements);
-    return;
-  }
+/**
+ * The accumulator holds the number. Actions without conditions are jumps to `ends`, labels by what is returned: each start
+ * has the kernel translate the program, and with a return of its own for each range it was twice as long.
+ */
+function addTree(ranges: readonly Range[], statements: Statement[], ends: Map<number, Label>): void {
   const middle = Math.ceil(ranges.length / 2);
   const value = ranges[middle]!.start;
-  const [lower, upper] = [label(`below ${value}`), label(`from ${value}`)];
-  statements.push({ op: 'if', test: 'atLeast', value, yes: upper, no: lower }, { op: 'label', label: lower });
-  addTree(ranges.slice(0, middle), statements);
-  statements.push({ op: 'label', label: upper });
-  addTree(ranges.slice(middle), statements);
+  const halves = [ranges.slice(0, middle), ranges.slice(middle)] as const;
+  const [lower, upper] = [endOf(halves[0], ends), endOf(halves[1], ends)];
+  const [no, yes] = [lower ?? label(`below ${value}`), upper ?? label(`from ${value}`)];
+  statements.push({ op: 'if', test: 'atLeast', value, yes, no });
+  if (lower === undefined) addBranch(no, halves[0], statements, ends);
+  if (upper === undefined) addBranch(yes, halves[1], statements, ends);
+}
+
+function addBranch(at: Label, ranges: readonly Range[], statements: Statement[], ends: Map<number, Label>): void {
+  statements.push({ op: 'label', label: at });
+  if (ranges.length > 1) addTree(ranges, statements, ends);
+  else addLeaf(ranges[0]!.leaf, statements);
+}
+
+/** Where there is nothing to be decided any more. */
+function endOf(ranges: readonly Range[], ends: Map<number, Label>): Label | undefined {
+  const { leaf } = ranges[0]!;
+  if (ranges.length > 1 || !('kind' in leaf)) return undefined;
+  const { value } = result(leaf);
+  const end = ends.get(value) ?? label(`return ${value}`);
+  ends.set(value, end);
+  return end;
 }
 
 function addLeaf(leaf: Leaf, statements: Statement[]): void {

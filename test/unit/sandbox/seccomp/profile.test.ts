@@ -45,7 +45,7 @@ describe.each(ARCHS)('the filter of %s', (arch) => {
 
   it('is one that the kernel takes, far from its limit and shallow', () => {
     check(program);
-    expect(program.length / 8).toBeLessThan(400);
+    expect(program.length / 8).toBeLessThan(150);
     const deepest = Math.max(
       ...Array.from({ length: 600 }, (_, number) => run(program, { number, arch: AUDIT[arch] }).steps),
     );
