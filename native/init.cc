@@ -212,14 +212,16 @@ void run() {
   sys::call(__NR_munmap, sys::arg(plan.begin), static_cast<long>(plan.size));
   must(sys::call(__NR_chdir, sys::arg("/")), "leave directory", "chdir", "/");
   give_up_rights(plan);
+  sys::write(go[1], "", 1);
+  sys::close(go[1]);
+  // After that, so that the supervisor, awake now, does not keep the daemon from a CPU. It still hears of it before it sees the
+  // end of the error pipe, which this process holds open too.
   tell_running(daemon);
   // The daemon's output ends with this process, so that the supervisor, which may share a CPU with it, hears of the daemon's
   // end by the record: the ends of the pipes would wake it first, and keep this process from telling.
   for (int fd = 0; fd <= kFdError; fd++) {
     if (plan.mode != kModeRun || (fd != kStdout && fd != kStderr)) sys::close(fd);
   }
-  sys::write(go[1], "", 1);
-  sys::close(go[1]);
   wait_for_end({kind, signals, daemon, children});
 }
 

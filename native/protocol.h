@@ -41,7 +41,8 @@ struct ErrorRecord {
 };
 
 enum StatusKind : __u32 {
-  /// PID 1 has given up its rights and the daemon is about to execute. `pid` as this process sees it.
+  /// PID 1 has given up its rights and lets the daemon execute. It comes before the error pipe's end. `pid` as this process
+  /// sees it.
   kStatusRunning = 1,
   /// The daemon has ended.
   kStatusEnded = 2,
