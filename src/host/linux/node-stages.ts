@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { addon } from './addon.ts';
 import type { SharedRoot } from './encoded-plans.ts';
+import { loopTurn } from './loop-turn.ts';
 import { buildStage, makeEmptyStage, stagesDisabled } from './stage-build.ts';
 
 /** A built stage, good as long as what it shows of the host is still what is there. */
@@ -9,6 +10,8 @@ export interface BuiltStage {
   readonly mounts: number;
   readonly sources: readonly string[];
   readonly ids: Uint8Array;
+  /** The turn of the event loop in which it was last seen to be up to date. */
+  checked?: number;
 }
 
 /** By the key of what they hold: apps with other devices, or started after a volume was mounted, have another one. */
@@ -59,8 +62,13 @@ async function make(common: SharedRoot): Promise<number | undefined> {
   }
 }
 
+/** Looks once for all the daemons that start at once. */
 export function isUpToDate(stage: BuiltStage): boolean {
-  return Buffer.compare(stage.ids, addon().fileIds(stage.sources)) === 0;
+  const turn = loopTurn();
+  if (stage.checked === turn) return true;
+  const same = Buffer.compare(stage.ids, addon().fileIds(stage.sources)) === 0;
+  if (same) stage.checked = turn;
+  return same;
 }
 
 function forget(key: string): void {
