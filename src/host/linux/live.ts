@@ -36,7 +36,7 @@ function entryPathOf(paths: Paths, app: string, daemon: string): string {
   return join(paths.runApp(app), `${daemon}.entry`);
 }
 
-/** Writes by rename, so that a reader never sees half a file. The entry comes first: whoever finds the daemon can enter. */
+/** The entry comes first: whoever finds the daemon can enter. Half of one is none, as one of another start is. */
 export function writeLive(paths: Paths, live: LiveState, entry: EntryState): void {
   const { seccompProgram, rlimits, ...process } = entry.process;
   const limits = Object.entries(rlimits).map(([name, pair]) => [name, pair.map(String)]);
@@ -46,13 +46,14 @@ export function writeLive(paths: Paths, live: LiveState, entry: EntryState): voi
     process: { ...process, rlimits: limits, seccompProgram: Buffer.from(seccompProgram).toString('base64') },
   };
   write(entryPathOf(paths, live.app, live.daemon), text);
-  write(pathOf(paths, live.app, live.daemon), live);
+  // By rename, so that a reader never sees half of it.
+  const path = pathOf(paths, live.app, live.daemon);
+  write(`${path}.new`, live);
+  renameSync(`${path}.new`, path);
 }
 
 function write(path: string, value: unknown): void {
-  const temporary = `${path}.new`;
-  writeFileSync(temporary, `${JSON.stringify(value)}\n`, { mode: 0o600 });
-  renameSync(temporary, path);
+  writeFileSync(path, `${JSON.stringify(value)}\n`, { mode: 0o600 });
 }
 
 /** @returns undefined where it is not that of this very start, or no entry at all. */
