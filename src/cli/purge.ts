@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { requireAppName } from '../config/names.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import type { PurgeItem } from '../host/purge-item.ts';
+import { requireUnchanged } from '../service/changes.ts';
 import { managerHere } from '../service/index.ts';
 import { carryOutInstallation, planUninstall } from '../service/install.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
@@ -35,11 +36,22 @@ export function register(program: Command): void {
       const manager = await managerHere(configuredManager(paths));
       const units = manager === undefined ? undefined : planUninstall(manager, app, paths.nodeId);
       const items: readonly Listed[] = [
-        ...(units?.changes ?? []).map(({ name }) => ({ kind: 'unit' as const, name: join(units!.directory, name) })),
+        ...(units?.changes ?? []).map(({ name, blocked }) => ({
+          ...{ kind: 'unit' as const, name: join(units!.directory, name) },
+          ...(blocked === undefined ? {} : { blocked }),
+        })),
         ...host.belongings(paths, app),
       ];
       if (items.length === 0) throw nothing(app);
       const dryRun = options.dryRun === true;
+      // Before anybody is asked.
+      if (!dryRun && options.force !== true) {
+        requireUnchanged(
+          units?.directory ?? '',
+          units?.changes ?? [],
+          `\`metactl uninstall ${app} --dry-run\` shows the difference`,
+        );
+      }
       if (!dryRun && options.yes !== true) await confirm(app, items);
       if (!dryRun) {
         if (units !== undefined) await carryOutInstallation(units, options.force === true);
@@ -51,11 +63,18 @@ export function register(program: Command): void {
     });
 }
 
-type Listed = PurgeItem | { readonly kind: 'unit'; readonly name: string };
+/** `blocked`: why it is not removed without `--force`. */
+type Listed = PurgeItem | { readonly kind: 'unit'; readonly name: string; readonly blocked?: string };
 
 /** One line per thing. Pure. */
 export function purgeText(items: readonly Listed[], dryRun: boolean): string {
-  return items.map(({ kind, name }) => `${dryRun ? 'would remove' : 'removed'} ${kind} ${name}\n`).join('');
+  const done = dryRun ? 'would remove' : 'removed';
+  return items
+    .map((one) => {
+      const blocked = dryRun && 'blocked' in one ? `, with --force: ${one.blocked}` : '';
+      return `${done} ${one.kind} ${one.name}${blocked}\n`;
+    })
+    .join('');
 }
 
 function kept(paths: Paths, app: string, dryRun: boolean): string {

@@ -3,7 +3,7 @@ import { inspectNode } from '../config/node-config.ts';
 import { platforms } from '../platform/index.ts';
 import type { Driven, DrivenVerb } from '../service/drive.ts';
 import type { managerHere } from '../service/index.ts';
-import { askStatus } from '../supervisor/control/ask-all.ts';
+import { askRunning, askStatus } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
 import { MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
@@ -43,14 +43,29 @@ export async function driveUnits(
   requireRoot(`${verb} ${app}`);
   // A configuration with errors must not stop what runs.
   if (verb !== 'stop') loadApp(paths, app, platforms);
-  const { units } = driven.installed;
-  // One daemon of several in one unit is its supervisor's business.
-  if (verb !== 'start' && daemon !== undefined && units.every((one) => one.daemon === undefined)) return undefined;
+  // What of several in one unit is up is its supervisor's business.
+  if (driven.installed.units.every((one) => one.daemon === undefined)) {
+    if (verb !== 'start' && daemon !== undefined) return undefined;
+    const started = verb === 'start' ? await startInUnit(paths, driven, { daemon, wait }) : undefined;
+    if (started !== undefined) return started;
+  }
   requireUnit(driven.installed, daemon);
   if (verb === 'start') requireElsewhereStopped(app, await askStatus(paths, app, daemon));
   const { drive } = await import('../service/drive.ts');
   const daemons = await drive(verb, driven, daemon, wait);
   return daemons === undefined ? undefined : { daemons };
+}
+
+/** Starts what does not run of the daemons of a unit that is up. @returns undefined where it is not. */
+async function startInUnit(
+  paths: Paths,
+  driven: Driven,
+  asked: { readonly daemon: string | undefined; readonly wait: boolean },
+): Promise<UnitOutcome | undefined> {
+  if (!(await isAnyUp(driven))) return undefined;
+  const answers = await askRunning(paths, 'start', { app: driven.installed.app, ...asked });
+  const daemons = (answers as readonly UnitOutcome[]).flatMap((one) => one.daemons);
+  return daemons.length === 0 ? undefined : { daemons };
 }
 
 /** Whether the service manager runs anything of it. */

@@ -44,8 +44,11 @@ function blockedBy({ text }: FoundFile): { blocked?: string } {
   return { blocked: origin === 'changed' ? 'it was changed by hand' : 'metactl did not make it' };
 }
 
-/** @throws MetactlError METACTL_UNIT_CHANGED where something would be lost that metactl did not make. */
-export function requireUnchanged(directory: string, changes: readonly Change[]): void {
+/** How to see what would be lost: `install` and `uninstall` show it themselves. */
+const SHOWN = '--dry-run shows the difference';
+
+/** @param shown how to see it. @throws MetactlError METACTL_UNIT_CHANGED where something would be lost that metactl did not make. */
+export function requireUnchanged(directory: string, changes: readonly Change[], shown = SHOWN): void {
   const blocked = changes.filter((change) => change.blocked !== undefined);
   if (blocked.length === 0) return;
   const lines = blocked.map(({ name, blocked: why, after }) => {
@@ -55,7 +58,7 @@ export function requireUnchanged(directory: string, changes: readonly Change[]):
   throw new MetactlError(lines.join('\n'), {
     code: 'METACTL_UNIT_CHANGED',
     step: 'compare with what is there',
-    hint: '--dry-run shows the difference, --force does it; own settings are kept in [systemd.*] of the configuration or by `systemctl edit`',
+    hint: `${shown}, --force does it; own settings are kept in [systemd.*] of the configuration or by \`systemctl edit\``,
     details: { files: blocked.map(({ name }) => name) },
     exitStatus: EXIT.error,
   });

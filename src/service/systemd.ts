@@ -138,10 +138,13 @@ function systemctl(): Control {
     },
     removing(app, only) {
       const gone = only ?? meant(app, undefined);
+      const { slice } = namesOf(app.app, app.nodeId);
+      // What was in it has ended; else it would stay, active and empty, until the next boot.
+      const slices = only === undefined && app.files.includes(slice) ? [step('stop', slice)] : [];
       if (gone.length === 0) return [];
       // 1: it knows of no failure of one of them.
       const forget = { ...step('reset-failed', ...gone), accept: [1] };
-      return [step('stop', ...gone), forget, step('--no-reload', 'disable', ...gone)];
+      return [step('stop', ...gone), ...slices, forget, step('--no-reload', 'disable', ...gone)];
     },
     removed: () => [step('daemon-reload')],
     enable: (app, daemon) => [step('enable', ...targetOf(app), ...unitsFor(app, daemon))],

@@ -109,15 +109,16 @@ export async function runInForeground(spec: RunSpec, io: ForegroundIo, before?: 
     );
     group = all;
     const opened = logs;
+    const isEnding = () => asked !== undefined;
     const movable = async (request: Request): Promise<never> => {
       const parts = { spec, group: all, handles, logs: opened, launches, control: await control! };
-      return io.reexec!.replace(movableRun({ ...parts, isEnding: () => asked !== undefined }), request);
+      return io.reexec!.replace(movableRun({ ...parts, isEnding }), request);
     };
     const lossOf = (daemon: string) => opened.lossOf(daemon);
-    control = openControl(spec, all, { handles, firewall, lossOf }, io, movable, before);
+    control = openControl(spec, all, { handles, firewall, lossOf, isEnding }, io, movable, before);
     io.watcher?.begin([...all.daemons.values()], () => all.stop());
     const begin = before === undefined ? () => all.start() : () => goOn(all, before);
-    const status = await runToEnd(all, begin, orderly(io, copies), () => asked !== undefined);
+    const status = await runToEnd(all, begin, orderly(io, copies), isEnding);
     await copies.done();
     return status;
   } finally {
@@ -167,7 +168,7 @@ function goOn(group: DaemonGroup, { origin, apps }: HandedRun): void {
 function openControl(
   spec: RunSpec,
   group: DaemonGroup,
-  held: Pick<RunControlOptions, 'handles' | 'firewall' | 'lossOf'>,
+  held: Pick<RunControlOptions, 'handles' | 'firewall' | 'lossOf' | 'isEnding'>,
   { log, reexec }: ForegroundIo,
   replace: (request: Request) => Promise<never>,
   before: HandedRun | undefined,
@@ -177,6 +178,7 @@ function openControl(
     ...{ spec, log },
     ...held,
     daemons: [...group.daemons.values()],
+    start: (daemon) => group.start([daemon]),
     stop: (daemon) => group.stop([daemon]),
     restart: (daemon) => group.restart([daemon]),
     isToStart: (daemon) => group.isToStart(daemon),

@@ -42,7 +42,7 @@ const OWN: Readonly<Record<string, string>> = {
   ...each('`[daemon.NAME] timeout-stop-sec`', 'TimeoutStopSec'),
   ...each('`[daemon.NAME] ready.timeout` and `timeout-stop-sec`', 'TimeoutSec'),
   ...each('`[daemon.NAME] watchdog-sec`', 'WatchdogSec'),
-  ...each('`[daemon.NAME] kill-signal`', 'KillSignal'),
+  ...each('`[daemon.NAME] kill-signal`', 'KillSignal RestartKillSignal'),
 };
 
 const SEES = 'it would change what the supervisor itself sees, and every sandbox with it';

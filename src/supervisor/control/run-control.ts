@@ -12,7 +12,7 @@ import type { Daemon } from '../state/types.ts';
 import { ConfigChanges } from './config-changes.ts';
 import { EventHub, type EventRecord } from './event-hub.ts';
 import { eventsHandler } from './events-handler.ts';
-import { hasGone, isOver, stoppedMeanwhile, untilOver, untilUp } from './outcome.ts';
+import { hasGone, isOver, isUp, stoppedMeanwhile, untilOver, untilUp } from './outcome.ts';
 import type { Request } from './protocol.ts';
 import { type ControlServer, type Conversation, type HandedControl, type Handler, listenControl } from './server.ts';
 import { runSocket } from './sockets.ts';
@@ -26,8 +26,11 @@ export interface RunControlOptions {
   readonly firewall: Pick<FirewallWatch, 'renew' | 'hasNames'> | undefined;
   /** Lines that a daemon's log has lost. */
   readonly lossOf: (daemon: string) => LogLoss | undefined;
+  readonly start: (daemon: string) => void;
   readonly stop: (daemon: string) => void;
   readonly restart: (daemon: string) => void;
+  /** All of it was told to stop: nothing is started any more. */
+  readonly isEnding: () => boolean;
   /** Whether a restart has still to start it. */
   readonly isToStart: (daemon: string) => boolean;
   readonly log: (line: string) => void;
@@ -149,6 +152,9 @@ function handlersOf(
         stop();
       }
     };
+  const requireLasting = () => {
+    if (options.isEnding()) throw stoppedMeanwhile({ app, daemon: name });
+  };
   const hello = (): Readonly<Record<string, unknown>> => ({ pid: process.pid, ...about, kind: 'run', apps: [app] });
   const { about = {}, ...replacing } = options.reexec?.(() => hello()) ?? {};
   return {
@@ -162,12 +168,20 @@ function handlersOf(
       await options.firewall?.renew();
       return told(reloadText(reloaded, options.firewall?.hasNames === true));
     },
+    start: telling(async (wait, gone) => {
+      if (isUp(daemon.status())) return 'was running';
+      requireLasting();
+      options.start(name);
+      if (wait) await untilUp(daemon, gone);
+      return `is ${wait ? 'up' : 'being started'}, with the configuration that it was run with`;
+    }),
     stop: telling(async (wait, gone) => {
       options.stop(name);
       if (wait) await untilOver(daemon, gone);
       return wait ? 'is stopped' : 'is being stopped';
     }),
     restart: telling(async (wait, gone) => {
+      requireLasting();
       const begun = untilBegun(daemon, options.isToStart, gone);
       options.restart(name);
       await begun;

@@ -1,7 +1,10 @@
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ask } from '../../../src/supervisor/control/client.ts';
+import { runSocket } from '../../../src/supervisor/control/sockets.ts';
+import { pathsFor } from '../../../src/util/paths.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { REPOSITORY, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
 import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
@@ -213,6 +216,40 @@ describe('it ends', () => {
     expect((await toEnd()).status).toBe(69);
     expect(manager.lines()).not.toContain('READY=1');
     expect(lastStatus()).toBe('STATUS=a: stopped; b: failed: ended with status 3');
+  });
+
+  it('not at all where one daemon gives up later: it can be started again, until all are told to stop', async () => {
+    const directory = scratch.appDirectory('shop', {});
+    const file = join(directory, 'fail');
+    writeFileSync(file, '');
+    const daemons = {
+      a: "trap '' TERM; while :; do sleep 0.1; done",
+      b: `sleep 0.3; [ -e ${file} ] && exit 3; exec sleep 60`,
+    };
+    const keys = 'restart = no\ntimeout-stop-sec = 3s\n';
+    scratch.node(
+      'shop',
+      `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n` +
+        Object.entries(daemons)
+          .map(([name, text]) => `[daemon.${name}]\ncommand = /bin/sh -c "${text}"\n${keys}`)
+          .join(''),
+    );
+    const one = start();
+    await manager.until(/^STATUS=a: running; b: failed: ended with status 3$/);
+    rmSync(file);
+    const verb = (daemon: string, name: string) =>
+      ask(runSocket(pathsFor(scratch.root), 'shop', daemon), name, { app: 'shop', daemon });
+    const done = (daemon: string, text: string) => ({ daemons: [{ app: 'shop', daemon, done: text }] });
+    expect(await verb('a', 'start')).toEqual(done('a', 'was running'));
+    expect(await verb('b', 'start')).toEqual(done('b', 'is up, with the configuration that it was run with'));
+    for (let i = 0; manager.lines().at(-1) !== 'STATUS=a, b: running' && i < 100; i++) await sleep(50);
+    expect(manager.lines().at(-1)).toBe('STATUS=a, b: running');
+    const ended = one.stop('SIGTERM');
+    await manager.until(/^STOPPING=1$/);
+    for (const name of ['start', 'restart']) {
+      await expect(verb('b', name)).rejects.toThrow('shop/b was stopped while it was being restarted');
+    }
+    expect((await ended).status).toBe(0);
   });
 
   it('with 0 where it is stopped, also while it starts', async () => {

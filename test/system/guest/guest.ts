@@ -11,9 +11,12 @@ import { startQemu } from './qemu.ts';
 export interface GuestOptions {
   /** Directories with a file system of their own. */
   readonly volumes?: readonly Volume[];
-  /** Empty disks, by name: /dev/disk/by-id/virtio-<name>, so many MiB; an ext4 file system labelled with the name. */
-  readonly disks?: Readonly<Record<string, number>>;
+  /** Disks of their own, by name: /dev/disk/by-id/virtio-<name>, an ext4 file system labelled with the name. */
+  readonly disks?: Readonly<Record<string, Disk>>;
 }
+
+/** So many MiB; empty, or with what a directory holds. */
+export type Disk = number | { readonly size: number; readonly content: () => Promise<string> };
 
 /** A booted Debian. */
 export interface Guest {
@@ -64,13 +67,15 @@ export async function bootGuest(options: GuestOptions = {}): Promise<Guest> {
   }
 }
 
-async function makeDisks(directory: string, sizes: Readonly<Record<string, number>>) {
+async function makeDisks(directory: string, wanted: Readonly<Record<string, Disk>>) {
   const disks: { path: string; serial: string }[] = [];
-  for (const [serial, size] of Object.entries(sizes)) {
+  for (const [serial, disk] of Object.entries(wanted)) {
     const path = join(directory, `${serial}.ext4`);
+    const { size, content } = typeof disk === 'number' ? { size: disk, content: undefined } : disk;
     writeFileSync(path, '');
     truncateSync(path, size << 20);
-    await program('mkfs.ext4', ['-q', '-L', serial, path], { timeout: 60_000 });
+    const filled = content === undefined ? [] : ['-d', await content()];
+    await program('mkfs.ext4', ['-q', '-L', serial, ...filled, path], { timeout: 60_000 });
     disks.push({ path, serial });
   }
   return disks;

@@ -161,4 +161,7 @@ it('purge lists what it removes', () => {
   const items = [{ kind: 'unit', name: '/u' } as const, { kind: 'lease', name: 'uid 70000' } as const];
   expect(purgeText(items, true)).toBe('would remove unit /u\nwould remove lease uid 70000\n');
   expect(purgeText(items, false)).toBe('removed unit /u\nremoved lease uid 70000\n');
+  const changed = [{ kind: 'unit', name: '/u', blocked: 'it was changed by hand' } as const];
+  expect(purgeText(changed, true)).toBe('would remove unit /u, with --force: it was changed by hand\n');
+  expect(purgeText(changed, false)).toBe('removed unit /u\n');
 });

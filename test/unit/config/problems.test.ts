@@ -144,6 +144,10 @@ describe('problems, each by its exact text', () => {
       '/etc/metactl/nodes/myapp.conf:2:1: found the directive `KillMode` in [systemd.Service], expected `[daemon.NAME] command`; metactl sets it itself',
     ],
     [
+      '[systemd.Service]\nRestartKillSignal = SIGHUP',
+      '/etc/metactl/nodes/myapp.conf:2:1: found the directive `RestartKillSignal` in [systemd.Service], expected `[daemon.NAME] kill-signal`; metactl sets it itself',
+    ],
+    [
       '[systemd.Service]\nExec Start = x',
       '/etc/metactl/nodes/myapp.conf:2:1: found the key `Exec Start` in [systemd.Service], expected the name of a directive',
     ],

@@ -159,6 +159,7 @@ it('uninstall removes an app, and nothing of another one', async () => {
   const all = 'metactl.shop.target metactl.shop.db.service metactl.shop.web.service';
   expect(lines(plan.before)).toEqual([
     `systemctl stop ${all}`,
+    'systemctl stop metactl-shop.slice',
     `systemctl reset-failed ${all} (1 too)`,
     `systemctl --no-reload disable ${all}`,
   ]);
