@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { askStatus } from '../supervisor/control/ask-all.ts';
 import { askEvents } from '../supervisor/control/ask-events.ts';
 import type { EventRecord } from '../supervisor/control/event-hub.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
 import { eventText } from './event-text.ts';
 
@@ -22,16 +24,34 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       '\nTimes are UTC. A supervisor remembers its last 1000 events. With --json one object a line.' +
-        '\nExit status: 3 if no supervisor runs, 77 needs root.',
+        '\nExit status: 2 no such daemon, 3 if no supervisor runs, 4 no such app, 77 needs root.',
     )
     .action(async (app: string | undefined, daemon: string | undefined, options: EventsOptions, command: Command) => {
       const { paths, json, color } = contextOf(command);
       if (!/^\d{1,9}$/.test(options.lines)) throw badCount(options.lines);
       const last = Number(options.lines);
-      const show = (record: EventRecord) =>
+      let shown = 0;
+      const show = (record: EventRecord) => {
+        shown++;
         process.stdout.write(json ? `${JSON.stringify(record)}\n` : `${eventText(record, color)}\n`);
-      await askEvents(paths, { app, daemon, last, follow: options.follow === true }, show);
+      };
+      const follow = options.follow === true;
+      // What is followed may be about to come; what has events may have been taken out of the configuration.
+      if (follow && app !== undefined) await requireKnown(paths, app, daemon);
+      await askEvents(paths, { app, daemon, last, follow }, show);
+      if (shown === 0 && !follow && app !== undefined) await requireKnown(paths, app, daemon);
     });
+}
+
+/** Nothing happened, or a name is mistyped. @throws MetactlError 4 or 2 */
+async function requireKnown(paths: Paths, app: string, daemon: string | undefined): Promise<void> {
+  if ((await askStatus(paths, app, daemon)).length > 0) return;
+  const [{ inspectApp }, { platforms }, { chooseDaemons }] = await Promise.all([
+    import('../config/load.ts'),
+    import('../platform/index.ts'),
+    import('../supervisor/prepare.ts'),
+  ]);
+  chooseDaemons(inspectApp(paths, app, platforms).config, daemon);
 }
 
 function badCount(text: string): MetactlError {

@@ -271,6 +271,7 @@ describe('metactl logs', () => {
     shellApp({ main: 'echo out' });
     expect(await runMetactl(['logs', 'nothing'], { root: scratch.root })).toMatchObject({ status: 4 });
     expect(await logs('db')).toMatchObject({ status: 2, stderr: expect.stringContaining('shop has no daemon `db`') });
+    expect(await logs('-f')).toMatchObject({ status: 0, stderr: expect.stringContaining('shop has no log: ') });
     expect(await logs('--since', 'soon')).toMatchObject({ status: 2 });
     expect(await logs('-n', 'x')).toMatchObject({ status: 2 });
     await run();

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { BIN, startMetactl } from '../../helpers/run-metactl.ts';
@@ -280,4 +281,37 @@ it('what daemons in the background say is in their logs, from the first line to 
   await expect.poll(async () => (await site.metactl(['logs', 'shop'])).stdout, { timeout: 10_000 }).toContain('hello');
   await site.metactl(['stop', 'shop']);
   expect((await site.metactl(['logs', 'shop', 'web'])).stdout).toMatch(/hello\n.*bye\n/);
+});
+
+it('events of what is not there is an error, of what did nothing is nothing', async () => {
+  site.app('shop', { web: `command = ${SLEEP}` });
+  site.app('idle', { web: `command = ${SLEEP}` });
+  await site.metactl(['start', 'shop']);
+  for (const more of [[], ['-f']]) {
+    const app = await site.metactl(['events', 'nope', ...more]);
+    expect([app.status, app.stdout]).toEqual([4, '']);
+    expect(app.stderr).toContain('there is no app `nope`');
+    const daemon = await site.metactl(['events', 'shop', 'nope', ...more]);
+    expect([daemon.status, daemon.stdout]).toEqual([2, '']);
+    expect(daemon.stderr).toContain('shop has no daemon `nope`');
+  }
+  expect(await site.metactl(['events', 'idle'])).toMatchObject({ status: 0, stdout: '', stderr: '' });
+});
+
+it('what happened before a supervisor was killed stands in its log', async () => {
+  site.app('shop', { job: 'command = /bin/sh -c "exit 3"\nrestart = no' });
+  await site.metactl(['start', 'shop']);
+  const supervisor = await site.supervisor();
+  for (const end = performance.now() + 5000; (await site.status('shop'))[0]!.state !== 'failed'; await sleep(20)) {
+    expect(performance.now()).toBeLessThan(end);
+  }
+  process.kill(supervisor, 'SIGKILL');
+  await gone(supervisor);
+  site.app('shop', { job: `command = ${SLEEP}` });
+  await site.metactl(['start', 'shop']);
+  const [job] = await site.status('shop');
+  expect(job).toMatchObject({ starts: { manual: 1, automatic: 0 }, restarts: 0, lastExit: null });
+  const log = readFileSync(join(site.root, 'var/log/metactl/supervisor.log'), 'utf8');
+  expect(log).toMatch(/^\S+Z shop\/job: \{.*"event":"ended".*"status":3/m);
+  expect(log.match(/ listens$/gm)).toHaveLength(2);
 });

@@ -44,7 +44,8 @@ export function findLogs(host: LogHost, paths: Paths, app: string, query: LogQue
     const { daemon } = query;
     if (daemon !== undefined && !known.includes(daemon)) throw noDaemon(app, daemon, known);
     const asked = daemon === undefined ? known : [daemon];
-    const inFiles = asked.filter((name) => withFiles.includes(name) || (query.follow && isFile(configured.get(name))));
+    const comes = (name: string) => directory !== undefined && query.follow && isFile(configured.get(name));
+    const inFiles = asked.filter((name) => withFiles.includes(name) || comes(name));
     // Where nobody says, a unit's lines are in the journal and a background supervisor's in files; it may have had both.
     const hasJournal = existsSync(host.sockets.journal);
     const inJournal = asked.filter((name) => isLogDaemon(configured.get(name), hasJournal));
