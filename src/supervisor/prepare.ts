@@ -1,7 +1,7 @@
 import { acceptWarning } from '../config/accept-warning.ts';
 import { loadApp, loadNode, requireBuilt } from '../config/load.ts';
 import { otherApps } from '../config/other-apps.ts';
-import type { AppConfig, NodeConfig } from '../config/types.ts';
+import type { AppConfig, LoadedConfig, NodeConfig } from '../config/types.ts';
 import type { Host, HostFacts, Lease } from '../host/host.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import { rememberedFacts } from '../host/remembered-facts.ts';
@@ -35,6 +35,8 @@ export interface PrepareOptions {
   readonly needs?: boolean;
   /** Resolve the names in `[firewall.out.accept]`; default: as `start`. */
   readonly names?: boolean;
+  /** The app's configuration, where it has just been loaded (with `sandbox` as here). */
+  readonly loaded?: LoadedConfig;
 }
 
 /** An app ready to be started: everything is checked, nothing but its leases has been taken. */
@@ -60,7 +62,7 @@ export interface Prepared {
 export async function prepare(paths: Paths, app: string, options: PrepareOptions): Promise<Prepared> {
   const host = await hostOfThisMachine();
   if (options.start) host.expectStart();
-  const loaded = loadApp(paths, app, platforms, options.sandbox ? {} : { sandbox: false });
+  const loaded = options.loaded ?? loadApp(paths, app, platforms, options.sandbox ? {} : { sandbox: false });
   const daemons = chooseDaemons(loaded, options.daemon);
   requireBuilt(loaded);
   const sandboxed = isSandboxed(loaded);

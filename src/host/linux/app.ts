@@ -15,7 +15,7 @@ import {
 } from './cgroup/index.ts';
 import { treeName } from './cgroup/tree.ts';
 import { makeStateDirectory } from './directories.ts';
-import { heldNetns, holdNetwork } from './held-network.ts';
+import { heldNetns, holdNetwork, isHeldWithoutFirewall } from './held-network.ts';
 import { type LaunchHandles, launch, prepareLaterStarts, readyLaunch } from './launch.ts';
 import { LimitedSandbox } from './limited-sandbox.ts';
 import { ListeningCache } from './listening.ts';
@@ -70,7 +70,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       // Before there is a link, so that not one packet gets by.
       if (firewall !== undefined && 'hostLink' in network) {
         await ensureFirewall(paths, app, network.hostLink, firewall);
-      } else if (process.geteuid?.() === 0) await removeFirewall(paths, app);
+      } else if (process.geteuid?.() === 0 && !isHeldWithoutFirewall(request)) await removeFirewall(paths, app);
       // The kernel takes longest for the network: the rest is made meanwhile.
       if (network.mode === 'routed' || network.mode === 'nat') {
         netns = heldNetns(request);

@@ -3,6 +3,8 @@ import { MetactlError } from '../../util/error.ts';
 /** Collects the plan's values in host byte order (every supported machine is little-endian), as native/plan.h reads them. */
 export class BinaryWriter {
   #buffer = Buffer.allocUnsafe(16 * 1024);
+  // Node's own methods check and shift byte by byte in JavaScript; a supervisor's is never compiled.
+  #view = viewOf(this.#buffer);
   #size = 0;
 
   get size(): number {
@@ -10,15 +12,21 @@ export class BinaryWriter {
   }
 
   u32(value: number): void {
-    this.#size = this.#room(4).writeUInt32LE(value >>> 0, this.#size);
+    this.#room(4);
+    this.#view.setUint32(this.#size, value, true);
+    this.#size += 4;
   }
 
   i32(value: number): void {
-    this.#size = this.#room(4).writeInt32LE(value, this.#size);
+    this.#room(4);
+    this.#view.setInt32(this.#size, value, true);
+    this.#size += 4;
   }
 
   u64(value: bigint): void {
-    this.#size = this.#room(8).writeBigUInt64LE(value, this.#size);
+    this.#room(8);
+    this.#view.setBigUint64(this.#size, value, true);
+    this.#size += 8;
   }
 
   /** Length, bytes, NUL. */
@@ -38,7 +46,11 @@ export class BinaryWriter {
         exitStatus: 78,
       });
     }
-    this.bytes(Buffer.from(value));
+    const buffer = this.#room(4 + 3 * value.length + 1);
+    const length = buffer.write(value, this.#size + 4);
+    this.#view.setUint32(this.#size, length, true);
+    this.#size += 4 + length;
+    buffer[this.#size++] = 0;
   }
 
   /** What `copy` gave. */
@@ -59,7 +71,7 @@ export class BinaryWriter {
 
   /** Overwrites a u32 written before. */
   patch(offset: number, value: number): void {
-    this.#buffer.writeUInt32LE(value, offset);
+    this.#view.setUint32(offset, value, true);
   }
 
   finish(): Uint8Array {
@@ -71,7 +83,12 @@ export class BinaryWriter {
       const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#size + size));
       this.#buffer.copy(larger, 0, 0, this.#size);
       this.#buffer = larger;
+      this.#view = viewOf(larger);
     }
     return this.#buffer;
   }
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length);
 }

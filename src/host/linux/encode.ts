@@ -40,24 +40,22 @@ export interface StagedPlan {
   readonly trees: readonly TreeSource[];
 }
 
-const NO_ROOT: RootPart = { steps: [], masked: [], readOnly: [] };
-
 /**
  * The plan as metactl-init reads it, for a start in a copy of the host's mount namespace. Pure; may be kept and used for
  * every start of the same plan.
  * @throws MetactlError (78) METACTL_BAD_TEXT, METACTL_UNKNOWN_CAPABILITY, METACTL_BAD_PLAN.
  */
 export function encodePlan(plan: SandboxPlan, options: EncodeOptions = {}): Uint8Array {
-  return encodeRun(plan, plan.root, 0, options, undefined);
+  return encodeRun(plan, [plan.root], 0, options, undefined);
 }
 
 /**
  * The same for a start in a stage: `empty` has nothing, so the whole root is built; otherwise `root` is what a stage's
- * shared root lacks.
+ * shared root lacks. Of several parts the first is one that other plans have too: its bytes are kept.
  */
 export function encodeStaged(
   plan: SandboxPlan,
-  root: RootPart,
+  root: readonly RootPart[],
   empty: boolean,
   options: EncodeOptions = {},
 ): StagedPlan {
@@ -70,18 +68,18 @@ export function encodeStaged(
 export function encodeJoin(process: ProcessPlan, identity: Identity, options: EncodeOptions = {}): Uint8Array {
   const flags =
     (options.terminal ? FLAG.terminal : 0) | (options.userNamespace ? FLAG.userNamespace : 0) | logFlag(process);
-  return encode({ mode: MODE.join, flags, hostname: '', firstPid: 0, process, identity }, NO_ROOT, undefined);
+  return encode({ mode: MODE.join, flags, hostname: '', firstPid: 0, process, identity }, [], undefined);
 }
 
 /** A stage: a mount namespace with this root, which launches then start from. `staged`: it adds to another stage's. Pure. */
 export function encodeStage(root: RootPart, staged = false): StagedPlan {
   const trees: TreeSource[] = [];
-  return { bytes: encode(builderHead(MODE.stage, staged ? FLAG.staged : 0), root, trees), trees };
+  return { bytes: encode(builderHead(MODE.stage, staged ? FLAG.staged : 0), [root], trees), trees };
 }
 
 /** A user namespace that waits for its maps. Pure. */
 export function encodeUserNamespace(): Uint8Array {
-  return encode(builderHead(MODE.user), NO_ROOT, undefined);
+  return encode(builderHead(MODE.user), [], undefined);
 }
 
 /** Of a metactl-init that only makes something for the supervisor. */
@@ -105,7 +103,7 @@ const NO_PROCESS: ProcessPlan = {
 
 function encodeRun(
   plan: SandboxPlan,
-  root: RootPart,
+  root: readonly RootPart[],
   more: number,
   options: EncodeOptions,
   trees: TreeSource[] | undefined,
@@ -133,7 +131,7 @@ function encodeRun(
     stored: stored.length,
     ...ready,
   };
-  return encode(head, plan.sandboxed ? root : NO_ROOT, trees);
+  return encode(head, plan.sandboxed ? root : [], trees);
 }
 
 /** As sd_listen_fds_with_names(3) reads it. LISTEN_PID is told by the daemon's process itself, before it executes. */
@@ -153,7 +151,7 @@ interface Head {
   readonly identity: Identity;
 }
 
-function encode(head: Head, root: RootPart, trees: TreeSource[] | undefined): Uint8Array {
+function encode(head: Head, root: readonly RootPart[], trees: TreeSource[] | undefined): Uint8Array {
   const to = new BinaryWriter();
   to.u32(MAGIC);
   to.u32(VERSION);
@@ -166,11 +164,43 @@ function encode(head: Head, root: RootPart, trees: TreeSource[] | undefined): Ui
   to.u32(head.stored ?? 0);
   writeIdentity(to, head.identity);
   writeProcess(to, head.process);
-  to.list(root.steps, (step) => writeStep(to, step, trees));
-  to.list(root.masked, (path) => to.text(path));
-  to.list(root.readOnly, (path) => to.text(path));
+  writeRoot(to, root, trees);
   to.patch(SIZE_OFFSET, to.size);
   return to.finish();
+}
+
+function writeRoot(to: BinaryWriter, parts: readonly RootPart[], trees: TreeSource[] | undefined): void {
+  const count = (list: keyof RootPart) => parts.reduce((sum, part) => sum + part[list].length, 0);
+  to.u32(count('steps'));
+  const [first, ...rest] = parts;
+  if (first !== undefined) {
+    if (rest.length > 0 && trees !== undefined) writeKept(to, first, trees);
+    else writeSteps(to, first, trees);
+  }
+  for (const part of rest) writeSteps(to, part, trees);
+  for (const list of ['masked', 'readOnly'] as const) {
+    to.u32(count(list));
+    for (const part of parts) for (const path of part[list]) to.text(path);
+  }
+}
+
+function writeSteps(to: BinaryWriter, { steps }: RootPart, trees: TreeSource[] | undefined): void {
+  for (const step of steps) writeStep(to, step, trees);
+}
+
+/** Steps that come first, so that the numbers of their trees are always the same. */
+const kept = new WeakMap<RootPart, { readonly bytes: Uint8Array; readonly trees: readonly TreeSource[] }>();
+
+function writeKept(to: BinaryWriter, part: RootPart, trees: TreeSource[]): void {
+  const known = kept.get(part);
+  if (known !== undefined) {
+    to.raw(known.bytes);
+    trees.push(...known.trees);
+    return;
+  }
+  const start = to.size;
+  writeSteps(to, part, trees);
+  kept.set(part, { bytes: to.copy(start), trees: [...trees] });
 }
 
 function writeIdentity(to: BinaryWriter, identity: Identity): void {

@@ -124,10 +124,10 @@ function seal({ bytes, trees }: StagedPlan): EncodedPlan {
 
 function encodeFor(plan: SandboxPlan, kind: StartKind, split: SplitRoot, options: LaunchOptions) {
   const own = { ...split.own, steps: bindCgroups(split.own.steps, options.v1) };
-  if (kind === 'app') return encodeStaged(plan, own, false, options);
-  if (kind === 'node') return encodeStaged(plan, joinParts(split.shared, own), false, options);
+  if (kind === 'app') return encodeStaged(plan, [own], false, options);
+  if (kind === 'node') return encodeStaged(plan, [split.shared, own], false, options);
   const root = { ...plan.root, steps: bindCgroups(plan.root.steps, options.v1) };
-  if (kind === 'empty') return encodeStaged(plan, root, true, options);
+  if (kind === 'empty') return encodeStaged(plan, [root], true, options);
   const whole = { ...plan, root };
   return { bytes: encodePlan(addon().hasMountApi() ? whole : expanded(whole), options), trees: [] };
 }

@@ -11,6 +11,8 @@ interface Held {
   readonly plan: string;
   readonly stopWatching: () => void;
   holders: number;
+  /** Whether one of them has come with a firewall. */
+  firewall: boolean;
 }
 
 const held = new Map<string, Held>();
@@ -28,14 +30,21 @@ export function heldNetns(request: AppRequest): number | undefined {
   return networkAddon().openNetns(join(NETNS_DIRECTORY, network.netns));
 }
 
+/** Whether daemons of this process hold the app's network already, and none of them has a firewall: none is left to remove. */
+export function isHeldWithoutFirewall(request: AppRequest): boolean {
+  return held.get(keyOf(request))?.firewall === false;
+}
+
 /** Watches an app's network as long as a daemon of this process uses it. @returns what to call when it no longer does. */
 export function holdNetwork(request: AppRequest): () => void {
   const key = keyOf(request);
   const plan = JSON.stringify(request.network);
   const known = held.get(key);
-  const mine = known?.plan === plan ? known : { plan, stopWatching: watchNetwork(request), holders: 0 };
+  const mine =
+    known?.plan === plan ? known : { plan, stopWatching: watchNetwork(request), holders: 0, firewall: false };
   if (mine !== known) held.set(key, mine);
   mine.holders++;
+  mine.firewall ||= request.firewall !== undefined;
   let done = false;
   return () => {
     if (done) return;

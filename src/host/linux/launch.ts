@@ -80,11 +80,20 @@ function chooseStart(plan: SandboxPlan, { netns, stages, v1 = NO_V1 }: LaunchHan
   const app = netns === undefined ? undefined : stages?.stages.ready(plan, netns);
   if (app !== undefined) return { kind: 'app', stage: app };
   const common = readyNodeStage(plan);
-  const fits = () => hostSources(plan.root.steps).length + v1.size <= MOST_TREES;
+  const fits = () => sourceCount(plan) + v1.size <= MOST_TREES;
   if (common !== undefined && fits()) return { kind: 'node', stage: common };
   const empty = emptyStage();
   if (empty !== undefined && fits()) return { kind: 'empty', stage: empty };
   return FROM_HOST;
+}
+
+const counts = new WeakMap<SandboxPlan['root'], number>();
+
+/** How many of the host's mounts it shows. Daemons of an app have their root in common. */
+function sourceCount({ root }: SandboxPlan): number {
+  const count = counts.get(root) ?? hostSources(root.steps).length;
+  counts.set(root, count);
+  return count;
 }
 
 function readyNodeStage(plan: SandboxPlan): number | undefined {

@@ -14,40 +14,70 @@ const SOCKET = /^[a-z][a-z0-9-]*\.sock$/;
 
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
+/** Those of this process that want an app's lock. */
+interface Queue {
+  /** When the last of them is done. */
+  last: Promise<unknown>;
+  waiting: number;
+  /** The lock, handed on by the one before; undefined: it must be taken. */
+  fd: number | undefined;
+  /** When it was taken, by performance.now(). */
+  since: number;
+}
+
+const queues = new Map<string, Queue>();
+
+/** Milliseconds after which the lock is not handed on any more: other processes get their turn. */
+const LONGEST_HOLD = 500;
+
 /**
- * Runs `work` while no other metactl makes or removes shared objects of the app.
+ * Runs `work` while no other metactl makes or removes shared objects of the app. In this process one after the other, in
+ * the order in which they came: left to the file's lock they would look again and again whether it is free, and some of a
+ * hundred daemons that start at once would not get it in ten seconds. It is handed on to the next, since taking it costs
+ * a dozen system calls.
  * @throws MetactlError METACTL_LOCKED after a minute; what `work` throws.
  */
 export function withAppLock<T>(paths: Paths, app: string, work: () => Promise<T>): Promise<T> {
-  return inTurn(paths.runApp(app), async () => {
-    const fd = await lockApp(paths, app);
-    try {
-      return await work();
-    } finally {
-      closeSync(fd);
-    }
-  });
-}
-
-/** The last of those of this process that wait for an app's lock. */
-const queues = new Map<string, Promise<unknown>>();
-
-/**
- * One after the other, in the order in which they came. Left to the file's lock they would look again and again whether it
- * is free, and some of a hundred daemons that start at once would not get it in ten seconds.
- */
-function inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
-  const before = queues.get(key);
-  const mine = before === undefined ? work() : before.then(work);
+  const key = paths.runApp(app);
+  const queue = queues.get(key) ?? { last: Promise.resolve(), waiting: 0, fd: undefined, since: 0 };
+  const before = queues.has(key) ? queue.last : undefined;
+  queues.set(key, queue);
+  queue.waiting++;
+  const locked = () => whileLocked(paths, app, queue, work);
+  const mine = before === undefined ? locked() : before.then(locked);
   const over = mine.then(
     () => {},
     () => {},
   );
-  queues.set(key, over);
+  queue.last = over;
   void over.then(() => {
-    if (queues.get(key) === over) queues.delete(key);
+    if (queue.last === over) queues.delete(key);
   });
   return mine;
+}
+
+async function whileLocked<T>(paths: Paths, app: string, queue: Queue, work: () => Promise<T>): Promise<T> {
+  const handed = queue.fd;
+  queue.fd = undefined;
+  queue.waiting--;
+  let fd = handed;
+  if (fd === undefined) {
+    fd = await lockApp(paths, app);
+    queue.since = performance.now();
+  }
+  try {
+    return await work();
+  } finally {
+    const path = join(paths.runApp(app), APP_LOCK);
+    const goesOn = queue.waiting > 0 && performance.now() - queue.since < LONGEST_HOLD && isStill(fd, path);
+    if (goesOn) queue.fd = fd;
+    else closeSync(fd);
+  }
+}
+
+/** Whether an open lock is the one that others find at its path. */
+function isStill(fd: number, path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino;
 }
 
 /** The file goes with the app's last daemon, so whoever waited for it may hold one that is gone: it looks again. */
@@ -64,7 +94,7 @@ async function lockApp(paths: Paths, app: string): Promise<number> {
     }
     try {
       await lockFile(fd, path);
-      if (lstatSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return fd;
+      if (isStill(fd, path)) return fd;
     } catch (error) {
       closeSync(fd);
       throw error;

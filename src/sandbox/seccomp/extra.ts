@@ -41,9 +41,12 @@ const NOTES: Readonly<Record<string, string>> = {
   userfaultfd: 'helps exploits of kernel bugs',
 };
 
-/** Names of all system calls of all architectures. */
+let names: readonly string[] | undefined;
+
+/** Names of all system calls of all architectures: collected once, not for each daemon that is planned. */
 function known(): readonly string[] {
-  return [...new Set(ARCHITECTURES.flatMap(({ numbers }) => Object.keys(numbers)))];
+  names ??= [...new Set(ARCHITECTURES.flatMap(({ numbers }) => Object.keys(numbers)))];
+  return names;
 }
 
 /**
@@ -52,6 +55,7 @@ function known(): readonly string[] {
  * @throws MetactlError (78) METACTL_UNKNOWN_SYSCALL or METACTL_SYSCALL_REFUSED for the first that can't be.
  */
 export function checkExtra(names: readonly string[], where = ''): void {
+  if (names.length === 0) return;
   const all = known();
   for (const name of names) {
     if (!all.includes(name)) throw unknown(name, all, where);

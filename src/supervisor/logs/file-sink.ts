@@ -58,7 +58,8 @@ export class FileSink extends TellingSink {
     this.#size = size;
     this.#modified = modified;
     this.#torn = !endsLine;
-    this.#tidy();
+    // The daemon's start does not wait for it.
+    setImmediate(() => this.#tidy());
   }
 
   override handOver(): HandedSink {
@@ -166,6 +167,7 @@ export class FileSink extends TellingSink {
 
   /** What a predecessor rotated and had no time to compress. One look: the directory has the logs of all of the app's daemons. */
   #tidy(): void {
+    if (this.#closed) return;
     const { directory, daemon, compressor, onProblem } = this.#options;
     try {
       const names = directory.list();

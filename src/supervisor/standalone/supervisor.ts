@@ -281,7 +281,7 @@ export class Supervisor {
     const asked = daemon === undefined ? [] : [daemon, ...more];
     const names = new Set(asked.flatMap((name) => [name, ...requirementsOf(dependencies, name)]));
     const only = names.size === 1 ? daemon : undefined;
-    const prepared = await prepare(paths, app, { daemon: only, sandbox: true, start: true });
+    const prepared = await prepare(paths, app, { daemon: only, sandbox: true, start: true, loaded: config });
     const plans = prepared.plans.filter((plan) => names.size === 0 || names.has(plan.daemon));
     // Said by `prepare` where it is the only one.
     if (daemon !== undefined) chooseDaemons(config, daemon);

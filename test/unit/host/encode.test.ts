@@ -65,9 +65,21 @@ describe('encodePlan', () => {
       ...plan.root,
       steps: [bind, { ...bind, idmapped: true }, { op: 'devpts', target: '/p', gid: 99, shared: false } as const],
     };
-    const { trees, bytes } = encodeStaged({ ...plan, root }, root, true);
+    const { trees, bytes } = encodeStaged({ ...plan, root }, [root], true);
     expect(trees.map(({ idmapped }) => idmapped)).toEqual([false, true]);
     expect(textOf(bytes)).toContain('mode=0620,gid=99');
+  });
+
+  it('keeps the bytes of a part that plans have in common, trees included', () => {
+    const plan = sandboxPlan(['true']);
+    const bind = (source: string) => ({ op: 'bind', source, target: '/a', recursive: false, shared: true }) as const;
+    const part = (source: string) => ({ steps: [bind(source)], masked: [`${source}/m`], readOnly: [`${source}/r`] });
+    const shared = part('/shared');
+    const whole = (own: string) => {
+      const root = { steps: [...shared.steps, bind(own)], masked: ['/shared/m', `${own}/m`] };
+      return encodeStaged(plan, [{ ...root, readOnly: ['/shared/r', `${own}/r`] }], false);
+    };
+    for (const own of ['/x', '/y', '/x']) expect(encodeStaged(plan, [shared, part(own)], false)).toEqual(whole(own));
   });
 
   it('leaves the root out without a sandbox', () => {

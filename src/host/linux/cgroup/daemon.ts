@@ -62,7 +62,7 @@ function discard(kernel: CgroupKernel, path: string): void {
 
 /** @returns a warning where this kernel lacks the file and that is accepted. */
 function applyLimit(kernel: CgroupKernel, leaves: readonly Leaf[], write: LimitWrite, bestEffort: boolean): string[] {
-  const file = join(leafWith(leaves, write.controller)!.path, write.file);
+  const file = `${leafWith(leaves, write.controller)!.path}/${write.file}`;
   try {
     kernel.write(file, write.value);
     return [];
@@ -113,10 +113,9 @@ export async function removeDaemonCgroup(
   facts: CgroupFacts = detectCgroups(),
   { kernel, processes }: Backends = LINUX,
 ): Promise<void> {
-  const directories = leavesOf(hierarchiesOf(facts, true), paths, app, daemon)
-    .map(({ path }) => path)
-    .filter((path) => kernel.exists(path));
-  if (directories.length === 0) return;
+  const all = leavesOf(hierarchiesOf(facts, true), paths, app, daemon).map(({ path }) => path);
+  if (!kernel.existsAny(all)) return;
+  const directories = all.filter((path) => kernel.exists(path));
   killInside(kernel, directories, processes);
   await removeCgroup(kernel, directories, PARENTS, () => killInside(kernel, directories, processes));
 }

@@ -32,6 +32,8 @@ export interface CgroupKernel {
   /** Names of the directories in a directory; none where it is gone. */
   directories(path: string): string[];
   exists(path: string): boolean;
+  /** Whether one of them does. */
+  existsAny(paths: readonly string[]): boolean;
   /** Whether root made it: users may have delegated parts of the v2 tree with directories of any name. */
   isRoots(path: string): boolean;
   /** f_type of statfs(2), undefined where there is nothing. */
@@ -97,6 +99,11 @@ export const linuxKernel: CgroupKernel = {
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   },
   exists: (path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined,
+  // By one call, since nothing is there at nearly every start.
+  existsAny: (paths) =>
+    addon()
+      .fileIds(paths)
+      .some((byte) => byte !== 0),
   isRoots: (path) => orUndefined(() => lstatSync(path).uid) === 0,
   fileSystem: (path) => orUndefined(() => statfsSync(path).type),
   pause: (milliseconds) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds),

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type CgroupKernel, linuxKernel } from './kernel.ts';
 import { killInside, linuxProcesses, type Processes, readPids } from './kill.ts';
 import { cgroupError } from './make.ts';
@@ -86,7 +85,7 @@ export class OpenCgroup implements DaemonCgroup {
   }
 
   #openTasks(path: string): number {
-    return this.#keep(this.#backends.kernel.openForWriting(join(path, 'tasks')));
+    return this.#keep(this.#backends.kernel.openForWriting(`${path}/tasks`));
   }
 
   #keep(fd: number): number {

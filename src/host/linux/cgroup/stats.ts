@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { CgroupKernel } from './kernel.ts';
 import { readOomKills } from './oom.ts';
 import type { Hierarchy } from './tree.ts';
@@ -34,11 +33,11 @@ export interface Counters {
 export function countersOf(leaves: readonly Leaf[]): Counters {
   const file = (controller: string, v1: string, v2: string) => {
     const leaf = leafWith(leaves, controller);
-    return leaf === undefined ? undefined : join(leaf.path, leaf.hierarchy.version === 1 ? v1 : v2);
+    return leaf === undefined ? undefined : `${leaf.path}/${leaf.hierarchy.version === 1 ? v1 : v2}`;
   };
   const accounting = file('cpuacct', 'cpuacct.usage', 'cpu.stat');
   const unified = leaves.find(({ hierarchy }) => hierarchy.version === 2);
-  const cpu = accounting ?? (unified === undefined ? undefined : join(unified.path, 'cpu.stat'));
+  const cpu = accounting ?? (unified === undefined ? undefined : `${unified.path}/cpu.stat`);
   const all = [
     ['memory', file('memory', 'memory.usage_in_bytes', 'memory.current')],
     ['cpuUsec', cpu],

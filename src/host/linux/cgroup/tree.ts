@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Paths } from '../../../util/paths.ts';
 import type { CgroupFacts } from '../../host.ts';
 import { below } from './detect.ts';
@@ -21,7 +20,18 @@ export interface Hierarchy {
 const ALWAYS = ['memory', 'cpu', 'cpuacct', 'cpuset', 'pids'] as const;
 
 /** The hierarchies a daemon is put into, `unified` last: it has `cgroup.kill` also where it carries no controller. Pure. */
-export function hierarchiesOf(facts: CgroupFacts, io: boolean): Hierarchy[] {
+export function hierarchiesOf(facts: CgroupFacts, io: boolean): readonly Hierarchy[] {
+  const known = found.get(facts)?.[io ? 1 : 0];
+  if (known !== undefined) return known;
+  const both = [findHierarchies(facts, false), findHierarchies(facts, true)] as const;
+  found.set(facts, both);
+  return both[io ? 1 : 0];
+}
+
+/** Of facts that many daemons are started with. */
+const found = new WeakMap<CgroupFacts, readonly [readonly Hierarchy[], readonly Hierarchy[]]>();
+
+function findHierarchies(facts: CgroupFacts, io: boolean): Hierarchy[] {
   if (facts.permitted === false) return [];
   const wanted = [...ALWAYS, ...(io ? (['blkio', 'io'] as const) : [])];
   const v1 = new Map<string, { mountedWith: string; controllers: string[] }>();
@@ -49,8 +59,9 @@ export function treeName(paths: Paths): string {
 /** A daemon's directory, top down. Names were validated where they were read; `/` or `..` here is a fault of metactl. Pure. */
 export function leafPath(hierarchy: Hierarchy, paths: Paths, app: string, daemon: string): LeafPath {
   for (const name of [app, daemon]) if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new TypeError(`not a name: ${name}`);
-  const tree = join(hierarchy.base, treeName(paths));
-  return { base: hierarchy.base, tree, app: join(tree, app), leaf: join(tree, app, daemon) };
+  // Put together by hand: `join` looks at every character, and a start of many daemons asks for a thousand of them.
+  const tree = `${hierarchy.base === '/' ? '' : hierarchy.base}/${treeName(paths)}`;
+  return { base: hierarchy.base, tree, app: `${tree}/${app}`, leaf: `${tree}/${app}/${daemon}` };
 }
 
 export interface LeafPath {

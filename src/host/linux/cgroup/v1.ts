@@ -58,5 +58,5 @@ function fillCpuset(kernel: CgroupKernel, directory: string, cloneChildren: bool
 
 /** CPUs and memory nodes are copied together. */
 function isFilled(kernel: CgroupKernel, directory: string): boolean {
-  return (kernel.read(join(directory, 'cpuset.cpus')) ?? '').trim() !== '';
+  return (kernel.read(`${directory}/cpuset.cpus`) ?? '').trim() !== '';
 }

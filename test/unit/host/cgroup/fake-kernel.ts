@@ -75,6 +75,10 @@ export class FakeKernel implements CgroupKernel {
     this.files.get(dirname(path))!.set(path.slice(dirname(path).length + 1), value);
   }
 
+  existsAny(paths: readonly string[]): boolean {
+    return paths.some((path) => this.exists(path));
+  }
+
   mkdir(path: string): boolean {
     if (this.files.has(path)) return false;
     const parent = this.files.get(dirname(path));
