@@ -29,6 +29,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_notify(env, exports);
   register_respawn(env, exports);
   register_spawn(env, exports);
+  register_spawn_queue(env, exports);
   return exports;
 }
 

@@ -53,5 +53,6 @@ void register_net(Napi::Env env, Napi::Object exports);
 void register_notify(Napi::Env env, Napi::Object exports);
 void register_respawn(Napi::Env env, Napi::Object exports);
 void register_spawn(Napi::Env env, Napi::Object exports);
+void register_spawn_queue(Napi::Env env, Napi::Object exports);
 
 }  // namespace metactl

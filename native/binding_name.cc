@@ -1,12 +1,10 @@
 // N-API face of name.h.
-#include <pthread.h>
-
-#include <csignal>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "addon_support.h"
+#include "detached_thread.h"
 #include "name.h"
 
 namespace metactl {
@@ -45,23 +43,6 @@ void* look_up(void* argument) {
   return nullptr;
 }
 
-/// A detached thread that gets no signals. @returns an errno or 0.
-int start_thread(void* (*body)(void*), void* argument) {
-  pthread_attr_t attributes;
-  int error = pthread_attr_init(&attributes);
-  if (error != 0) return error;
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  pthread_t thread = {};
-  error = pthread_create(&thread, &attributes, body, argument);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
-  return error;
-}
-
 /// lookUp(name, (error, errno, addresses) => …): in a thread of its own. It does not keep the process running.
 void look_up_name(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -70,7 +51,7 @@ void look_up_name(const Napi::CallbackInfo& info) {
   auto answer = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "metactl.lookUp", 0, 1);
   answer.Unref(env);
   auto lookup = std::make_unique<Lookup>(Lookup{std::move(name), answer, {}});
-  int error = start_thread(look_up, lookup.get());
+  int error = start_detached_thread(look_up, lookup.get());
   if (error == 0) {
     static_cast<void>(lookup.release());
     return;

@@ -57,9 +57,10 @@ async function isThere(paths: Paths): Promise<boolean> {
 
 /**
  * Options of Node's that keep a supervisor small: it sleeps most of the time, and what it does then is done too seldom for
- * compiled code to pay. With 100 daemons they save 30 MB of 95. A supervisor that replaces itself keeps them.
+ * compiled code to pay. With 100 daemons they save 30 MB of 95. What there is to collect is so little that threads which help with
+ * it take more CPU time than they save. A supervisor that replaces itself keeps them.
  */
-const SMALL = ['--max-semi-space-size=1', '--optimize-for-size', '--no-opt'];
+const SMALL = ['--max-semi-space-size=1', '--single-threaded-gc', '--optimize-for-size', '--no-opt'];
 
 /** This very metactl, under the Node that runs it. */
 function superviseCommand(paths: Paths): readonly string[] {

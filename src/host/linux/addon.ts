@@ -78,6 +78,11 @@ export interface Addon {
   closeOnExec(fd: number): void;
   /** Starts metactl-init in new namespaces, or in those of `target`; blocks until its first instruction. */
   spawn(options: SpawnOptions): Spawned;
+  /**
+   * The same on a thread that does one launch after the other. All descriptors but `stage` stay open until the callback, which
+   * gets the error or null.
+   */
+  spawnSoon(options: SpawnOptions, done: (error: Error | null, spawned: Spawned) => void): void;
   /** An anonymous file that nobody can change any more. */
   sealedMemfd(name: string, bytes: Uint8Array, executable: boolean): number;
   /** What tells one file, directory or mount from every other, for each path; zeroes where nothing is. */

@@ -3,26 +3,25 @@ import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
 import { objectName } from '../../util/paths.ts';
 import type { Descriptor, Handed } from '../handover.ts';
 import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, StdioPlan, Usage } from '../host.ts';
+import { cgroupSuffix, makeCgroup } from './app-cgroup.ts';
 import { ensureFirewall, removeFirewall, renewFirewall, repairFirewall } from './app-firewall.ts';
 import {
   type BegunCgroup,
   beginAppCgroup,
   type DaemonCgroup,
   type Leaf,
-  makeDaemonCgroup,
   openLeaves,
   removeDaemonCgroup,
 } from './cgroup/index.ts';
-import { treeName } from './cgroup/tree.ts';
 import { makeStateDirectory } from './directories.ts';
 import { heldNetns, holdNetwork, isHeldWithoutFirewall } from './held-network.ts';
-import { type LaunchHandles, launch, prepareLaterStarts, readyLaunch } from './launch.ts';
+import { type LaunchHandles, launch, launchSoon, prepareLaterStarts, readyLaunch } from './launch.ts';
 import { LimitedSandbox } from './limited-sandbox.ts';
 import { ListeningCache } from './listening.ts';
 import { LiveRecord } from './live-record.ts';
-import { type DaemonHold, holdDaemon, takeOverHold, withAppLock } from './lock.ts';
+import { type DaemonHold, holdDaemon, isWaitedFor, takeOverHold, withAppLock } from './lock.ts';
 import { makeAppNetwork } from './network.ts';
-import { readNetworkTroubles } from './network-troubles.ts';
+import { warnOfTroubles } from './network-troubles.ts';
 import { NextRun, type Run } from './next-run.ts';
 import { type HandedNotify, type OpenNotifySocket, openNotifySocket, takeOverNotifySocket } from './notify-socket.ts';
 import { endPredecessor } from './predecessor.ts';
@@ -47,6 +46,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
   const { paths, node, app, daemon, network, firewall } = request;
   makeStateDirectory(paths, app, request.owner);
   const spare = beginNetns(network);
+  const isRoot = process.geteuid?.() === 0;
   let hold: DaemonHold | undefined;
   let netns: number | undefined;
   let sysfs: number | undefined;
@@ -58,8 +58,8 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
     await withAppLock(paths, app, async () => {
       hold = holdDaemon(paths, app, daemon);
       await endPredecessor(paths, app, daemon);
-      if (process.geteuid?.() === 0) await removeDaemonCgroup(paths, app, daemon, cgroupFacts);
-      if (request.limits !== undefined && process.geteuid?.() === 0) {
+      if (isRoot) await removeDaemonCgroup(paths, app, daemon, cgroupFacts);
+      if (request.limits !== undefined && isRoot) {
         begun = beginAppCgroup(paths, app, daemon, cgroupFacts);
       }
       const rest = () => {
@@ -70,7 +70,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       // Before there is a link, so that not one packet gets by.
       if (firewall !== undefined && 'hostLink' in network) {
         await ensureFirewall(paths, app, network.hostLink, firewall);
-      } else if (process.geteuid?.() === 0 && !isHeldWithoutFirewall(request)) await removeFirewall(paths, app);
+      } else if (isRoot && !isHeldWithoutFirewall(request)) await removeFirewall(paths, app);
       // The kernel takes longest for the network: the rest is made meanwhile.
       if (network.mode === 'routed' || network.mode === 'nat') {
         netns = heldNetns(request);
@@ -82,7 +82,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       if (request.notify !== undefined) {
         notify = openNotifySocket(request.notify, cgroupSuffix(request), request.notifyAccess);
       }
-      if (network.mode === 'host' && process.geteuid?.() === 0) netns = openSync(OWN_NETWORK, 'r');
+      if (network.mode === 'host' && isRoot) netns = openSync(OWN_NETWORK, 'r');
     });
   } catch (error) {
     if (netns !== undefined) closeSync(netns);
@@ -135,19 +135,6 @@ export function takeOverApp(request: AppRequest, handed: Handed): AppHandle {
   return new LinuxApp(request, hold, made, facts, holdNetwork(request), { looked, running });
 }
 
-/** The end of the daemon's cgroup path, in every hierarchy. */
-function cgroupSuffix({ paths, app, daemon }: AppRequest): string {
-  return `/${treeName(paths)}/${app}/${daemon}`;
-}
-
-function makeCgroup(
-  { paths, app, daemon }: AppRequest,
-  { limits, bestEffort }: Pick<SandboxPlan, 'limits' | 'bestEffort'>,
-  facts: CgroupFacts,
-): DaemonCgroup {
-  return makeDaemonCgroup(paths, app, daemon, limits, facts, bestEffort);
-}
-
 interface Made {
   readonly netns: number | undefined;
   /** Kept until the first start has mounted it. */
@@ -183,6 +170,8 @@ class LinuxApp implements AppHandle {
   readonly #listening = new ListeningCache();
   readonly #live: LiveRecord;
   #looked: boolean;
+  /** It was started while others of the app were to be started, too. */
+  #isOneOfMany = false;
 
   constructor(
     request: AppRequest,
@@ -219,7 +208,7 @@ class LinuxApp implements AppHandle {
     const handles = this.#handles(cgroup, io, killsBefore, idmap);
     const sandbox =
       successor === undefined
-        ? launch(plan, handles)
+        ? await this.#launch(plan, handles)
         : followSuccessor(successor, io, { leftOut: plan.root.leftOut, oomKilled: handles.oomKilled });
     // Nobody may enter before the sandbox is complete, so it is made known only then.
     const started = sandbox.started.then(() => this.#live.write(sandbox.pid, plan));
@@ -229,6 +218,14 @@ class LinuxApp implements AppHandle {
     );
     void sandbox.started.catch(() => {}).then(() => this.#dropSysfs());
     return this.#follow(sandbox, started, { plan, cgroup, io, killsBefore });
+  }
+
+  /** A restart is launched at once; with the first starts of many daemons the next one is prepared meanwhile. */
+  #launch(plan: SandboxPlan, handles: LaunchHandles): LaunchedSandbox | Promise<LaunchedSandbox> {
+    const { paths, app } = this.#request;
+    this.#isOneOfMany ||= this.#last === undefined && isWaitedFor(paths, app);
+    const soon = this.#isOneOfMany && this.#last === undefined && handles.stored?.length === 0;
+    return soon ? launchSoon(plan, handles) : launch(plan, handles);
   }
 
   #handles(cgroup: DaemonCgroup, io: StdioPlan, killsBefore: number, idmap: number | undefined) {
@@ -310,12 +307,11 @@ class LinuxApp implements AppHandle {
 
   /** Once, when the daemon runs already: no start waits for it. */
   #lookForTroubles(): void {
-    const { app, node, network, onWarning } = this.#request;
-    if (this.#looked || onWarning === undefined || this.#netns === undefined || !('hostLink' in network)) return;
+    const request = this.#request;
+    if (this.#looked || this.#netns === undefined) return;
     this.#looked = true;
-    for (const { what, todo } of readNetworkTroubles(node, network)) {
-      onWarning(`${app} runs, but ${what}. ${todo.slice(0, 1).toUpperCase()}${todo.slice(1)}`);
-    }
+    if (!this.#isOneOfMany) warnOfTroubles(request);
+    else whenCalm(request, async () => (this.#closed ? undefined : warnOfTroubles(request)));
   }
 
   #dropSysfs(): void {

@@ -9,7 +9,7 @@ import { type EncodedPlan, encodedPlan, encodeOnce, type StartKind, sharedRootsO
 import { nativeFiles } from './native-files.ts';
 import type { ReadyLaunch } from './next-run.ts';
 import { hasNodeStages, makeNodeStage, nodeStage } from './node-stages.ts';
-import { type SpawnRequest, spawnInit } from './spawn.ts';
+import { type SpawnRequest, spawnInit, spawnInitSoon } from './spawn.ts';
 import { disableStages, emptyStage, makeEmptyStage } from './stage-build.ts';
 import { hostSources } from './stage-split.ts';
 import type { StagesHold } from './stages.ts';
@@ -50,17 +50,38 @@ export interface LaunchHandles {
  * @throws MetactlError with the step, system call, errno and path where a namespace, cgroup or metactl-init can't be had.
  */
 export function launch(plan: SandboxPlan, handles: LaunchHandles): LaunchedSandbox {
-  const ownNetwork = plan.sandboxed && handles.netns === undefined;
-  if (ownNetwork && plan.network.mode !== 'none') throw noNetwork(plan);
-  if (plan.sandboxed && plan.userNamespace !== undefined && handles.user === undefined) throw noUserNamespace(plan);
-  const start = chooseStart(plan, handles);
+  const start = begin(plan, handles);
   try {
     return launchFrom(plan, handles, start);
   } catch (error) {
-    if (start.stage === undefined || (error as MetactlError).step !== 'enter prepared mounts') throw error;
-    disableStages();
+    requireWithoutStage(start, error);
     return launchFrom(plan, handles, FROM_HOST);
   }
+}
+
+/** The same beside other launches, see `spawnInitSoon`. `handles` stay open until it is done; without `stored`. */
+export async function launchSoon(plan: SandboxPlan, handles: LaunchHandles): Promise<LaunchedSandbox> {
+  const start = begin(plan, handles);
+  try {
+    const encoded = encodedPlan(plan, start.kind, encodeOptions(plan, handles));
+    return followed(plan, handles, await spawnInitSoon(spawnRequest(plan, handles, encoded, start.stage)));
+  } catch (error) {
+    requireWithoutStage(start, error);
+    return launchFrom(plan, handles, FROM_HOST);
+  }
+}
+
+function begin(plan: SandboxPlan, handles: LaunchHandles): Start {
+  const ownNetwork = plan.sandboxed && handles.netns === undefined;
+  if (ownNetwork && plan.network.mode !== 'none') throw noNetwork(plan);
+  if (plan.sandboxed && plan.userNamespace !== undefined && handles.user === undefined) throw noUserNamespace(plan);
+  return chooseStart(plan, handles);
+}
+
+/** @throws `error` unless it may go well from the host's mounts. */
+function requireWithoutStage({ stage }: Start, error: unknown): void {
+  if (stage === undefined || (error as MetactlError).step !== 'enter prepared mounts') throw error;
+  disableStages();
 }
 
 interface Start {
@@ -123,10 +144,19 @@ function encodeOptions({ sandboxed }: SandboxPlan, { stdio, netns, v1 = NO_V1 }:
 function spawnWith(
   plan: SandboxPlan,
   handles: LaunchHandles,
-  { memfd, trees }: EncodedPlan,
+  encoded: EncodedPlan,
   stage: number | undefined,
 ): LaunchedSandbox {
-  const sandbox = spawnInit({
+  return followed(plan, handles, spawnInit(spawnRequest(plan, handles, encoded, stage)));
+}
+
+function spawnRequest(
+  plan: SandboxPlan,
+  handles: LaunchHandles,
+  { memfd, trees }: EncodedPlan,
+  stage: number | undefined,
+): SpawnRequest {
+  return {
     native: nativeOptions(plan, handles, memfd, stage === undefined ? {} : { stage, trees }),
     stdio: handles.stdio,
     owner: ownerOf(plan),
@@ -134,7 +164,10 @@ function spawnWith(
     tellsReady: plan.readyDescriptor !== undefined,
     leftOut: plan.root.leftOut,
     oomKilled: handles.oomKilled ?? (() => false),
-  });
+  };
+}
+
+function followed(plan: SandboxPlan, handles: LaunchHandles, sandbox: LaunchedSandbox): LaunchedSandbox {
   // A start that fails needs none.
   sandbox.started.then(() => prepareLaterStarts(plan, handles)).catch(() => {});
   return sandbox;

@@ -56,6 +56,11 @@ export function withAppLock<T>(paths: Paths, app: string, work: () => Promise<T>
   return mine;
 }
 
+/** Whether others of this process wait for the app's lock: there is more to do than what is at hand. */
+export function isWaitedFor(paths: Paths, app: string): boolean {
+  return (queues.get(paths.runApp(app))?.waiting ?? 0) > 0;
+}
+
 async function whileLocked<T>(paths: Paths, app: string, queue: Queue, work: () => Promise<T>): Promise<T> {
   const handed = queue.fd;
   queue.fd = undefined;

@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os';
 import type { NodeConfig } from '../../config/types.ts';
 import type { Paths } from '../../util/paths.ts';
 import { formatPublish, type PublishedPort } from '../../util/publish.ts';
+import type { AppRequest } from '../host.ts';
 import type { NetworkTrouble } from '../network-trouble.ts';
 import { readFirewallTroubles } from './firewall/warn.ts';
 import { publishedPorts } from './publish.ts';
@@ -16,6 +17,14 @@ export function readNetworkTroubles(
     ...readFirewallTroubles(node, { ipv6: address6 !== undefined, published: publish.length > 0 }),
     ...strangeAddresses(publish, ownAddresses()),
   ];
+}
+
+/** Tells whoever holds a running app's network of them. */
+export function warnOfTroubles({ app, node, network, onWarning }: AppRequest): void {
+  if (onWarning === undefined || !('hostLink' in network)) return;
+  for (const { what, todo } of readNetworkTroubles(node, network)) {
+    onWarning(`${app} runs, but ${what}. ${todo.slice(0, 1).toUpperCase()}${todo.slice(1)}`);
+  }
 }
 
 /** The same for an app by its name; none where it has no network. */

@@ -3,10 +3,10 @@ import type { Identity, RootPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Descriptor } from '../handover.ts';
 import type { StdioPlan } from '../host.ts';
-import { addon, type SpawnOptions, type Successor } from './addon.ts';
+import { addon, type Spawned, type SpawnOptions, type Successor } from './addon.ts';
 import { launchError } from './launch-error.ts';
 import { livenessBehind, nativeFiles, privateLiveness } from './native-files.ts';
-import { openStdio, streamBehind } from './stdio.ts';
+import { type OpenedStdio, openStdio, streamBehind } from './stdio.ts';
 import { type HandedSandbox, type LaunchedSandbox, watchSandbox } from './watch.ts';
 
 export interface SpawnRequest {
@@ -35,11 +35,46 @@ function describe(error: unknown, leftOut: SpawnRequest['leftOut']): unknown {
 
 /** Starts metactl-init and follows it. Everything opened here is closed again, also on failure. */
 export function spawnInit(request: SpawnRequest): LaunchedSandbox {
-  const files = nativeFiles();
-  const stdio = openStdio(request.stdio, request.owner, request.tellsReady === true);
-  const liveness = request.endByLiveness ? privateLiveness() : undefined;
+  const begun = new BegunSpawn(request);
   try {
-    const spawned = addon().spawn({
+    return begun.follow(addon().spawn(begun.options));
+  } catch (error) {
+    throw begun.failed(error);
+  }
+}
+
+/**
+ * The same on another thread, for whoever has more to start: the kernel works on one launch while the next is prepared.
+ * Descriptors in the request stay open until it is done.
+ */
+export async function spawnInitSoon(request: SpawnRequest): Promise<LaunchedSandbox> {
+  const begun = new BegunSpawn(request);
+  try {
+    const { options } = begun;
+    const spawned = await new Promise<Spawned>((resolve, reject) => {
+      addon().spawnSoon(options, (error, made) => (error === null ? resolve(made) : reject(error)));
+    });
+    return begun.follow(spawned);
+  } catch (error) {
+    throw begun.failed(error);
+  }
+}
+
+/** What is opened for one launch. */
+class BegunSpawn {
+  readonly options: SpawnOptions;
+  readonly #request: SpawnRequest;
+  readonly #stdio: OpenedStdio;
+  readonly #liveness: ReturnType<typeof privateLiveness> | undefined;
+
+  constructor(request: SpawnRequest) {
+    const files = nativeFiles();
+    const stdio = openStdio(request.stdio, request.owner, request.tellsReady === true);
+    const liveness = request.endByLiveness ? privateLiveness() : undefined;
+    this.#request = request;
+    this.#stdio = stdio;
+    this.#liveness = liveness;
+    this.options = {
       ...request.native,
       init: files.init,
       stdin: stdio.stdin,
@@ -47,19 +82,29 @@ export function spawnInit(request: SpawnRequest): LaunchedSandbox {
       stderr: stdio.stderr,
       ...(stdio.ready === undefined ? {} : { ready: stdio.ready }),
       liveness: liveness?.read ?? files.liveness,
-    });
-    return watchSandbox(spawned, {
-      leftOut: request.leftOut,
-      oomKilled: request.oomKilled,
-      ...stdio.streams(),
+    };
+  }
+
+  follow(spawned: Spawned): LaunchedSandbox {
+    const { leftOut, oomKilled } = this.#request;
+    const liveness = this.#liveness;
+    const streams = this.#stdio.streams();
+    const sandbox = watchSandbox(spawned, {
+      ...{ leftOut, oomKilled },
+      ...streams,
       ...(liveness === undefined ? {} : { liveness }),
     });
-  } catch (error) {
-    liveness?.end();
-    stdio.discard();
-    throw describe(error, request.leftOut);
-  } finally {
     if (liveness !== undefined) closeSync(liveness.read);
+    return sandbox;
+  }
+
+  /** @returns what to throw. */
+  failed(error: unknown): unknown {
+    const liveness = this.#liveness;
+    liveness?.end();
+    if (liveness !== undefined) closeSync(liveness.read);
+    this.#stdio.discard();
+    return describe(error, this.#request.leftOut);
   }
 }
 

@@ -33,6 +33,7 @@ export class Client {
   /** Requests at work, each with what sends its answer unless that was done. */
   readonly #work = new Map<Request, (answer: Omit<Answer, 'v' | 'id'>) => void>();
   #idle: (() => void)[] = [];
+  #flushing: NodeJS.Immediate | undefined;
 
   /** @param begun of a request that another process had read. */
   constructor(socket: Socket, options: ControlOptions, isMoving: () => boolean, begun?: Uint8Array) {
@@ -82,7 +83,23 @@ export class Client {
     const socket = this.#socket;
     if (socket.destroyed || socket.writableEnded) return;
     socket.write(encode(answer));
+    if (!('event' in answer)) this.flush();
     if (socket.writableLength > (this.#options.limits?.backlog ?? MOST_BACKLOG)) socket.destroy();
+  }
+
+  /** Events that come together go together: each write would wake the client. An answer takes them along. */
+  #gather(): void {
+    if (this.#flushing !== undefined) return;
+    this.#socket.cork();
+    this.#flushing = setImmediate(() => this.flush());
+  }
+
+  /** Sends what has been gathered. */
+  flush(): void {
+    if (this.#flushing === undefined) return;
+    clearImmediate(this.#flushing);
+    this.#flushing = undefined;
+    this.#socket.uncork();
   }
 
   async #carryOut(request: Request): Promise<void> {
@@ -93,7 +110,10 @@ export class Client {
     if (this.#isMoving()) return this.#send({ v: PROTOCOL_VERSION, id, next: again(request) });
     const answer = this.#begin(request);
     try {
-      const send = (event: unknown) => this.#send({ v: PROTOCOL_VERSION, id, event });
+      const send = (event: unknown) => {
+        this.#gather();
+        this.#send({ v: PROTOCOL_VERSION, id, event });
+      };
       answer({ result: (await handler(request, { send, gone: this.#gone.signal })) ?? null });
     } catch (error) {
       if (error instanceof GoOn) answer({ next: error.request });

@@ -108,7 +108,10 @@ export async function listenControl(
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        for (const client of clients.keys()) client.destroy();
+        for (const [socket, client] of clients) {
+          client.flush();
+          socket.destroy();
+        }
         rmSync(path, { force: true });
       }),
   };

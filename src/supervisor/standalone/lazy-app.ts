@@ -36,6 +36,14 @@ export class LazyApp {
     return this.#handle !== undefined;
   }
 
+  /** Takes hold of it. @returns undefined where it is held already. */
+  open(): Promise<void> | undefined {
+    if (this.#handle !== undefined) return undefined;
+    return this.#next(async () => {
+      this.#handle ??= await this.#open();
+    });
+  }
+
   start(plan: SandboxPlan, io: StdioPlan): Promise<DaemonSandbox> {
     const handle = this.#handle;
     // At once, in this very turn: a daemon that has died is to be back.

@@ -13,7 +13,8 @@ import type { Daemon, DaemonListener, DaemonStatus, HandedReadiness, Readiness, 
 
 export interface SupervisedOptions {
   readonly plan: SandboxPlan;
-  readonly handle: Pick<AppHandle, 'start' | 'takeUp'>;
+  /** `open`: takes hold of what a first start needs, and needs no output for it; undefined where that is held. */
+  readonly handle: Pick<AppHandle, 'start' | 'takeUp'> & { open?(): Promise<void> | undefined };
   /** Asked before each start: where its output goes. */
   readonly output: () => StartOutput;
   readonly settings: DaemonSettings;
@@ -238,6 +239,8 @@ export class SupervisedDaemon implements Daemon {
     this.#launchedWall = this.#clock.wall();
     let sandbox: DaemonSandbox | undefined;
     try {
+      const opening = handle.open?.();
+      if (opening !== undefined) await opening;
       const output = this.#options.output();
       sandbox = await handle.start(plan, output.io);
       this.#hold(sandbox, output);

@@ -1,0 +1,72 @@
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { addon } from '../../../src/host/linux/addon.ts';
+import { launch, launchSoon } from '../../../src/host/linux/launch.ts';
+import { emptyStage, makeEmptyStage } from '../../../src/host/linux/stage-build.ts';
+import { sandboxPlan } from '../../fixtures/native/plan.ts';
+import { collect, PIPES, until } from '../../fixtures/native/run.ts';
+
+const HANDLES = { tasks: [], stdio: PIPES } as const;
+function isKept(fd: string): boolean {
+  try {
+    return /^\/memfd:metactl-plan|^\/dev\/null$|^mnt:/.test(readlinkSync(`/proc/self/fd/${fd}`));
+  } catch {
+    return true;
+  }
+}
+
+const sh = (script: string) => sandboxPlan(['sh', '-c', script]);
+
+describe('launchSoon', () => {
+  it('launches one after the other, each as planned, while this process goes on', async () => {
+    // Encoded plans are kept as long as the plans, numbers set aside for children and stages for good.
+    const descriptors = () => readdirSync('/proc/self/fd').filter((fd) => !isKept(fd)).length;
+    // What the first one opens stays open.
+    await collect(await launchSoon(sh('exit'), HANDLES));
+    const before = descriptors();
+    const begun = Array.from({ length: 30 }, (_, i) => launchSoon(sh(`echo ${i}; exit ${i}`), HANDLES).then(collect));
+    // Nothing of it is known in this turn, and one that is launched at once comes between.
+    const between = await collect(launch(sh('echo between'), HANDLES));
+    expect(between.output).toBe('between\n');
+    const all = await Promise.all(begun);
+    expect(all.map(({ output, ending }) => [output, ending.code])).toEqual(all.map((_, i) => [`${i}\n`, i]));
+    await until(() => descriptors() <= before);
+  });
+
+  it('tells what fails as launch does, and launches the next', async () => {
+    const wrong = openSync('/dev/null', 'r');
+    try {
+      const handles = { ...HANDLES, netns: wrong };
+      const failed = launchSoon(sh('exit'), handles);
+      const next = launchSoon(sh('exit 3'), HANDLES);
+      await expect(failed).rejects.toMatchObject({
+        name: 'MetactlError',
+        message: 'enter network namespace `/dev/null`: invalid argument (setns)',
+        step: 'enter network namespace',
+        code: 'EINVAL',
+        exitStatus: 125,
+      });
+      expect(() => launch(sh('exit'), handles)).toThrow(
+        'enter network namespace `/dev/null`: invalid argument (setns)',
+      );
+      expect((await collect(await next)).ending.code).toBe(3);
+    } finally {
+      closeSync(wrong);
+    }
+  });
+
+  it('keeps what it starts from, whoever closes it meanwhile', async () => {
+    await makeEmptyStage();
+    const copy = openSync(`/proc/self/fd/${emptyStage()!}`, 'r');
+    const options = { isolated: true, newMounts: true, newNetwork: true, title: 'x', tasks: [], trees: [] };
+    const nothing = openSync('/dev/null', 'r+');
+    const files = { init: nothing, plan: nothing, stdin: nothing, stdout: nothing, stderr: nothing, liveness: nothing };
+    const error = await new Promise<Error | null>((resolve) => {
+      addon().spawnSoon({ ...options, ...files, stage: copy }, resolve);
+      closeSync(copy);
+    });
+    closeSync(nothing);
+    // It has come through the stage: only what was to be executed there is no program.
+    expect(error).toMatchObject({ step: 'execute metactl-init', code: 'EACCES' });
+  });
+});
