@@ -6,7 +6,7 @@ import { type InstalledApp, unitsFor } from '../service/manager.ts';
 import { runSteps } from '../service/run-steps.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 import { configuredManager, requireRoot } from './service.ts';
 import { notInstalled } from './uninstall.ts';
 
@@ -32,7 +32,7 @@ export function bootVerb(program: Command, verb: 'enable' | 'disable', descripti
       requireUnit(installed, daemon);
       await runSteps(manager.control[verb](installed, daemon));
       const units = unitsFor(installed, daemon);
-      if (json) print(`${JSON.stringify({ app, units, enabled: verb === 'enable' })}\n`);
+      if (json) print(jsonText({ app, units, enabled: verb === 'enable' }));
       else print(`${daemon === undefined ? app : `${app}/${daemon}`} ${verb}d\n`);
     });
 }

@@ -5,6 +5,7 @@ import { ask } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
 import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
 import { sayOnce } from '../supervisor/service/say.ts';
+import { messageLine } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { driver } from './units.ts';
 
@@ -29,13 +30,13 @@ export async function startAtBoot(
       if ((await driver(paths, app)) !== undefined) return;
       await ask(controlSocket(paths), 'start', { app, wait: false });
     } catch (error) {
-      log(`${app} could not be started: ${(error as Error).message}`);
+      log(`${app} could not be started: ${messageLine(error)}`);
     }
   };
   try {
     await Promise.all(listApps(paths).map(startOne));
   } catch (error) {
-    log(`no app could be started: ${(error as Error).message}`);
+    log(`no app could be started: ${messageLine(error)}`);
   }
   if (socket === undefined) return;
   const failure = await sayOnce(host.logs, socket, 'READY=1\n');

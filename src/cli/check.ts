@@ -8,7 +8,7 @@ import { escapeText } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { checkApp, type Findings, planOnHost, strayFiles } from './check-app.ts';
 import { contextOf } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 
 /** `metactl check [APP]`: every problem of the configuration at once. */
 export function register(program: Command): void {
@@ -20,9 +20,7 @@ export function register(program: Command): void {
     .action(async (app: string | undefined, _options: object, command: Command) => {
       const context = contextOf(command);
       const results = app === undefined ? await checkAll(context.paths) : [await checkOne(context.paths, app)];
-      print(
-        context.json ? `${JSON.stringify(findingsJson(results), null, 2)}\n` : findingsText(results, context.color),
-      );
+      print(context.json ? jsonText(findingsJson(results), 2) : findingsText(results, context.color));
       if (results.some(({ errors }) => errors.length > 0)) process.exitCode = EXIT.configuration;
     });
 }

@@ -7,7 +7,7 @@ import { escapeText } from '../util/escape.ts';
 import { nearest } from '../util/suggest.ts';
 import { configJson, configText, shownText } from './config-text.ts';
 import { contextOf } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 
 interface Options {
   readonly origin?: boolean;
@@ -41,7 +41,7 @@ export function register(program: Command): void {
       const reveal = options.reveal === true;
       print(
         context.json
-          ? `${JSON.stringify(configJson(config, settings, reveal), null, 2)}\n`
+          ? jsonText(configJson(config, settings, reveal), 2)
           : keys.length === 1 && settings.length === 1 && options.origin !== true
             ? `${escapeText(shownText(settings[0]!, reveal))}\n`
             : configText(config, settings, { ...context, origin: options.origin === true, reveal }),

@@ -6,7 +6,7 @@ import { EXIT } from '../util/error.ts';
 import { contextOf } from './context.ts';
 import { type AppFindings, examineApps, publishedBy } from './doctor-apps.ts';
 import { doctorJson, doctorText } from './doctor-text.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 
 /** `metactl doctor`: what this machine can do, what that means, how to mend it, and which apps can run. */
 export function register(program: Command): void {
@@ -26,9 +26,7 @@ export function register(program: Command): void {
       const findings = await machine.examine(context.paths, node, publishedBy(context.paths));
       const apps = await examineApps(context.paths, findings);
       print(
-        context.json
-          ? `${JSON.stringify(doctorJson(findings, apps), null, 2)}\n`
-          : doctorText(findings, apps, { color: context.color }),
+        context.json ? jsonText(doctorJson(findings, apps), 2) : doctorText(findings, apps, { color: context.color }),
       );
       process.exitCode = statusOf(findings, apps);
     });

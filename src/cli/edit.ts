@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { escapeText } from '../util/escape.ts';
 import { askOnTerminal } from './ask.ts';
 import { contextOf } from './context.ts';
 import { editApp, editorWords } from './edit-file.ts';
+import { jsonText, print, printError } from './print.ts';
 
 /** `metactl edit APP`: an editor on the node file, or with --site on the site file. */
 export function register(program: Command): void {
@@ -22,12 +24,10 @@ export function register(program: Command): void {
         layer: options.site === true ? 'site' : 'node',
         editor: editorWords(process.env),
         ask: process.stdin.isTTY ? askOnTerminal : undefined,
-        tell: (line) => process.stderr.write(`${line}\n`),
+        tell: (line) => printError(`${escapeText(line)}\n`),
       });
-      process.stdout.write(
-        context.json
-          ? `${JSON.stringify({ app, ...result })}\n`
-          : `${result.file} ${result.changed ? 'installed' : 'unchanged'}\n`,
+      print(
+        context.json ? jsonText({ app, ...result }) : `${result.file} ${result.changed ? 'installed' : 'unchanged'}\n`,
       );
     });
 }

@@ -6,6 +6,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
 import { eventText } from './event-text.ts';
+import { jsonText } from './print.ts';
 
 interface EventsOptions {
   readonly follow?: boolean;
@@ -33,7 +34,7 @@ export function register(program: Command): void {
       let shown = 0;
       const show = (record: EventRecord) => {
         shown++;
-        process.stdout.write(json ? `${JSON.stringify(record)}\n` : `${eventText(record, color)}\n`);
+        process.stdout.write(json ? jsonText(record) : `${eventText(record, color)}\n`);
       };
       const follow = options.follow === true;
       // What is followed may be about to come; what has events may have been taken out of the configuration.

@@ -4,7 +4,7 @@ import { prepare } from '../supervisor/prepare.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
 import { enterThrough, refuseDirectories } from './enter.ts';
-import { printError } from './print.ts';
+import { remark } from './print.ts';
 
 /** `metactl exec APP [DAEMON] [options] -- COMMAND…` */
 export function register(program: Command): void {
@@ -30,7 +30,7 @@ export function register(program: Command): void {
         const request = { daemon, sandbox: true, start: true, needs: false };
         const prepared = await prepare(context.paths, app, request);
         prepared.host.requireRoot();
-        for (const warning of prepared.warnings) printError(`metactl: warning: ${warning}\n`);
+        for (const warning of prepared.warnings) remark(`warning: ${warning}`);
         process.exitCode = await enterThrough(freshDoor(prepared, entry));
       } else process.exitCode = await enterThrough(await runningDoor(context.paths, app, daemon, entry));
     });

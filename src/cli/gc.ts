@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { GcItem } from '../host/gc-item.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
+import { escapeText } from '../util/escape.ts';
 import { contextOf } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 
 /** `metactl gc`: removes what killed supervisors left behind. */
 export function register(program: Command): void {
@@ -28,11 +29,11 @@ export function gcText(items: readonly GcItem[], dryRun: boolean): string {
   if (items.length === 0) return 'nothing was left behind\n';
   const verb = dryRun ? 'would remove' : 'removed';
   return items
-    .map(({ app, kind, name }) => `${verb} ${kind} ${name}${app === undefined ? '' : ` of ${app}`}\n`)
+    .map(({ app, kind, name }) => `${verb} ${kind} ${escapeText(name)}${app === undefined ? '' : ` of ${app}`}\n`)
     .join('');
 }
 
 /** The shape of `--json`: stable. `app` is null for what all apps share. Pure. */
 export function gcJson(items: readonly GcItem[], dryRun: boolean): string {
-  return `${JSON.stringify({ dryRun, items: items.map((item) => ({ ...item, app: item.app ?? null })) }, null, 2)}\n`;
+  return jsonText({ dryRun, items: items.map((item) => ({ ...item, app: item.app ?? null })) }, 2);
 }

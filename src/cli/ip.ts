@@ -4,7 +4,7 @@ import { addresses } from '../host/index.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
-import { print, printError } from './print.ts';
+import { jsonText, print, remark } from './print.ts';
 
 /** `metactl ip APP`: its addresses, which stay the same as long as the app is on this node. */
 export function register(program: Command): void {
@@ -24,11 +24,11 @@ export function register(program: Command): void {
       // Set: not the app's own.
       const shared = network === undefined ? {} : { network };
       if (context.json) {
-        print(`${JSON.stringify({ app, address, address6: address6 ?? null, ...shared })}\n`);
+        print(jsonText({ app, address, address6: address6 ?? null, ...shared }));
         return;
       }
       print(address6 === undefined ? `${address}\n` : `${address}\n${address6}\n`);
-      if (network === 'host') printError(`metactl: ${app} is not isolated: it is in the network of this host\n`);
+      if (network === 'host') remark(`${app} is not isolated: it is in the network of this host`);
     });
 }
 

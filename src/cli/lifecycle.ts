@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import type { Driving } from '../service/drive.ts';
 import type { EventRecord } from '../supervisor/control/event-hub.ts';
 import type { Outcome } from '../supervisor/standalone/outcome.ts';
-import { EXIT, MetactlError } from '../util/error.ts';
+import { EXIT, MetactlError, messageLines } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { type Context, contextOf } from './context.ts';
 import { eventText } from './event-text.ts';
-import { print, printError } from './print.ts';
+import { jsonText, print, printError } from './print.ts';
 
 export interface LifecycleOptions {
   readonly wait: boolean;
@@ -38,7 +38,7 @@ export function printOutcome({ json }: Context, outcomes: readonly unknown[]): v
   const daemons = (outcomes as readonly (Outcome | UnitOutcome)[]).flatMap((outcome) => [...outcome.daemons]);
   print(
     json
-      ? `${JSON.stringify({ daemons: daemons.map((one) => ({ ...one, daemon: one.daemon ?? null })) }, null, 2)}\n`
+      ? jsonText({ daemons: daemons.map((one) => ({ ...one, daemon: one.daemon ?? null })) }, 2)
       : daemons.map(({ app, daemon, done }) => `${daemon === undefined ? app : `${app}/${daemon}`} ${done}\n`).join(''),
   );
 }
@@ -69,7 +69,7 @@ export async function forEachApp(
   if (failures.length === 0) return;
   if (failures.length === 1) throw failures[0];
   const [first] = failures.filter((one) => one instanceof MetactlError);
-  throw new MetactlError(failures.map(({ message }) => message).join('\n'), {
+  throw new MetactlError(failures.flatMap(messageLines), {
     code: first?.code ?? 'METACTL_UNEXPECTED',
     exitStatus: first?.exitStatus ?? EXIT.error,
     ...(first?.hint === undefined ? {} : { hint: first.hint }),

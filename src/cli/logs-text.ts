@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { LogRecord } from '../supervisor/logs/read/reader.ts';
-import { escapeBytes, escapeJson } from '../util/escape.ts';
+import { escapeBytes } from '../util/escape.ts';
+import { jsonText } from './print.ts';
 
 export interface LogFormat {
   readonly app: string;
@@ -17,7 +18,7 @@ const PLAIN = '\x1b[0m';
 
 /** How a line is shown. Pure. */
 export function formatterOf({ app, width, raw, json, color }: LogFormat): (record: LogRecord) => string | Buffer {
-  if (json) return (record) => `${escapeJson(JSON.stringify(logJson(app, record)))}\n`;
+  if (json) return (record) => jsonText(logJson(app, record));
   if (raw) return rawText;
   return (record) => {
     const text = escapeBytes(record.text);

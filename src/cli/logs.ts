@@ -9,6 +9,7 @@ import { parseMoment } from '../util/moment.ts';
 import { contextOf } from './context.ts';
 import { formatterOf } from './logs-text.ts';
 import { type Output, openPager, standardOutput } from './pager.ts';
+import { remark } from './print.ts';
 
 interface Options {
   readonly follow?: boolean;
@@ -53,7 +54,7 @@ export function register(program: Command): void {
       const sources = findLogs(logs, context.paths, app, { daemon, since, last, follow });
       try {
         if (sources.daemons.length === 0) {
-          process.stderr.write(`metactl: ${daemon === undefined ? app : `${app}/${daemon}`} has no log: ${WHY_NONE}\n`);
+          remark(`${daemon === undefined ? app : `${app}/${daemon}`} has no log: ${WHY_NONE}`);
           return;
         }
         const pages = !follow && options.pager && isatty(1) && !context.json;

@@ -7,7 +7,7 @@ import { nodeFileText } from '../config/template.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 
 /** `metactl new APP`: a commented node file to start from. */
 export function register(program: Command): void {
@@ -21,7 +21,7 @@ export function register(program: Command): void {
       const file = createApp(context.paths, app, options.appDir);
       print(
         context.json
-          ? `${JSON.stringify({ app, file })}\n`
+          ? jsonText({ app, file })
           : `wrote ${file}\nnext: metactl edit ${app}, where [daemon.web] and its command are behind # so far; then metactl start ${app}\n`,
       );
     });

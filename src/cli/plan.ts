@@ -4,7 +4,7 @@ import { describeLog, logSettings } from '../supervisor/logs/settings.ts';
 import { type Prepared, prepare } from '../supervisor/prepare.ts';
 import { contextOf } from './context.ts';
 import { planJson, planText } from './plan-text.ts';
-import { print, printError } from './print.ts';
+import { jsonText, print, remark } from './print.ts';
 
 /** `metactl plan APP [DAEMON]`: every effect of a start, before it happens. Takes no lease and makes nothing. */
 export function register(program: Command): void {
@@ -30,10 +30,10 @@ export function register(program: Command): void {
       const daemons = () => plans.map((plan) => ({ ...planJson(plan, config, reveal), log: settings(plan.daemon) }));
       const firewall = rules === '' ? {} : { firewallRules: rules };
       const text = context.json
-        ? `${JSON.stringify({ app, warnings, sysctls: changes, daemons: daemons(), ...firewall }, null, 2)}\n`
+        ? jsonText({ app, warnings, sysctls: changes, daemons: daemons(), ...firewall }, 2)
         : plans.map((plan) => planText(plan, config, reveal, { rules, changes, log: log(plan.daemon) })).join('\n');
       print(text);
-      if (!context.json) for (const warning of warnings) printError(`metactl: warning: ${warning}\n`);
+      if (!context.json) for (const warning of warnings) remark(`warning: ${warning}`);
     });
 }
 

@@ -5,7 +5,7 @@ import { isTerminal } from '../supervisor/is-terminal.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 import { psText } from './ps-text.ts';
 
 /** `metactl ps [APP] [DAEMON]`: processes as the host and as the sandbox sees them. */
@@ -31,7 +31,7 @@ export function register(program: Command): void {
         if (processes.length === 0 && app !== undefined) throw await notRunning(context.paths, app, daemon);
         print(
           context.json
-            ? `${JSON.stringify(processes.map(psJson), null, 2)}\n`
+            ? jsonText(processes.map(psJson), 2)
             : psText(processes, {
                 app: app === undefined,
                 daemon: daemon === undefined,

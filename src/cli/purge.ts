@@ -7,10 +7,11 @@ import { requireUnchanged } from '../service/changes.ts';
 import { managerHere } from '../service/index.ts';
 import { carryOutInstallation, planUninstall } from '../service/install.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import { escapeText } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { askOnTerminal } from './ask.ts';
 import { contextOf } from './context.ts';
-import { print, printError } from './print.ts';
+import { jsonText, print, printError } from './print.ts';
 import { configuredManager, requireRoot } from './service.ts';
 
 /** `metactl purge APP`: removes all of an app but its configuration. */
@@ -57,9 +58,7 @@ export function register(program: Command): void {
         if (units !== undefined) await carryOutInstallation(units, options.force === true);
         await host.purge(paths, app);
       }
-      print(
-        json ? `${JSON.stringify({ dryRun, items }, null, 2)}\n` : purgeText(items, dryRun) + kept(paths, app, dryRun),
-      );
+      print(json ? jsonText({ dryRun, items }, 2) : purgeText(items, dryRun) + kept(paths, app, dryRun));
     });
 }
 
@@ -72,7 +71,7 @@ export function purgeText(items: readonly Listed[], dryRun: boolean): string {
   return items
     .map((one) => {
       const blocked = dryRun && 'blocked' in one ? `, with --force: ${one.blocked}` : '';
-      return `${done} ${one.kind} ${one.name}${blocked}\n`;
+      return `${done} ${one.kind} ${escapeText(one.name)}${blocked}\n`;
     })
     .join('');
 }
@@ -90,7 +89,7 @@ async function confirm(app: string, items: readonly Listed[]): Promise<void> {
       exitStatus: EXIT.usage,
     });
   }
-  printError(items.map(({ kind, name }) => `  ${kind} ${name}\n`).join(''));
+  printError(items.map(({ kind, name }) => `  ${kind} ${escapeText(name)}\n`).join(''));
   if ((await askOnTerminal(`remove all of this of ${app}, for good? [y/N]`)) === 'y') return;
   throw new MetactlError('nothing was removed', {
     code: 'METACTL_NOT_CONFIRMED',

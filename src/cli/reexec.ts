@@ -6,7 +6,7 @@ import { ask } from '../supervisor/control/client.ts';
 import { controlSocket, runSocket, runSockets } from '../supervisor/control/sockets.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 
 interface Hello {
   readonly pid: number;
@@ -40,7 +40,7 @@ export function register(program: Command): void {
       const { paths, json } = contextOf(command);
       if (app !== undefined) requireAppName(app);
       const { replaced, failure } = await replaceAll(socketsOf(paths, app, daemon));
-      if (json && replaced.length > 0) print(`${JSON.stringify(jsonOf(replaced), null, 2)}\n`);
+      if (json && replaced.length > 0) print(jsonText(jsonOf(replaced), 2));
       else if (!json) print(replaced.map(textOf).join(''));
       if (failure !== undefined) throw failure;
     });

@@ -1,5 +1,6 @@
 import { EXIT, MetactlError } from '../util/error.ts';
-import { printError } from './print.ts';
+import { escapeLines, escapeText } from '../util/escape.ts';
+import { jsonText, printError } from './print.ts';
 
 /** Verbs that pass on the status of what they ran: there, metactl's own failures are 125 but for these (DESIGN §7). */
 const PASSING_VERBS = new Set(['run', 'exec', 'shell']);
@@ -43,28 +44,41 @@ const SYSTEM_HINTS: Readonly<Record<string, string>> = {
   EMFILE: 'too many files are open: raise limit-nofile of the shell or service that runs metactl',
 };
 
-/** The lines a person reads: what failed, where, why, what to do. Pure. */
+/**
+ * The lines a person reads: what failed, where, why, what to do. Only what is ours begins a line, and nothing in them steers a
+ * terminal: what an error is about has often been written by developers. Pure.
+ */
 export function errorText(error: unknown, debug: boolean): string {
   if (isSystemError(error)) {
-    const at = error.path === undefined ? '' : ` ${error.path}`;
+    const at = error.path === undefined ? '' : ` ${escapeText(error.path)}`;
     const hint = SYSTEM_HINTS[error.code] ?? 'look at the permissions there, and at the kernel log';
-    return `metactl: can't ${error.syscall}${at}: ${error.code}\n  hint: ${hint}\n${debug ? `${error.stack}\n` : ''}`;
+    return `metactl: can't ${error.syscall}${at}: ${error.code}\n  hint: ${hint}\n${debug ? stackText(error) : ''}`;
   }
   if (isIncomplete(error)) return `metactl: ${error.message}\n  hint: ${error.hint}\n`;
   if (!(error instanceof MetactlError)) {
     const text = error instanceof Error ? error.message : String(error);
-    const stack = debug && error instanceof Error ? `\n${error.stack}` : '';
-    return `metactl: unexpected: ${text}\n  hint: this is a fault of metactl; run it again with --debug and report it${stack}\n`;
+    const stack = debug && error instanceof Error ? stackText(error) : '';
+    return `metactl: unexpected: ${escapeText(text)}\n  hint: this is a fault of metactl; run it again with --debug and report it\n${stack}`;
   }
-  let text = `metactl: ${error.message}\n`;
-  if (error.step !== undefined && !error.message.includes(error.step)) text += `  step: ${error.step}\n`;
-  if (error.path !== undefined && !error.message.includes(error.path)) text += `  path: ${error.path}\n`;
-  if (error.hint !== undefined) text += `  hint: ${error.hint}\n`;
+  // Its line feeds are ours (MetactlError).
+  const message = escapeLines(error.message);
+  let text = `metactl: ${message}\n`;
+  for (const name of ['step', 'path'] as const) {
+    const field = escapeText(error[name] ?? '');
+    if (field !== '' && !message.includes(field)) text += `  ${name}: ${field}\n`;
+  }
+  if (error.hint !== undefined) text += `  hint: ${escapeText(error.hint)}\n`;
   if (debug) {
-    text += `${error.stack}\n`;
-    for (let cause = error.cause; cause instanceof Error; cause = cause.cause) text += `caused by: ${cause.stack}\n`;
+    text += stackText(error);
+    for (let cause = error.cause; cause instanceof Error; cause = cause.cause) text += `caused by: ${stackText(cause)}`;
   }
   return text;
+}
+
+/** Behind the message, which stands at its beginning, the lines of a stack are Node's. */
+function stackText({ stack = '', message }: Error): string {
+  const end = stack.indexOf(message) + message.length;
+  return `${escapeText(stack.slice(0, end))}${escapeLines(stack.slice(end))}\n`;
 }
 
 /** What `--json` prints on standard error for a failure. Pure. */
@@ -84,7 +98,7 @@ export function errorJson(error: unknown): string {
       : isIncomplete(error)
         ? { code: 'METACTL_INCOMPLETE', message: error.message, hint: error.hint }
         : { code: 'METACTL_UNEXPECTED', message: error instanceof Error ? error.message : String(error) };
-  return `${JSON.stringify({ error: fields })}\n`;
+  return jsonText({ error: fields });
 }
 
 /** Prints an error on standard error and returns the exit status it asks for. */

@@ -5,6 +5,7 @@ import type { Prepared } from '../supervisor/prepare.ts';
 import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
 import { unitErrorStatus } from '../supervisor/service/exit-status.ts';
 import { receiveUnit, runUnit } from '../supervisor/service/run-unit.ts';
+import { remarkText } from './print.ts';
 import { errorText } from './report.ts';
 import { survivingStream } from './surviving-stream.ts';
 import { VERSION } from './version.ts';
@@ -34,7 +35,7 @@ export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean
       io: {
         stdout: () => survivingStream('stdout'),
         stderr: () => survivingStream('stderr'),
-        log: (line) => write(`metactl: ${line}\n`, line.startsWith('warning: ') ? 'warning' : 'info'),
+        log: (line) => write(remarkText(line), line.startsWith('warning: ') ? 'warning' : 'info'),
       },
     });
   } catch (error) {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { runForeground } from '../supervisor/foreground.ts';
 import { prepare } from '../supervisor/prepare.ts';
 import { contextOf } from './context.ts';
+import { remarkText } from './print.ts';
 import { survivingStream } from './surviving-stream.ts';
 
 /** `metactl run APP [DAEMON]`: in the foreground, until it ends or is told to. */
@@ -31,7 +32,7 @@ With --unit: 0 ended well or stopped, 69 gave up, 77 and 78 the same, 1 other fa
       process.exitCode = await runForeground(await prepared(), {
         stdout: () => survivingStream('stdout'),
         stderr: () => survivingStream('stderr'),
-        log: (line) => survivingStream('stderr').write(`metactl: ${line}\n`),
+        log: (line) => survivingStream('stderr').write(remarkText(line)),
       });
     });
 }

@@ -13,7 +13,7 @@ import { escapeLines } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { joinWords } from '../util/words.ts';
 import type { Context } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 
 /** What the verbs about service managers share. */
 
@@ -85,7 +85,10 @@ export function changesJson({ directory, changes, before, after }: Installation,
     change: kind,
     blocked: blocked ?? null,
   }));
-  return `${JSON.stringify({ dryRun, files, commands: [...before, ...after].flatMap((step) => ('argv' in step ? [step.argv] : [])) }, null, 2)}\n`;
+  return jsonText(
+    { dryRun, files, commands: [...before, ...after].flatMap((step) => ('argv' in step ? [step.argv] : [])) },
+    2,
+  );
 }
 
 /** Prints what an installation would do, or carries it out and prints what it did. */

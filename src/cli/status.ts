@@ -8,7 +8,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import { quoted } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print, printOver } from './print.ts';
 import { statusText } from './status-text.ts';
 
 interface StatusOptions {
@@ -37,9 +37,9 @@ export function register(program: Command): void {
         const records = await statusOf(paths, app, daemon);
         const width = isTerminal(1) ? process.stdout.columns : undefined;
         const text = json
-          ? `${JSON.stringify(records, null, options.watch === undefined ? 2 : undefined)}\n`
+          ? jsonText(records, options.watch === undefined ? 2 : undefined)
           : statusText(records, { color, width, before });
-        print(options.watch !== undefined && color && !json ? `\x1b[H\x1b[2J${text}` : text);
+        (options.watch !== undefined && color && !json ? printOver : print)(text);
         return records;
       };
       let records = await show(undefined);

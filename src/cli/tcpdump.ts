@@ -1,4 +1,4 @@
-import { accessSync, constants, writeSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { inspectApp } from '../config/load.ts';
@@ -7,6 +7,7 @@ import { host as hostOfThisMachine } from '../host/index.ts';
 import { platforms } from '../platform/index.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
+import { remark } from './print.ts';
 
 /** `metactl tcpdump APP [ARGUMENT…]`: this process becomes the host's tcpdump, in the app's network. */
 export function register(program: Command): void {
@@ -43,7 +44,7 @@ export function register(program: Command): void {
       const file = findTcpdump();
       // Not by process.stderr: its making would set O_NONBLOCK on a pipe that tcpdump is about to get.
       if (running.address === undefined) {
-        writeSync(2, `metactl: ${app} has no link of its own: -i any shows every link that it sees\n`);
+        remark(`${app} has no link of its own: -i any shows every link that it sees`);
       }
       running.becomeInNetwork(file, tcpdumpArguments(words, running.address !== undefined), process.env);
     });

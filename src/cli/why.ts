@@ -4,7 +4,7 @@ import { gatherFacts, type WhyFacts } from '../supervisor/why-facts.ts';
 import { findingsOf, type WhyFinding } from '../supervisor/why-findings.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
-import { print } from './print.ts';
+import { jsonText, print } from './print.ts';
 import { whyJson, whyText } from './why-text.ts';
 
 /** `metactl why APP`: what is wrong with an app, how that is known, and what to do. */
@@ -24,11 +24,7 @@ export function register(program: Command): void {
       if (process.geteuid?.() !== 0) throw needsRoot(app);
       const facts = await gatherFacts(host, context.paths, app);
       const findings = findingsOf(facts);
-      print(
-        context.json
-          ? `${JSON.stringify(whyJson(facts, findings), null, 2)}\n`
-          : whyText(facts, findings, context.color),
-      );
+      print(context.json ? jsonText(whyJson(facts, findings), 2) : whyText(facts, findings, context.color));
       process.exitCode = statusOf(facts, findings);
     });
 }

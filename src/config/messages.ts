@@ -23,7 +23,7 @@ export function formatProblem({ file, line, column, message, hint }: Problem): s
 
 /** The one error that stands for all problems of a configuration. */
 export function configurationError(problems: readonly Problem[]): MetactlError {
-  return new MetactlError(problems.map(formatProblem).join('\n'), {
+  return new MetactlError(problems.map(formatProblem), {
     code: 'METACTL_CONFIGURATION',
     details: { problems },
     exitStatus: EXIT.configuration,

@@ -55,7 +55,7 @@ export function requireUnchanged(directory: string, changes: readonly Change[], 
     const what = after === undefined ? 'remove' : 'overwrite';
     return `won't ${what} ${directory}/${name}: ${why}`;
   });
-  throw new MetactlError(lines.join('\n'), {
+  throw new MetactlError(lines, {
     code: 'METACTL_UNIT_CHANGED',
     step: 'compare with what is there',
     hint: `${shown}, --force does it; own settings are kept in [systemd.*] of the configuration or by \`systemctl edit\``,

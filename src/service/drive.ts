@@ -138,7 +138,7 @@ function notUp({ installed }: Driven, failed: readonly UnitState[]): MetactlErro
     return `${label} is not up, but ${state}${reason === undefined ? '' : `: ${reason}`}`;
   });
   const late = failed.every(({ timedOut }) => timedOut === true);
-  return new MetactlError(lines.join('\n'), {
+  return new MetactlError(lines, {
     code: late ? 'METACTL_NOT_READY' : 'METACTL_START_FAILED',
     step: 'start the units',
     hint: `metactl why ${installed.app} tells more; what the supervisor said is in the log of its unit`,

@@ -44,7 +44,8 @@ function runStep({ argv, accept = [] }: RunStep): Promise<string> {
 function stepError(argv: readonly string[], status: string | number, stderr: string): MetactlError {
   const said = stderr.trim();
   const why = status === 'ENOENT' ? `there is no program ${argv[0]}` : said === '' ? `it ended with ${status}` : said;
-  return new MetactlError(`${argv.join(' ')}: ${why}`, {
+  // Its lines stay lines.
+  return new MetactlError(`${argv.join(' ')}: ${why}`.split('\n'), {
     code: 'METACTL_SERVICE_MANAGER',
     step: 'ask the service manager',
     exitStatus: EXIT.error,

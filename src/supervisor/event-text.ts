@@ -1,3 +1,4 @@
+import { messageLine } from '../util/error.ts';
 import { escapeText } from '../util/escape.ts';
 import type { DaemonEvent, DaemonStatus } from './state/types.ts';
 
@@ -14,7 +15,7 @@ export function eventText(event: DaemonEvent, status: DaemonStatus, stopping: bo
       return event.delay === 0 ? `${name}: restarting` : `${name}: restarting in ${event.delay} ms`;
     case 'start-failed':
       // Of a start by hand it is the error that the command ends with.
-      return status.starts.automatic === 0 ? undefined : `${name}: ${event.error.message}`;
+      return status.starts.automatic === 0 ? undefined : `${name}: ${messageLine(event.error)}`;
     case 'stopping':
       return event.reason === undefined ? undefined : `${name}: ${escapeText(event.reason)}`;
     case 'degraded':

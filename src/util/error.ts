@@ -1,3 +1,5 @@
+import { escapeText } from './escape.ts';
+
 /**
  * The one error class of metactl. The addon is handed this class and throws it too, so `instanceof` holds for failures
  * of native code. Only `src/cli` prints errors or turns them into exit statuses.
@@ -11,7 +13,7 @@ export interface ErrorFields {
   step?: string;
   /** The path (or the object's name) the step was about. */
   path?: string;
-  /** What to do about it: one sentence. */
+  /** What to do about it: one sentence. Escaped as the message is. */
   hint?: string;
   /** The failed system call and its number, where there was one. */
   syscall?: string;
@@ -34,17 +36,33 @@ export class MetactlError extends Error {
   readonly details: Readonly<Record<string, unknown>> | undefined;
   readonly exitStatus: number;
 
-  constructor(message: string, fields: ErrorFields) {
-    super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
+  /**
+   * @param message Quotes what developers and apps wrote. So all that could steer a terminal is escaped in it, line feeds too:
+   * it may go into a record of one line. A message of several lines is given as an array of them.
+   */
+  constructor(message: string | readonly string[], fields: ErrorFields) {
+    const text = typeof message === 'string' ? escapeText(message) : message.map(escapeText).join('\n');
+    super(text, fields.cause === undefined ? undefined : { cause: fields.cause });
     this.code = fields.code;
     this.step = fields.step;
     this.path = fields.path;
-    this.hint = fields.hint;
+    this.hint = fields.hint === undefined ? undefined : escapeText(fields.hint);
     this.syscall = fields.syscall;
     this.errno = fields.errno;
     this.details = fields.details;
     this.exitStatus = fields.exitStatus ?? EXIT.error;
   }
+}
+
+/** The lines of what an error says, escaped; of any other error than ours it is one. Pure. */
+export function messageLines(error: unknown): readonly string[] {
+  if (error instanceof MetactlError) return error.message.split('\n');
+  return [escapeText(error instanceof Error ? error.message : String(error))];
+}
+
+/** What an error says, for a record of one line. Pure. */
+export function messageLine(error: unknown): string {
+  return messageLines(error).join('; ');
 }
 
 /** Exit statuses (DESIGN §7). `run`, `exec` and `shell` use `sandbox` for metactl's own failures. */

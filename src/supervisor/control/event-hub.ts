@@ -1,3 +1,4 @@
+import { messageLine } from '../../util/error.ts';
 import type { DaemonEvent, DaemonStatus } from '../state/types.ts';
 
 /** One thing that happened, as `metactl events --json` prints it: stable. */
@@ -83,7 +84,7 @@ export function detailsOf(event: DaemonEvent): Readonly<Record<string, unknown>>
       return { status, failed, cause, uptimeMs: Math.round(uptime) };
     }
     case 'start-failed':
-      return { error: event.error.message };
+      return { error: messageLine(event.error) };
     default: {
       const { type, ...details } = event as DaemonEvent & Readonly<Record<string, unknown>>;
       return details;

@@ -1,4 +1,4 @@
-import { EXIT, MetactlError } from '../../util/error.ts';
+import { EXIT, MetactlError, messageLine } from '../../util/error.ts';
 import { quoted } from '../../util/escape.ts';
 
 /**
@@ -87,7 +87,7 @@ export function refuse(id: number | null, code: string, message: string): Answer
 /** Pure. */
 export function errorRecord(error: unknown): ErrorRecord {
   if (!(error instanceof MetactlError)) {
-    return { code: 'METACTL_UNEXPECTED', message: error instanceof Error ? error.message : String(error) };
+    return { code: 'METACTL_UNEXPECTED', message: messageLine(error) };
   }
   const { code, message, step, path, hint, exitStatus } = error;
   return {
@@ -98,9 +98,9 @@ export function errorRecord(error: unknown): ErrorRecord {
   };
 }
 
-/** The error of the other side, to be thrown on this one. Pure. */
+/** The error of the other side, whose message has been made safe there, to be thrown on this one. Pure. */
 export function errorOf({ message, ...fields }: ErrorRecord): MetactlError {
-  return new MetactlError(message, { ...fields, exitStatus: fields.exitStatus ?? EXIT.error });
+  return new MetactlError(message.split('\n'), { ...fields, exitStatus: fields.exitStatus ?? EXIT.error });
 }
 
 /** Collects bytes into lines; a line longer than `longest` bytes is told once, and everything after it thrown away. */

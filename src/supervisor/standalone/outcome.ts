@@ -1,4 +1,4 @@
-import { EXIT, MetactlError } from '../../util/error.ts';
+import { EXIT, MetactlError, messageLines } from '../../util/error.ts';
 import { untilStopped, untilUp } from '../control/outcome.ts';
 import { isAlive } from './app-state.ts';
 import type { Unit } from './unit.ts';
@@ -52,7 +52,7 @@ async function allOf(waits: readonly Promise<void>[]): Promise<void> {
   if (failures.length === 1) throw failures[0];
   const errors = failures.filter((one) => one instanceof MetactlError);
   const status = errors.find(({ exitStatus }) => exitStatus !== EXIT.error)?.exitStatus ?? EXIT.error;
-  throw new MetactlError(failures.map((one) => (one as Error).message).join('\n'), {
+  throw new MetactlError(failures.flatMap(messageLines), {
     code: errors[0]?.code ?? 'METACTL_START_FAILED',
     exitStatus: status,
     ...(errors[0]?.hint === undefined ? {} : { hint: errors[0].hint }),

@@ -50,6 +50,19 @@ describe('bad input starts nothing', () => {
     );
   });
 
+  it('a name that developers chose to look like more', async () => {
+    scratch.node('shop', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n`);
+    const script = String.raw`"a\u009b31m\n\x1b[2Jmetactl: shop/x is up\u202e\n.js"`;
+    writeFileSync(join(directory, '.metactl'), `[daemon.x]\nplatform = node\nnode.script = ${script}\n`);
+    const shown = String.raw`a\x9b31m\n\x1b[2Jmetactl: shop/x is up\u202e\n.js`;
+    await expectRefusal(
+      `${directory}/.metactl:3: the script ${directory}/${shown} is not there\n  step: check the command line\n  hint: install it, or correct the path`,
+    );
+    const { stderr } = await runMetactl(['run', 'shop', '--json'], { root: scratch.root });
+    expect(stderr).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
+    expect(JSON.parse(stderr).error.path).toBe(`${directory}/a\u009b31m\n\x1b[2Jmetactl: shop/x is up\u202e\n.js`);
+  });
+
   it('several problems at once', async () => {
     write('memory-mx = 1g\nnice = fast');
     const { stderr, status } = await runMetactl(['run', 'shop'], { root: scratch.root });

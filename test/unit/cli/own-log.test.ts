@@ -40,3 +40,8 @@ it('leaves alone what is not its file', () => {
   expect(readdirSync(directory)).toEqual(['supervisor.log']);
   expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(3);
 });
+
+it('writes one line whatever is in it, and nothing that steers a terminal', () => {
+  ownLog(fd, path)('web: \x1b[2J\n2026-01-01 forged\u009b');
+  expect(readFileSync(path, 'utf8')).toMatch(/^\S+Z web: \\x1b\[2J\\n2026-01-01 forged\\x9b\n$/);
+});

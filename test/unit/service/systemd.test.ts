@@ -364,7 +364,7 @@ ExecMainStatus=0
     const error = thrown(() => control.states('Nonsense\n'));
     expect([error.code, error.message]).toEqual([
       'METACTL_SYSTEMD',
-      'systemctl show gave no answer that helps: Nonsense\n',
+      'systemctl show gave no answer that helps: Nonsense\\n',
     ]);
   });
 });
