@@ -61,7 +61,7 @@ export async function editApp(request: EditRequest): Promise<{ file: string; cha
   let keep = false;
   try {
     const text = await editUntilGood(request, { file, original, draft: draft.file });
-    keep = text !== original;
+    keep = isWorthKeeping(draft.file, original);
     if (text === undefined) throw brokenText(request, file);
     if (text === original) return { file, changed: false };
     if (readText(file) !== before) throw changedMeanwhile(file);
@@ -70,8 +70,7 @@ export async function editApp(request: EditRequest): Promise<{ file: string; cha
     keep = false;
     return { file, changed: true };
   } catch (error) {
-    keep ||=
-      error instanceof MetactlError && error.code === 'METACTL_EDITOR' && readDraft(draft.file).text !== original;
+    keep ||= error instanceof MetactlError && error.code === 'METACTL_EDITOR' && isWorthKeeping(draft.file, original);
     throw error;
   } finally {
     if (keep) request.tell(`your text is kept in ${draft.file}`);
@@ -175,6 +174,11 @@ function readDraft(draft: string): { text?: string; problem: { message: string }
   const read = readConfigFile(draft, false);
   if ('text' in read) return { text: read.text, problem: { message: '' } };
   return { problem: 'absent' in read ? { message: 'found nothing: the editor removed the text' } : read.problem };
+}
+
+/** Also what is no text at all, but not what the editor removed. */
+function isWorthKeeping(draft: string, original: string): boolean {
+  return lstatSync(draft, { throwIfNoEntry: false }) !== undefined && readDraft(draft).text !== original;
 }
 
 function brokenText(request: EditRequest, file: string): MetactlError {

@@ -1,12 +1,14 @@
 import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import type { Sandbox, StdioPlan } from '../host/host.ts';
-import type { Door } from '../supervisor/enter.ts';
+import type { StdioPlan } from '../host/host.ts';
+import { describeEnding } from '../supervisor/ending-text.ts';
+import type { Door, Entered } from '../supervisor/enter.ts';
 import { copyOutput } from '../supervisor/output.ts';
 import { onSignals } from '../supervisor/signals.ts';
 import { exitStatusOf } from '../supervisor/state/restart-policy.ts';
 import { connectTerminal } from '../supervisor/terminal.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import { remark } from './print.ts';
 
 /** `metactl exec app -- ls </` would give the app a way into the host's files. @throws MetactlError (2) */
 export function refuseDirectories(): void {
@@ -35,12 +37,13 @@ export async function enterThrough(door: Door): Promise<number> {
     stdout: isatty(1) ? 'pipe' : 1,
     stderr: isatty(2) ? 'pipe' : 2,
   };
-  const { sandbox, release } = await door.enter(io);
+  const entered = await door.enter(io);
+  const { sandbox } = entered;
   const copies = [
     sandbox.stdout && copyOutput(sandbox.stdout, process.stdout, { prefix: undefined, escape: true }),
     sandbox.stderr && copyOutput(sandbox.stderr, process.stderr, { prefix: undefined, escape: true }),
   ];
-  return finish(sandbox, release, () => Promise.all(copies));
+  return finish(entered, () => Promise.all(copies));
 }
 
 async function runOnTerminal(door: Door): Promise<number> {
@@ -50,9 +53,9 @@ async function runOnTerminal(door: Door): Promise<number> {
   });
   try {
     const { slave } = terminal;
-    const { sandbox, release } = await door.enter({ stdin: slave, stdout: slave, stderr: isatty(2) ? slave : 2 });
+    const entered = await door.enter({ stdin: slave, stdout: slave, stderr: isatty(2) ? slave : 2 });
     terminal.closeSlave();
-    return await finish(sandbox, release, disconnect);
+    return await finish(entered, disconnect);
   } catch (error) {
     terminal.closeSlave();
     await disconnect();
@@ -61,12 +64,14 @@ async function runOnTerminal(door: Door): Promise<number> {
   }
 }
 
-async function finish(sandbox: Sandbox, release: () => Promise<void>, drain: () => Promise<unknown>): Promise<number> {
+async function finish({ sandbox, limits, release }: Entered, drain: () => Promise<unknown>): Promise<number> {
   const stopListening = onSignals((signal) => sandbox.signal(signal));
   try {
     await sandbox.started;
     const ending = await sandbox.ended;
     await drain();
+    // Of all that can end a command its own output tells, but not of this; one that got over it is well.
+    if (ending.oomKilled && ending.code !== 0) remark(`the command ${describeEnding(ending, limits)}`);
     return exitStatusOf(ending);
   } finally {
     stopListening();

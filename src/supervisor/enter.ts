@@ -5,7 +5,7 @@ import { host as hostOfThisMachine } from '../host/index.ts';
 import { platforms } from '../platform/index.ts';
 import { withoutNotify } from '../sandbox/notify.ts';
 import { freshFirstPid } from '../sandbox/pids.ts';
-import type { Identity, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
+import type { CgroupLimits, Identity, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { appRequest } from './app-request.ts';
@@ -62,6 +62,8 @@ export function planEntry(
 /** A process entered into a sandbox, and what has to be let go of when it has ended. */
 export interface Entered {
   readonly sandbox: Sandbox;
+  /** Those that are known: the ones of a sandbox of its own. */
+  readonly limits: CgroupLimits;
   release(): Promise<void>;
 }
 
@@ -111,7 +113,8 @@ export async function runningDoor(paths: Paths, app: string, daemon: string | un
       const { pid, stdout, stderr, ended } = sandbox;
       const signal = (number: number) => sandbox.signal(number);
       const kill = () => sandbox.kill();
-      return { sandbox: { pid, stdout, stderr, started, ended, signal, kill }, release: async () => running.close() };
+      const entered = { pid, stdout, stderr, started, ended, signal, kill };
+      return { sandbox: entered, limits: {}, release: async () => running.close() };
     },
     close: () => running.close(),
   };
@@ -126,7 +129,7 @@ async function enterFresh(prepared: Prepared, entry: Entry, io: StdioPlan, hasBa
   const plan: SandboxPlan = { ...template, ...own, process: entered, identity };
   const app = await prepared.host.openApp(appRequest(prepared, plan));
   try {
-    return { sandbox: await app.start(plan, io), release: () => app.close() };
+    return { sandbox: await app.start(plan, io), limits: plan.limits, release: () => app.close() };
   } catch (error) {
     await app.close();
     throw error;

@@ -11,7 +11,7 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
 
@@ -22,7 +22,7 @@ import type { Paths } from '../../util/paths.ts';
 export function openRootDirectory(path: string, mode: number): number {
   const step = `make ${path}`;
   try {
-    if (mkdirSync(path, { recursive: true, mode: 0o755 }) !== undefined) chmodSync(path, mode);
+    if (makeWithParents(path)) chmodSync(path, mode);
     const fd = openSync(path, constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_RDONLY);
     if (fstatSync(fd).uid === process.geteuid?.()) return fd;
     closeSync(fd);
@@ -35,6 +35,25 @@ export function openRootDirectory(path: string, mode: number): number {
     path,
     hint: 'somebody else made it; look at it, then remove it',
   });
+}
+
+/**
+ * Of a read-only file system Node's recursive mkdir says ENOENT, and the error that an administrator would understand is lost.
+ * @returns whether it was made.
+ */
+function makeWithParents(path: string): boolean {
+  for (const parentsMade of [false, true]) {
+    try {
+      mkdirSync(path, { mode: 0o755 });
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') return false;
+      if (code !== 'ENOENT' || parentsMade) throw error;
+      makeWithParents(dirname(path));
+    }
+  }
+  return false;
 }
 
 function directoryError(error: unknown, step: string, path: string): MetactlError {

@@ -13,6 +13,8 @@ export interface JoinTarget {
   readonly pidfd: number;
   readonly tasks: readonly number[];
   readonly cgroup?: number;
+  /** Whether the kernel has killed something in its cgroup for memory since then. */
+  readonly oomKilled?: () => boolean;
   /** Its user namespace, if it has one: descriptor, and first id of the block on the host. */
   readonly user?: { readonly fd: number; readonly first: number };
 }
@@ -46,7 +48,7 @@ export function join(target: JoinTarget, process: ProcessPlan, identity: Identit
       owner,
       endByLiveness: true,
       leftOut: [],
-      oomKilled: () => false,
+      oomKilled: target.oomKilled ?? (() => false),
     });
   } finally {
     closeSync(plan);

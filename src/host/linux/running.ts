@@ -52,8 +52,10 @@ function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: 
       const cgroup = openDaemonCgroup(paths, live.app, live.daemon);
       try {
         const directory = cgroup.directory === undefined ? {} : { cgroup: cgroup.directory };
+        const killsBefore = cgroup.oomKills();
+        const oomKilled = () => cgroup.oomKills() > killsBefore;
         return join(
-          { pidfd, tasks: cgroup.tasks, ...directory, ...(user === undefined ? {} : { user }) },
+          { pidfd, tasks: cgroup.tasks, ...directory, oomKilled, ...(user === undefined ? {} : { user }) },
           process,
           identity,
           io,

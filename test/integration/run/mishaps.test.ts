@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -39,6 +39,24 @@ describe('metactl run, when something goes wrong around it', () => {
     expect(readFileSync(join(scratch.root, 'var/lib/metactl/apps/shop/state/runs'), 'utf8')).toBe('run\nrun\n');
     expect(await one.stop('SIGTERM')).toMatchObject({ status: 143 });
     rmSync(join(scratch.root, 'run/metactl/shop/main.json.new'), { recursive: true, force: true });
+  });
+
+  it.each([
+    ['run', 'run/metactl'],
+    ['var', 'var/lib/metactl'],
+  ])('says that the file system of /%s is read-only', async (top, made) => {
+    app('sleep 1000');
+    const path = join(scratch.root, top);
+    mkdirSync(path, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', path]);
+    try {
+      const { stderr, status } = await runMetactl(['run', 'shop'], { root: scratch.root });
+      expect(stderr).toMatch(/^metactl: can't make \S+: EROFS\n {2}hint: the file system is read-only\n$/);
+      expect(stderr).toContain(` ${join(scratch.root, made)}`);
+      expect(status).toBe(125);
+    } finally {
+      execFileSync('umount', [path]);
+    }
   });
 
   it('goes on when the reader of its output goes away, and stops in order', async () => {

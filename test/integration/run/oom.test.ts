@@ -62,6 +62,21 @@ describe('a daemon over its memory-max', () => {
     expect(survived.stderr).not.toContain('metactl:');
   });
 
+  it('may be a command that exec runs, in a sandbox of its own or in the daemon’s', async () => {
+    shop('command = sleep 1000\nmemory-max = 32m\n');
+    const exec = (...words: string[]) => runMetactl(['exec', 'shop', ...words], { root: scratch.root });
+    const killed = 'metactl: the command was killed by the kernel: out of memory';
+    expect(await exec('--fresh', '--', ...EAT.split(' '))).toMatchObject({
+      stderr: `${killed} (memory-max 32m)\n`,
+      status: 137,
+    });
+    const one = start(['run', 'shop']);
+    await expect.poll(async () => (await exec('--', 'true')).status, { timeout: 10_000 }).toBe(0);
+    expect(await exec('--', ...EAT.split(' '))).toMatchObject({ stderr: `${killed}\n`, status: 137 });
+    expect(await exec('--', 'sh', '-c', 'kill -KILL $$')).toMatchObject({ stderr: '', status: 137 });
+    await one.stop('SIGTERM');
+  });
+
   it('may be a JVM whose heap is larger', async () => {
     const heap = 'jvm.heap.min = 256m\njvm.heap.max = 256m\njvm.options = -XX:+AlwaysPreTouch\n';
     const directory = shop(`platform = jvm\njvm.jar = jobmanager.jar 9001\n${heap}memory-max = 96m\nrestart = no\n`);

@@ -204,6 +204,18 @@ describe('metactl edit', () => {
     expect(error?.exitStatus).toBe(78);
   });
 
+  it('promises no text that is not there', async () => {
+    const root = appRoot({ node: '[env]\n' });
+    for (const script of ['fs.rmSync(file);', 'fs.rmSync(file); process.exit(1);']) {
+      for (const ask of [undefined, async () => undefined]) {
+        const { told, error } = await edit(root, script, { ask });
+        expect(told.filter((line) => line.includes('kept'))).toEqual([]);
+        expect(error).toBeDefined();
+        expect(drafts(root)).toEqual([]);
+      }
+    }
+  });
+
   it('takes the text of an editor that writes a new file with a wide mode', async () => {
     const root = appRoot({ node: '[env]\nA = 1\n' });
     const { result } = await edit(root, `fs.rmSync(file); ${write('[env]\nA = 2\n')} fs.chmodSync(file, 0o666);`);
