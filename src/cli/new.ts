@@ -1,9 +1,10 @@
-import { lstatSync, statSync } from 'node:fs';
+import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { createFile, makeConfigDirectories } from '../config/install.ts';
 import { requireAppName } from '../config/names.ts';
 import { nodeFileText } from '../config/template.ts';
+import { checkAppDirectory } from '../sandbox/app-directory.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
@@ -52,7 +53,20 @@ function existingDirectory(paths: Paths, app: string, path: string): string {
   if (lstatSync(current, { throwIfNoEntry: false }) !== undefined) {
     throw badPath(path, `--app-dir: metactl deploys ${app} (${current})`, 'leave the option out');
   }
+  refuseForeign(paths, app, resolve(path));
   return resolve(path);
+}
+
+/** What `run` would refuse. */
+function refuseForeign(paths: Paths, app: string, told: string): void {
+  const real = (path: string) => (lstatSync(path, { throwIfNoEntry: false }) === undefined ? path : realpathSync(path));
+  const covered = [paths.etc, paths.lib, paths.log, paths.run].map(real);
+  const home = real(paths.appHome(app));
+  try {
+    checkAppDirectory({ told, real: real(told), covered, home, stateDirectory: real(paths.stateDirectory(app)) });
+  } catch (error) {
+    throw badPath(told, `--app-dir: ${(error as Error).message}`, 'name the directory of the app alone');
+  }
 }
 
 function isDirectory(path: string): boolean {

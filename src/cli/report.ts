@@ -54,7 +54,7 @@ export function errorText(error: unknown, debug: boolean): string {
     const hint = SYSTEM_HINTS[error.code] ?? 'look at the permissions there, and at the kernel log';
     return `metactl: can't ${error.syscall}${at}: ${error.code}\n  hint: ${hint}\n${debug ? stackText(error) : ''}`;
   }
-  if (isIncomplete(error)) return `metactl: ${error.message}\n  hint: ${error.hint}\n`;
+  if (isIncomplete(error)) return `metactl: ${escapeText(error.message)}\n  hint: ${escapeText(error.hint)}\n`;
   if (!(error instanceof MetactlError)) {
     const text = error instanceof Error ? error.message : String(error);
     const stack = debug && error instanceof Error ? stackText(error) : '';

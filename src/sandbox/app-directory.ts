@@ -48,6 +48,9 @@ export function checkAppDirectory(input: AppDirectoryInput): void {
   if (kernel !== undefined) refuse(input, `is in ${kernel}`, 'which every sandbox has of its own');
   const system = SYSTEM.find((path) => real === path);
   if (system !== undefined) refuse(input, 'is a directory of the operating system', 'not of an app');
+  // `/etc/ssl`: bound again, it would bring back what is hidden in it.
+  const holds = HIDDEN.find((path) => path !== real && isBelow(path, real));
+  if (holds !== undefined) refuse(input, `holds ${holds}`, 'which no app may see');
   const hidden = HIDDEN.find((path) => isBelow(real, path) && !isBelow(told, path));
   if (hidden !== undefined && !release) refuse(input, `is in ${hidden}`, 'which no app may see');
 }
@@ -58,7 +61,9 @@ export function checkAppDirectory(input: AppDirectoryInput): void {
  * @param real What it really is.
  */
 export function mayBeHidden(real: string, covered: readonly string[]): boolean {
-  return !SYSTEM.includes(real) && !FRESH.includes(real) && !covered.some((path) => isBelow(path, real));
+  return (
+    ![...HIDDEN, ...covered].some((path) => isBelow(path, real)) && !SYSTEM.includes(real) && !FRESH.includes(real)
+  );
 }
 
 function refuse({ told, real }: AppDirectoryInput, what: string, why: string): never {

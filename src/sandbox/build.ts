@@ -9,7 +9,7 @@ import { isSandboxed, isWithoutSandbox } from './enabled.ts';
 import { etcFiles, TTY_GROUP } from './etc-files.ts';
 import { planFirewall, type Resolutions, requireSmall, UNRESOLVED } from './firewall.ts';
 import { isBelow } from './host-directories.ts';
-import { planIdentity, usesUserNamespace } from './identity.ts';
+import { planIdentity, settingPlace, usesUserNamespace } from './identity.ts';
 import { planLimits } from './limits.ts';
 import { mountRequests } from './mount-requests.ts';
 import { type NetworkChoice, planNetwork } from './network.ts';
@@ -201,6 +201,7 @@ function rootPlan(
       upstreamResolvConf: facts.read('/run/systemd/resolve/resolv.conf'),
     }),
     devices: config.words('sandbox', 'devices') ?? [],
+    devicesPlace: settingPlace(config, 'sandbox', 'devices'),
     mounts: mountRequests(config),
     ...(notify === undefined ? {} : { notify }),
   });

@@ -35,10 +35,11 @@ const SHM_SIZE = 64 * 1024 * 1024;
 /**
  * Adds `/dev`: a small tmpfs with the default nodes, sealed read-only because with a template mount namespace all
  * launches of the app share it.
+ * @param place where the devices are set, `file:line: `, for messages.
  * @param terminals group of terminals, as the host sees it.
  * @throws MetactlError (78) for a device that is not in the list.
  */
-export function addDevices(root: RootBuilder, extra: readonly string[], terminals?: number): void {
+export function addDevices(root: RootBuilder, extra: readonly string[], place: string, terminals?: number): void {
   root.tmpfs('/dev', { size: DEV_SIZE, mode: 0o755, seal: true, shared: true, noDev: false, noExec: true });
   for (const [name, major, minor] of DEVICES) {
     root.add({ op: 'device', target: `/dev/${name}`, major, minor, mode: 0o666, shared: true });
@@ -46,7 +47,7 @@ export function addDevices(root: RootBuilder, extra: readonly string[], terminal
   for (const path of extra) {
     const device = Object.hasOwn(EXTRA_DEVICES, path) ? EXTRA_DEVICES[path] : undefined;
     if (device === undefined) {
-      throw new MetactlError(`[sandbox] devices: \`${path}\` can't be given to a sandbox`, {
+      throw new MetactlError(`${place}[sandbox] devices: \`${path}\` can't be given to a sandbox`, {
         code: 'METACTL_DEVICE_REFUSED',
         path,
         hint: `these can: ${Object.keys(EXTRA_DEVICES).join(' ')}`,

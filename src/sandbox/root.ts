@@ -52,6 +52,8 @@ export interface RootInput {
   /** Generated files of /etc by path. */
   readonly files: Readonly<Record<string, string>>;
   readonly devices: readonly string[];
+  /** Where they are set, `file:line: `. */
+  readonly devicesPlace: string;
   /** Group of terminals as the host sees it, if it is not the usual one. */
   readonly terminals?: number;
   readonly mounts: readonly MountRequest[];
@@ -69,7 +71,7 @@ export function planRoot(input: RootInput): RootPlan {
   );
   root.common(() => {
     for (const path of ['/', ...system.kept]) root.keep(path, SYSTEM_FLAGS);
-    addDevices(root, input.devices, input.terminals);
+    addDevices(root, input.devices, input.devicesPlace, input.terminals);
   });
   addKernelTrees(root, facts.cgroup);
   root.tmpfs('/run', { size: RUN_SIZE, mode: 0o755, seal: true, shared: true, noExec: true });

@@ -10,14 +10,15 @@ import type { Need } from '../platform/platform.ts';
 import { buildPlan } from '../sandbox/build.ts';
 import { isSandboxed, leftOutWarnings } from '../sandbox/enabled.ts';
 import { firewallNames, type Resolutions, UNRESOLVED } from '../sandbox/firewall.ts';
-import { needsLeasedUid, usesUserNamespace } from '../sandbox/identity.ts';
+import { isBelow } from '../sandbox/host-directories.ts';
+import { needsLeasedUid, settingPlace, usesUserNamespace } from '../sandbox/identity.ts';
 import { chooseNetwork, hasAddress, type NetworkChoice } from '../sandbox/network.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { seccompProgram } from '../sandbox/seccomp/index.ts';
 import { SharedParts } from '../sandbox/shared-parts.ts';
 import { planStateOwner, type StateOwner } from '../sandbox/state-owner.ts';
 import { refuseBlockOwner } from '../sandbox/user-namespace.ts';
-import { EXIT, MetactlError } from '../util/error.ts';
+import { EXIT, fieldsOf, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { nearest } from '../util/suggest.ts';
 import { unresolved } from './firewall-watch.ts';
@@ -97,7 +98,7 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   const readinessOf = ({ config, lease }: typeof result) =>
     Promise.all(daemons.map((daemon) => readinessSettings(config, daemon, lease.address !== undefined)));
   let readiness = await readinessOf(result);
-  const checked = result.plans.flatMap((plan) => [...host.check(plan, facts)]);
+  const checked = result.plans.flatMap((plan) => [...checkOn(host, plan, facts, loaded)]);
   if (resolves) checked.push(...unresolvedNames(result.plans));
   if (options.start && (sandboxed || request.wantUid)) {
     const taken = await host.lease(paths, node, { ...request, take: true });
@@ -122,6 +123,20 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
     ...checked,
   ];
   return { paths, node, host, facts, ...result, readiness, state, warnings };
+}
+
+/** @throws MetactlError what the host can't do, and where it was set. */
+function checkOn(host: Host, plan: SandboxPlan, facts: HostFacts, config: AppConfig): readonly string[] {
+  try {
+    return host.check(plan, facts);
+  } catch (error) {
+    if (!(error instanceof MetactlError)) throw error;
+    const keys = (error.details?.unenforceable ?? []) as readonly { readonly key: string }[];
+    const places = keys.map(({ key }) => settingPlace(config, `daemon.${plan.daemon}`, key));
+    const place = places.find((one) => one !== '');
+    if (place === undefined) throw error;
+    throw new MetactlError(`${place}${error.message}`, { ...fieldsOf(error), cause: error });
+  }
 }
 
 function isSameLease(a: Lease, b: Lease): boolean {
@@ -186,10 +201,23 @@ function planDaemon({
   const platform = platformNamed(config.text(`daemon.${daemon}`, 'platform') ?? 'exec');
   const context = { app: config.app, daemon, ownNetwork: lease.address !== undefined };
   const command = platform.command(config, daemon, context);
-  if (needs) for (const need of command.needs) requireNeed(need, facts);
+  if (needs) for (const need of [...command.needs, ...workingDirectory(config, daemon)]) requireNeed(need, facts);
   const hostLink = host.linkName(paths, config.app);
   const about = { paths, config, daemon, command, network, lease, facts, names, hostLink, others, sharedParts };
   return buildPlan({ ...about, seccompProgram });
+}
+
+/**
+ * A working directory in the release is the same inside as outside, unless something is mounted over it: whether it is there is
+ * known before anything is made. Elsewhere only the sandbox can tell.
+ */
+function workingDirectory(config: AppConfig, daemon: string): readonly Need[] {
+  const setting = config.setting(`daemon.${daemon}`, 'working-directory');
+  const path = setting?.text ?? '';
+  const mounted = [config.stateDirectory, ...config.section('sandbox.mounts').map(({ key }) => key)];
+  if (setting === undefined || !isBelow(path, config.directory) || mounted.some((one) => isBelow(path, one))) return [];
+  const hint = 'make it, or set working-directory to one that is there';
+  return [{ path, kind: 'directory', what: 'working directory', origin: setting.origin, hint }];
 }
 
 /** @throws MetactlError (78) where a file that the command line names is not there. */

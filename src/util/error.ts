@@ -54,6 +54,19 @@ export class MetactlError extends Error {
   }
 }
 
+/** An error's fields, for another that tells more. Those that it has not are not there. Pure. */
+export function fieldsOf({ code, step, path, hint, syscall, errno, details, exitStatus }: MetactlError): ErrorFields {
+  return {
+    ...{ code, exitStatus },
+    ...(step === undefined ? {} : { step }),
+    ...(path === undefined ? {} : { path }),
+    ...(hint === undefined ? {} : { hint }),
+    ...(syscall === undefined ? {} : { syscall }),
+    ...(errno === undefined ? {} : { errno }),
+    ...(details === undefined ? {} : { details }),
+  };
+}
+
 /** The lines of what an error says, escaped; of any other error than ours it is one. Pure. */
 export function messageLines(error: unknown): readonly string[] {
   if (error instanceof MetactlError) return error.message.split('\n');

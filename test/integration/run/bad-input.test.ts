@@ -63,6 +63,34 @@ describe('bad input starts nothing', () => {
     expect(JSON.parse(stderr).error.path).toBe(`${directory}/a\u009b31m\n\x1b[2Jmetactl: shop/x is up\u202e\n.js`);
   });
 
+  it('a device that no app gets', async () => {
+    write('', { head: '[sandbox]\ndevices = /dev/vda\n' });
+    await expectRefusal(
+      `${conf('shop')}:9: [sandbox] devices: \`/dev/vda\` can't be given to a sandbox\n  hint: these can: /dev/fuse /dev/net/tun /dev/kvm /dev/hwrng`,
+    );
+  });
+
+  it('a working directory that is not in the release', async () => {
+    write(`working-directory = ${directory}/work`);
+    await expectRefusal(
+      `${conf('shop')}:7: the working directory ${directory}/work is not there\n  step: check the command line\n  hint: make it, or set working-directory to one that is there`,
+    );
+    write(`working-directory = ${directory}/main.sh`);
+    await expectRefusal(
+      `${conf('shop')}:7: the working directory ${directory}/main.sh is no directory\n  step: check the command line\n  hint: make it, or set working-directory to one that is there`,
+    );
+  });
+
+  it('but not a working directory that a mount makes', async () => {
+    mkdirSync(join(directory, 'data'));
+    write(`working-directory = ${directory}/data/x\nrestart = no`, {
+      command: 'command = pwd',
+      head: `[sandbox.mounts]\n${directory}/data = from:/usr\n`,
+    });
+    const { stderr } = await runMetactl(['run', 'shop'], { root: scratch.root });
+    expect(stderr).toMatch(/^metactl: enter working directory/);
+  });
+
   it('several problems at once', async () => {
     write('memory-mx = 1g\nnice = fast');
     const { stderr, status } = await runMetactl(['run', 'shop'], { root: scratch.root });
@@ -136,7 +164,7 @@ describe('bad input starts nothing', () => {
     write('memory-high = 100m');
     const outcome = await runMetactl(['run', 'shop'], { root: scratch.root });
     expect(outcome.status).toBe(78);
-    expect(outcome.stderr).toContain('memory-high');
+    expect(outcome.stderr).toContain(`metactl: ${conf('shop')}:7: can't enforce memory-high`);
     expect(outcome.stderr).toContain('best-effort = yes');
   });
 

@@ -46,6 +46,26 @@ describe('metactl new', () => {
     expect(inspectApp(pathsFor(root), 'myapp', platforms).problems).toEqual([]);
   });
 
+  it('takes no directory of the operating system for an app', () => {
+    const root = mkdtempSync(join(tmpdir(), 'metactl-new-'));
+    empty.push(root);
+    for (const [told, why] of [
+      ['/etc', 'is a directory of the operating system, not of an app'],
+      ['/etc/', 'is a directory of the operating system, not of an app'],
+      ['/proc', 'is in /proc, which every sandbox has of its own'],
+    ] as const) {
+      expect(() => createApp(pathsFor(root), 'myapp', told)).toThrow(
+        expect.objectContaining({
+          message: `--app-dir: the app directory ${told.replace(/\/$/, '')} ${why}`,
+          code: 'METACTL_BAD_PATH',
+          hint: 'name the directory of the app alone',
+          exitStatus: 2,
+        }),
+      );
+    }
+    expect(() => statSync(`${root}/etc`)).toThrow('ENOENT');
+  });
+
   it('does not depend on a wide umask either', () => {
     const root = mkdtempSync(join(tmpdir(), 'metactl-new-'));
     empty.push(root);

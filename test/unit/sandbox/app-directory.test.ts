@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkAppDirectory } from '../../../src/sandbox/app-directory.ts';
+import { checkAppDirectory, mayBeHidden } from '../../../src/sandbox/app-directory.ts';
 
 const HOME = '/var/lib/metactl/apps/shop';
 
@@ -51,6 +51,11 @@ describe('the app directory', () => {
     ],
     [
       '/srv/shop',
+      '/etc/ssl',
+      'the app directory /srv/shop leads to /etc/ssl, and that holds /etc/ssl/private, which no app may see',
+    ],
+    [
+      '/srv/shop',
       '/etc/ssl/private',
       'the app directory /srv/shop leads to /etc/ssl/private, and that is in /etc/ssl/private, which no app may see',
     ],
@@ -59,4 +64,10 @@ describe('the app directory', () => {
       expect.objectContaining({ message: message.replace('’', "'"), code: 'METACTL_APP_DIRECTORY', exitStatus: 78 }),
     );
   });
+});
+
+it('is hidden from other apps only where that takes nothing from them', () => {
+  expect(['/srv/shop', '/etc/ssl', '/etc', '/home', '/tmp'].filter((path) => mayBeHidden(path, []))).toEqual([
+    '/srv/shop',
+  ]);
 });

@@ -21,6 +21,7 @@ function plan(machine: FakeMachine = {}, changes: Partial<RootInput> = {}) {
     temporary: { tmp: '/run/metactl/web/tmp/tmp', varTmp: '/run/metactl/web/tmp/var-tmp' },
     files: { '/etc/passwd': 'root:x:0:0\n', '/etc/resolv.conf': 'nameserver 192.0.2.53\n' },
     devices: [],
+    devicesPlace: '/f:3: ',
     mounts: [],
     ...changes,
   });
@@ -282,7 +283,7 @@ describe('the root of a sandbox', () => {
     );
     expect(targets(plan({}, { devices: ['/dev/net/tun'] }).steps, 'device')).toContain('/dev/net/tun');
     expect(() => plan({}, { devices: ['/dev/vda'] })).toThrow(
-      "[sandbox] devices: `/dev/vda` can't be given to a sandbox",
+      "/f:3: [sandbox] devices: `/dev/vda` can't be given to a sandbox",
     );
   });
 });
