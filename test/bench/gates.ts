@@ -6,12 +6,15 @@ import type { ManyApps } from './many-apps.ts';
 import type { ManyDaemons } from './many-daemons.ts';
 import type { NetworkFigures } from './network.ts';
 import { METACTL_RESTART, type RestartFigures } from './restarts.ts';
+import type { Missing } from './rivals.ts';
 import type { CrashFigures } from './supervision/crashes.ts';
 import { NODE, PLAIN, SANDBOXED, type SupervisionFigures } from './supervision/measure.ts';
 
 /** Everything that was measured; a part that was not asked for is undefined. */
 export interface Measured {
   readonly launches?: readonly Result[];
+  /** Rivals of the launches that could not run. */
+  readonly missing?: readonly Missing[];
   readonly daemons?: ManyDaemons;
   readonly apps?: ManyApps;
   readonly firewalls?: FirewallFigures;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { AppHandle, Sandbox } from '../../src/host/host.ts';
 import type { SandboxPlan } from '../../src/sandbox/plan.ts';
@@ -21,6 +21,8 @@ export interface BenchSite {
   readonly program: string;
   /** Writes an app with so many daemons and plans it. `hold`: they wait for a signal instead of ending; `more`: sections. */
   app(name: string, daemons: number, hold: boolean, more?: string): Promise<Prepared>;
+  /** Takes all apps out of the configuration. */
+  clear(): void;
   remove(): void;
 }
 
@@ -49,6 +51,7 @@ export function makeSite(root: string): BenchSite {
     root,
     directory,
     program,
+    clear: () => rmSync(join(root, 'etc/metactl/nodes'), { recursive: true, force: true }),
     remove,
     app: (name, daemons, hold, more = '') => {
       const command = `command = ./first${hold ? ' hold' : ''}`;
