@@ -205,7 +205,16 @@ async function showNothingLeft(before) {
   if (!look()) throw new Error('something is left');
 }
 
-const lab = makeLab(repository);
+function labOrEnd() {
+  try {
+    return makeLab(repository);
+  } catch (error) {
+    console.error(`demo: ${error.message}`);
+    process.exit(1);
+  }
+}
+
+const lab = labOrEnd();
 try {
   await demo(lab.root, inventory());
   console.log('\nThe demo is over; its scratch directory and network are removed.');
