@@ -210,7 +210,7 @@ it('25 units: time to active beside bare services, and memory of their own', asy
   const outcome = await run(MANY, 280).finally(() => run(MANY_LESS, 120));
   const number = (name: string) => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(outcome)?.[1]);
   // Of /proc/PID/smaps_rollup, in kB of 1024 bytes: Private_Clean and Private_Dirty of the supervisor, as of the bare Node beside
-  // which it is to be seen. Its metactl-init, which every sandbox has, is some 200 kB more, and no Node.
+  // which it is to be seen. Its metactl-init, which every sandbox has, is some 30 kB more, and no Node.
   const memory = [...outcome.matchAll(/^memory (\d+) /gm)]
     .map(([, size]) => (Number(size) * 1024) / 1e6)
     .sort((a, b) => a - b);
