@@ -120,7 +120,7 @@ class Scanner {
   #entry(line: string, start: number, number: number): undefined {
     const equals = line.indexOf('=');
     if (equals < 0) return this.#problem(number, start + 1, messages.notAnEntry(line.slice(start)));
-    const key = line.slice(start, equals).replace(/[ \t]+$/, '');
+    const key = trimBlanks(line.slice(start, equals));
     if (key === '') return this.#problem(number, start + 1, messages.missingKey());
     if (/[[\]"'\\]/.test(key) || /[ \t][;#]/.test(key) || key.trim() !== key) {
       return this.#problem(number, start + 1, messages.badKey(key));
@@ -130,7 +130,7 @@ class Scanner {
     const section = this.#section;
     if (section === undefined) return this.#problem(number, start + 1, messages.keyBeforeSection(key));
     const rest = line.slice(equals + 1);
-    const raw = withoutComment(rest).replace(/^[ \t]+|[ \t]+$/g, '');
+    const raw = trimBlanks(withoutComment(rest));
     const blank = rest.search(/[^ \t]/);
     const valueColumn = equals + 2 + (raw === '' || blank < 0 ? 0 : blank);
     const id = `${section}\0${key}`;
@@ -152,6 +152,22 @@ class Scanner {
       }
     }
   }
+}
+
+/**
+ * Text without the spaces and tabs around it. No regular expression: `[ \t]+$` looks at a run of blanks inside once for
+ * each of them, and a line of a million keeps everybody who reads it for minutes.
+ */
+function trimBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text[start]!)) start++;
+  while (end > start && isBlank(text[end - 1]!)) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(c: string): boolean {
+  return c === ' ' || c === '\t';
 }
 
 /**

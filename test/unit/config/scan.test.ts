@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatProblem } from '../../../src/config/messages.ts';
 import { type EntryItem, scan } from '../../../src/config/scan.ts';
@@ -126,9 +127,41 @@ describe('time', () => {
     ['comments', ' ;'],
     ['lines', 'a\n'],
     ['keys', 'a=\n'],
+    ['blanks', ' '],
+    ['tabs', '\t'],
+    ['blanks and carriage returns', ' \r'],
+    ['blanks of other kinds', ' \u00a0\u2003'],
   ])('is linear on a megabyte of %s', (_name, piece) => {
-    const start = performance.now();
-    scan(`[a]\nb = x${piece.repeat(1_000_000 / piece.length)}`, 'f');
-    expect(performance.now() - start).toBeLessThan(2000);
+    const run = piece.repeat(1_000_000 / piece.length);
+    // Behind something and before something: what looks for the end of a line looks at each run again.
+    for (const text of [`[a]\nb = x${run}`, `[a]\nb = x${run}y`, `[a]\nb = "x${run}y`, `[a]\nb = x${run}y ; z`])
+      quick(text);
+    for (const text of [
+      `[a]\nx${run}y = 1`,
+      `[a]\nx${run}`,
+      `[x${run}y]\nb = 1`,
+      `[x${run}y`,
+      `[a]${run}y`,
+      `[a] ;${run}y`,
+    ])
+      quick(text);
+  });
+
+  it('is linear on a megabyte of whatever is repeated', { timeout: 60_000 }, () => {
+    const unit = fc.constantFrom(...'[]="\'\\;#% \t\r\nab.\u00a0(){}');
+    const piece = fc.string({ unit, minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(piece, piece, piece, (before, repeated, after) =>
+        quick(`[a]\nb = ${before}${repeated.repeat(1_000_000 / repeated.length)}${after}`),
+      ),
+      { numRuns: 40 },
+    );
   });
 });
+
+/** Some 10 ms; what is quadratic takes minutes. */
+function quick(text: string): void {
+  const start = performance.now();
+  scan(text, 'f');
+  expect(performance.now() - start).toBeLessThan(2000);
+}
