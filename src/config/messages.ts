@@ -182,6 +182,10 @@ export const mountOutside = (path: string, file: string): Text => ({
   message: `found the mount ${quoted(path, LONGEST_PATH)} in .metactl, expected a path in the app's own release or state directory`,
   hint: `${moveTo(file)}, or set [trust] application = full there`,
 });
+export const mountShows = (path: string, value: string, file: string): Text => ({
+  message: `found the mount ${quoted(path, LONGEST_PATH)} = ${quoted(value)} in .metactl, expected hide or tmpfs: an application may only take away`,
+  hint: `${moveTo(file)}, or set [trust] application = full there`,
+});
 export const secretRead = (name: string, file: string): Text => ({
   message: `found %(${name}) in .metactl, expected a name whose value an application may read`,
   hint: `set the value in ${file}`,

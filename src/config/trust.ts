@@ -86,11 +86,17 @@ function checkValueLayer(setting: Setting, spec: KeySpec, { problems, nodeFile }
   problems.at(setting.origin, messages.valueForbidden(what, setting.text, wrong, nodeFile));
 }
 
+/**
+ * `.metactl` may lay something empty over parts of its own directories, and nothing else: a mount that shows something could
+ * show what an administrator hides, make writable what he or the release is not, or what the host has mounted in there.
+ * What is empty can't, whatever it covers and whatever links lead to it.
+ */
 function checkMount(setting: Setting, { own, nodeFile, problems }: TrustContext): void {
-  const value = parseMount(setting.text);
-  const from = value !== undefined && 'from' in value ? value.from : undefined;
-  const outside = [setting.key, from ?? setting.key].find((path) => !isWithin(path, own));
-  if (outside !== undefined) problems.at(setting.origin, messages.mountOutside(outside, nodeFile));
+  const shows = parseMount(setting.text)?.kind;
+  if (!isWithin(setting.key, own)) problems.at(setting.origin, messages.mountOutside(setting.key, nodeFile));
+  else if (shows === 'ro' || shows === 'rw') {
+    problems.at(setting.origin, messages.mountShows(setting.key, setting.text, nodeFile));
+  }
 }
 
 /** What `onlyLess` compares: the values that an application has a part in, with what bounds them. */

@@ -110,7 +110,7 @@ export const SANDBOX: readonly SectionSpec[] = [
         type: 'text',
         read: (text) => (parseMount(text) === undefined ? undefined : text),
         expected: MOUNT_EXPECTED,
-        doc: '`ro` or `rw`: the path of the host; `hide`: nothing; `tmpfs[:SIZE]`: empty and writable; `[ro:|rw:]from:/other`: another path of the host.',
+        doc: '`ro` or `rw`: the path of the host; `hide`: nothing; `tmpfs[:SIZE]`: empty and writable; `[ro:|rw:]from:/other`: another path of the host. From `.metactl` only `hide` and `tmpfs`, and only in the app’s own directories.',
       },
     ],
   },

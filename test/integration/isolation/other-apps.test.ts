@@ -71,13 +71,16 @@ describe('the directory of another app', () => {
     expect(await open(app.probe)).toMatchObject({ result: 'ok' });
   });
 
-  it('is shown by [sandbox.mounts] of the administrator, and not by .metactl', async () => {
+  it('is shown by [sandbox.mounts] of the administrator, and not by .metactl, however it is trusted', async () => {
     const [given, nested] = [secret('elsewhere/other'), secret('apps/shop/nested')];
     mkdirSync(join(app.directory, 'place'));
     configure('other', 'elsewhere/other');
     configure('nested', 'apps/shop/nested');
     const application = `[sandbox.mounts]\n${app.directory}/place = from:${app.directory}/nested\n`;
-    app.configure({ node: `[sandbox.mounts]\n${scratch.root}/elsewhere = ro\n`, application });
+    app.configure({
+      node: `[sandbox.mounts]\n${scratch.root}/elsewhere = ro\n[trust]\napplication = full\n`,
+      application,
+    });
     await app.start();
     expect(await open(given)).toMatchObject({ result: 'ok' });
     expect(await open(nested)).toMatchObject({ result: 'ENOENT' });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { APP_SECTIONS } from '../../../src/config/schema/index.ts';
+import { quoted } from '../../../src/util/escape.ts';
 import { appRoot, inspect, inspectRoot, put } from './root.ts';
 
 const NODE = '/etc/metactl/nodes/myapp.conf';
@@ -272,13 +273,40 @@ describe('mounts of .metactl', () => {
       return inspectRoot(root).lines;
     };
     expect(write(`${home}/state/x`, 'tmpfs')).toEqual([]);
-    expect(write(`${release}/log`, `rw:from:${home}/state/log`)).toEqual([]);
-    expect(write(`${release}/log`, 'from:/etc/shadow')).toEqual([outside('/etc/shadow', `${release}/log`.length + 4)]);
+    expect(write(`${home}/state/x`, 'hide')).toEqual([]);
+    expect(write(`${release}/keys`, 'hide')).toEqual([]);
+    expect(write(`${release}/cache`, 'tmpfs:1m')).toEqual([]);
     expect(write(`${home}/releases/r2`, 'ro')).toHaveLength(1);
     expect(write(`${home}/state-of-others`, 'ro')).toHaveLength(1);
     expect(write(`${release}/log`, `from:${home}/state/../../other`)).toEqual([
       expect.stringContaining('expected ro, rw, hide, tmpfs[:SIZE] or [ro:|rw:]from:/other (absolute)'),
     ]);
+  });
+
+  it.each([
+    'ro',
+    'rw',
+    'from:/etc/shadow',
+    'from:STATE/log',
+    'rw:from:STATE/log',
+    'ro:from:RELEASE',
+    'rw:from:RELEASE/data',
+  ])('show nothing, not even of its own directories: %s', (value) => {
+    const root = appRoot({});
+    const home = `${root}/var/lib/metactl/apps/myapp`;
+    const real = value.replace('RELEASE', `${home}/releases/r1`).replace('STATE', `${home}/state`);
+    for (const path of [`${home}/releases/r1`, `${home}/releases/r1/x`, `${home}/state/x`]) {
+      put(root, 'var/lib/metactl/apps/myapp/releases/r1/.metactl', mount(path, real));
+      expect(inspectRoot(root).lines).toEqual(
+        [
+          `.metactl:3:${path.length + 4}: found the mount ${quoted(path, 1000)} = ${quoted(real)} in .metactl, expected hide or tmpfs: ` +
+            `an application may only take away; move it to ${NODE}, or set [trust] application = full there`,
+        ].map((line) => line.replaceAll(root, '')),
+      );
+      put(root, 'etc/metactl/nodes/myapp.conf', '[trust]\napplication = full\n');
+      expect(inspectRoot(root).lines).toEqual([]);
+      put(root, 'etc/metactl/nodes/myapp.conf', '');
+    }
   });
 
   const ofApplication = (value: string, node: string) => {
