@@ -13,7 +13,7 @@ export const PROBE_KEYS: readonly KeySpec[] = [
     type: 'text',
     read: readReady,
     expected: READY_EXPECTED,
-    doc: 'How it is known that the daemon has started: it says so by sd_notify(3), or by a newline written to descriptor N; a port accepts connections; a web server answers 200 to 399; a command, run inside, ends with 0; a line of its output matches (RE2 syntax).',
+    doc: 'How it is known that the daemon has started: it says so by sd_notify(3), or by a newline written to descriptor N; a port accepts connections; a web server answers 200 to 399; a command, run inside, ends with 0; a line of its output matches (RE2 syntax, at most 250 instructions: repeat counts multiply them).',
   },
   {
     key: 'ready.timeout',

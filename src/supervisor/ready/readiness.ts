@@ -7,7 +7,7 @@ import { formatDuration } from '../../util/duration.ts';
 import type { HandedReadiness, Readiness, ReadinessReport } from '../state/types.ts';
 import { type HealthWatch, watchHealth } from './health.ts';
 import type { Inside } from './inside.ts';
-import { type LineWatch, watchLines } from './log-match.ts';
+import { type LineMatcher, type LineWatch, watchLines } from './log-match.ts';
 import { type NotifyMessage, parseNotification } from './notify-message.ts';
 import { ask, pauseAfter } from './probe.ts';
 import type { AskedProbe, Condition, HealthSettings, ReadinessSettings } from './settings.ts';
@@ -184,7 +184,7 @@ class ReadinessWatch implements Readiness {
     }
   }
 
-  #watchOutput(sandbox: Sandbox, matches: (line: string) => boolean): void {
+  #watchOutput(sandbox: Sandbox, matches: LineMatcher): void {
     const stop = () => {
       for (const watch of Object.values(this.#lines)) watch.stop();
       this.#lines = {};

@@ -73,10 +73,13 @@ async function condition(config: AppConfig, section: string, probe: Probe, port:
   const matches = await compileMatcher(probe.pattern);
   if (typeof matches === 'function') return { kind: 'log', matches, pattern: probe.pattern };
   const { file, line } = config.setting(section, 'ready')!.origin;
-  throw new MetactlError(`${file}:${line}: the pattern of \`ready\` is no regular expression: ${matches.problem}`, {
+  const what = matches.costly ? 'costs too much' : 'is no regular expression';
+  throw new MetactlError(`${file}:${line}: the pattern of \`ready\` ${what}: ${matches.problem}`, {
     code: 'METACTL_CONFIGURATION',
     step: 'read the configuration',
-    hint: 'patterns have the syntax of RE2: no look-around, no back-references',
+    hint: matches.costly
+      ? 'match less of the line, without large repeat counts'
+      : 'patterns have the syntax of RE2: no look-around, no back-references',
     exitStatus: EXIT.configuration,
   });
 }

@@ -78,7 +78,8 @@ it('are looked through for a pattern by such work, too', () => {
   });
   const lines: string[] = [];
   const found = vi.fn();
-  watchLines(stream as unknown as OutputStream, (line) => lines.push(line) > 0 && line === 'ready', found);
+  const matches = Object.assign((line: string) => lines.push(line) > 0 && line === 'ready', { size: 1 });
+  watchLines(stream as unknown as OutputStream, matches, found);
   for (let i = 0; i < PIECES; i++) stream.emit('bytes', PIECE);
   expect(looked).toBeLessThan(4 * SIZE);
   expect(lines).toEqual([PIECE.toString().repeat(1024)]);

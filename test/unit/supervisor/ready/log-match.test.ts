@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { compileMatcher, type LineMatcher, watchLines } from '../../../../src/supervisor/ready/log-match.ts';
 
+const counted = (matches: (line: string) => boolean): LineMatcher => Object.assign(matches, { size: 1 });
 const matcher = async (pattern: string) => (await compileMatcher(pattern)) as LineMatcher;
 
 describe('compileMatcher', () => {
@@ -16,6 +17,17 @@ describe('compileMatcher', () => {
     expect(await compileMatcher('(a)\\1')).toEqual({ problem: expect.stringContaining('invalid escape sequence') });
   });
 
+  it('refuses a pattern that costs too much', async () => {
+    expect(await compileMatcher('(a?){900}[^a]')).toEqual({
+      problem: expect.stringMatching(/^it compiles to \d+ instructions, of at most 250$/),
+      costly: true,
+    });
+    expect(await compileMatcher('a'.repeat(1001))).toEqual({
+      problem: 'it has more than 1000 characters',
+      costly: true,
+    });
+  });
+
   it('takes no longer than the line is long', async () => {
     const matches = await matcher('^(([a-z])+.)+[A-Z]([a-z])+$');
     const from = performance.now();
@@ -28,7 +40,7 @@ describe('watchLines', () => {
   /** Feeds the chunks. @returns how often it was found, and the text that another reader got. */
   async function feed(
     chunks: readonly (string | Buffer)[],
-    matches: LineMatcher,
+    matches: (line: string) => boolean,
   ): Promise<{ found: number; read: string }> {
     const stream = new PassThrough();
     let found = 0;
@@ -36,7 +48,7 @@ describe('watchLines', () => {
     const reader = (async () => {
       for await (const chunk of stream) read += chunk;
     })();
-    watchLines(stream, matches, () => found++);
+    watchLines(stream, counted(matches), () => found++);
     for (const chunk of chunks) {
       stream.write(chunk);
       await new Promise((resolve) => setImmediate(resolve));
@@ -65,5 +77,61 @@ describe('watchLines', () => {
       return line === 'next';
     });
     expect({ found, looked }).toEqual({ found: 1, looked: 2 });
+  });
+});
+
+describe('what watching costs', () => {
+  /** Counts the steps of each turn. */
+  function counting(size: number, wanted: string) {
+    const turns = new Map<number, number>();
+    let turn = 0;
+    const next = () => {
+      turn++;
+      timer = setImmediate(next);
+    };
+    let timer = setImmediate(next);
+    const matches = Object.assign(
+      (line: string) => {
+        turns.set(turn, (turns.get(turn) ?? 0) + (line.length + 1) * size);
+        return line === wanted;
+      },
+      { size },
+    );
+    return { matches, most: () => Math.max(...turns.values()), end: () => clearImmediate(timer) };
+  }
+
+  it.each([1, 12, 100, 250])('is little in each turn, whatever comes: %d instructions', async (size) => {
+    const stream = new PassThrough();
+    const count = counting(size, 'started');
+    const found = new Promise<void>((resolve) => watchLines(stream, count.matches, resolve));
+    stream.write(`${'a'.repeat(16_000)}\n`.repeat(20));
+    stream.write(`${'\n'.repeat(5000)}started\n`);
+    await found;
+    count.end();
+    expect(count.most()).toBeLessThan(2 * 200_000 + 2 * 250);
+  });
+
+  it('leaves the oldest lines out where too many wait, and hands over the rest', () => {
+    const stream = new PassThrough();
+    const watch = watchLines(
+      stream,
+      Object.assign(() => false, { size: 250 }),
+      () => {},
+    );
+    stream.emit('data', Buffer.from(`${'a'.repeat(800)}\n`.repeat(5000)));
+    stream.emit('data', Buffer.from('the last\nbegun'));
+    expect(watch.rest.length).toBeLessThanOrEqual(1024 * 1024 + 5);
+    expect(watch.rest.endsWith('\nthe last\nbegun')).toBe(true);
+    watch.stop();
+    const next = new PassThrough();
+    let found = 0;
+    const again = watchLines(
+      next,
+      Object.assign((line: string) => line === 'b', { size: 1 }),
+      () => found++,
+      'a\nb\nc',
+    );
+    next.emit('data', Buffer.from('d'));
+    expect([found, again.rest]).toEqual([1, 'cd']);
   });
 });
