@@ -32,6 +32,13 @@ export interface AppDirectoryInput {
   /** `/var/lib/metactl/apps/<app>` and its state directory, real paths. */
   readonly home: string;
   readonly stateDirectory: string;
+  /** The directories of the node's other apps. */
+  readonly others: readonly OtherDirectory[];
+}
+
+export interface OtherDirectory {
+  readonly told: string;
+  readonly real: string;
 }
 
 /**
@@ -53,6 +60,23 @@ export function checkAppDirectory(input: AppDirectoryInput): void {
   if (holds !== undefined) refuse(input, `holds ${holds}`, 'which no app may see');
   const hidden = HIDDEN.find((path) => isBelow(real, path) && !isBelow(told, path));
   if (hidden !== undefined && !release) refuse(input, `is in ${hidden}`, 'which no app may see');
+  refuseOthers(input);
+}
+
+/**
+ * A link that leads to what is another app's may be the work of whoever can write beside it, and would show him that app.
+ * Apps in each other's directories are what administrators want where the node files themselves say so.
+ */
+function refuseOthers(input: AppDirectoryInput): void {
+  const { told, real, covered, others } = input;
+  if (told === real) return;
+  const touches = (a: string, b: string) => isBelow(a, b) || isBelow(b, a);
+  const other = others.find(
+    (one) => touches(real, one.real) && !touches(told, one.told) && mayBeHidden(one.real, covered),
+  );
+  if (other === undefined) return;
+  const what = real === other.real ? 'is' : isBelow(real, other.real) ? 'is in' : 'holds';
+  refuse(input, `${what} ${other.told}`, 'the directory of another app');
 }
 
 /**

@@ -176,7 +176,11 @@ function rootPlan(
   const facts = afterOpening(now, [realPathOf(now, paths.lib), realPathOf(now, paths.run), stateDirectory]);
   const covered = [paths.etc, paths.lib, paths.log, paths.run].map((path) => realPathOf(now, path));
   const home = realPathOf(now, paths.appHome(config.app));
-  checkAppDirectory({ told: config.directory, real: directory, covered, home, stateDirectory });
+  const elsewhere = others.flatMap((told) => {
+    const real = now.realPath(told);
+    return real === undefined ? [] : [{ told, real }];
+  });
+  checkAppDirectory({ told: config.directory, real: directory, covered, home, stateDirectory, others: elsewhere });
   return planRoot({
     facts,
     covered,

@@ -71,6 +71,19 @@ describe('the directory of another app', () => {
     expect(await open(app.probe)).toMatchObject({ result: 'ok' });
   });
 
+  it('is not shown by a link in the place of the app’s own', async () => {
+    const file = secret('elsewhere/other');
+    configure('other', 'elsewhere/other');
+    const link = join(scratch.root, 'link');
+    symlinkSync(join(scratch.root, 'elsewhere/other'), link);
+    configure('dev', 'link');
+    const outcome = await runMetactl(['exec', 'dev', '--fresh', '--', 'cat', file], { root: scratch.root });
+    expect(outcome).toMatchObject({ status: 78, stdout: '' });
+    expect(outcome.stderr).toContain(
+      `the app directory ${link} leads to ${scratch.root}/elsewhere/other, and that is ${scratch.root}/elsewhere/other, the directory of another app`,
+    );
+  });
+
   it('is shown by [sandbox.mounts] of the administrator, and not by .metactl, however it is trusted', async () => {
     const [given, nested] = [secret('elsewhere/other'), secret('apps/shop/nested')];
     mkdirSync(join(app.directory, 'place'));

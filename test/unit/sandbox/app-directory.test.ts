@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { checkAppDirectory, mayBeHidden } from '../../../src/sandbox/app-directory.ts';
+import { checkAppDirectory, mayBeHidden, type OtherDirectory } from '../../../src/sandbox/app-directory.ts';
 
 const HOME = '/var/lib/metactl/apps/shop';
 
-function check(told: string, real: string) {
+function check(told: string, real: string, others: readonly OtherDirectory[] = []) {
   checkAppDirectory({
     told,
     real,
     covered: ['/etc/metactl', '/var/lib/metactl', '/var/log/metactl', '/run/metactl'],
     home: HOME,
     stateDirectory: `${HOME}/state`,
+    others,
   });
 }
 
@@ -70,4 +71,44 @@ it('is hidden from other apps only where that takes nothing from them', () => {
   expect(['/srv/shop', '/etc/ssl', '/etc', '/home', '/tmp'].filter((path) => mayBeHidden(path, []))).toEqual([
     '/srv/shop',
   ]);
+});
+
+describe('the app directory and those of others', () => {
+  const other = (real: string, told = real): OtherDirectory[] => [{ told, real }];
+
+  it.each([
+    ['is', '/srv/other', other('/srv/other')],
+    ['is in', '/srv/other/cfg', other('/srv/other')],
+    ['holds', '/data', other('/data/other')],
+    ['is', '/data/other', other('/data/other', '/srv/other')],
+  ])('may not lead to another app’s: it %s one', (what, real, others) => {
+    expect(() => check('/srv/dev/app', real, others)).toThrow(
+      expect.objectContaining({
+        message: `the app directory /srv/dev/app leads to ${real}, and that ${what} ${others[0]!.told}, the directory of another app`,
+        code: 'METACTL_APP_DIRECTORY',
+        exitStatus: 78,
+      }),
+    );
+  });
+
+  it.each([
+    ['what the node file itself names', '/srv/shop/a', '/srv/shop/a', other('/srv/shop')],
+    ['what another app’s link leads to', '/srv/shop', '/srv/shop', other('/srv/shop', '/srv/dev/app')],
+    [
+      'two apps of one release',
+      '/srv/shop/current',
+      '/srv/shop/releases/7',
+      other('/srv/shop/releases/7', '/srv/shop/current'),
+    ],
+    [
+      'a part of one',
+      '/srv/shop/current/b',
+      '/srv/shop/releases/7/b',
+      other('/srv/shop/releases/7', '/srv/shop/current'),
+    ],
+    ['a directory beside it', '/srv/a', '/data/a', other('/data/ab', '/srv/ab')],
+    ['beside one that is no app’s', '/srv/a', '/data/a', other('/')],
+  ])('may be %s', (_, told, real, others) => {
+    expect(() => check(told, real, others)).not.toThrow();
+  });
 });
