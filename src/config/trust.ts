@@ -118,14 +118,17 @@ export function checkLess(
 ): void {
   const { spec, written, bound } = request;
   if (context.full || spec.onlyLess === undefined) return;
-  const fallback = spec.default ?? spec.bound;
+  const fallback = spec.bound ?? spec.default;
   const limit = bound?.value ?? (fallback === undefined ? undefined : read(fallback));
   if (limit === undefined) return;
   const atMost = spec.onlyLess === 'at-most-default';
   const allowed = numbersOf(spec, limit);
   const excess = numbersOf(spec, request.value).some((n, i) => (atMost ? n > allowed[i]! : n < allowed[i]!));
   if (!excess) return;
-  const by = bound === undefined ? 'the built-in default' : `${bound.written.origin.file}:${bound.written.origin.line}`;
+  const by =
+    bound === undefined
+      ? `the built-in ${spec.bound === undefined || spec.default === undefined ? 'default' : 'bound'}`
+      : `${bound.written.origin.file}:${bound.written.origin.line}`;
   const text = messages.moreThanAllowed(request.key, request.shown, bound?.shown ?? fallback!, atMost, by);
   context.problems.at(written.origin, { ...text, hint: messages.trustHint(context.nodeFile) });
 }

@@ -68,7 +68,7 @@ export interface KeySpec {
   readonly layers?: readonly Layer[];
   /** From `.metactl` only values at most as favourable as this rule allows (DESIGN §3 Trust). */
   readonly onlyLess?: 'at-most-default' | 'at-least-default';
-  /** What `onlyLess` compares with where no layer sets the key and there is no `default`. */
+  /** What `onlyLess` compares with where no administrator sets the key; absent: `default`. */
   readonly bound?: string;
   /** Lowest and highest value of a number. */
   readonly min?: number;

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { readSignal, readStatuses } from '../signals.ts';
 import type { KeySpec } from '../types.ts';
 import { readValue } from '../values.ts';
@@ -60,8 +61,12 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
   {
     key: 'kill-signal',
     type: 'text',
-    read: (text) => (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 64 ? text : readSignal(text)),
+    read: readKillSignal,
     expected: 'a signal such as SIGTERM',
+    expectedInstead: (text) =>
+      readSignal(text) !== undefined || /^\d{1,2}$/.test(text)
+        ? 'a signal that a program can take for the wish to end'
+        : undefined,
     doc: 'Signal that asks the daemon to stop; default: the one that metactl itself got, else SIGTERM.',
   },
   {
@@ -69,7 +74,9 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     type: 'duration',
     default: '30s',
     max: LONGEST_TIMER,
-    doc: 'How long a daemon may take to stop before SIGKILL for all of it. A JVM is asked for its threads (SIGQUIT) one second before.',
+    onlyLess: 'at-most-default',
+    bound: '5min',
+    doc: 'How long a daemon may take to stop before SIGKILL for all of it. A JVM is asked for its threads (SIGQUIT) one second before. From `.metactl` at most 5min, or what site or node file sets.',
   },
   {
     key: 'reload-signal',
@@ -95,6 +102,22 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     doc: 'How many descriptors the daemon may leave (FDSTORE=1 by sd_notify(3)) for its next start, which gets them from 3 on (LISTEN_FDS).',
   },
 ];
+
+/**
+ * Not those that no program can take for a wish to end: SIGSTOP it never sees, SIGCONT is sent with each, SIGTSTP and its kin stop
+ * it. SIGWINCH and SIGUSR1 are such wishes of Apache httpd and others.
+ */
+const NO_WISH = ['SIGSTOP', 'SIGCONT', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGCHLD', 'SIGURG'];
+
+function readKillSignal(text: string): string | undefined {
+  if (/^\d{1,2}$/.test(text)) {
+    const number = Number(text);
+    const name = Object.entries(constants.signals).find(([, one]) => one === number)?.[0];
+    return number < 1 || number > 64 || NO_WISH.includes(name ?? '') ? undefined : text;
+  }
+  const name = readSignal(text);
+  return name === undefined || NO_WISH.includes(name) ? undefined : name;
+}
 
 function readStatusList(text: string): readonly string[] | undefined {
   const words = readValue({ key: '', type: 'list', doc: '' }, text) as readonly string[] | undefined;

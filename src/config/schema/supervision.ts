@@ -21,7 +21,9 @@ export const PROBE_KEYS: readonly KeySpec[] = [
     default: '90s',
     min: 1,
     max: LONGEST_TIMER,
-    doc: 'How long it may take to become ready; one that takes longer has failed.',
+    onlyLess: 'at-most-default',
+    bound: '30min',
+    doc: 'How long it may take to become ready; one that takes longer has failed. From `.metactl` at most 30min, or what site or node file sets.',
   },
   {
     key: 'health',
@@ -36,7 +38,9 @@ export const PROBE_KEYS: readonly KeySpec[] = [
     default: '10s',
     min: 100,
     max: LONGEST_TIMER,
-    doc: 'Pause between two probes.',
+    onlyLess: 'at-least-default',
+    bound: '1s',
+    doc: 'Pause between two probes. From `.metactl` at least 1s, or what site or node file sets.',
   },
   {
     key: 'health.timeout',

@@ -57,6 +57,14 @@ function withoutDoubles(records: readonly StatusRecord[]): StatusRecord[] {
   return [...best.values()];
 }
 
+export interface RunningRequest {
+  readonly app: string;
+  readonly daemon: string | undefined;
+  readonly wait: boolean;
+  /** `stop`: by SIGKILL, at once. */
+  readonly kill?: boolean;
+}
+
 /**
  * Has a verb carried out by whichever supervisor runs the daemons: the standalone one, or those of a `run`.
  * @returns the answers; none where nobody runs them. @throws MetactlError of a supervisor.
@@ -64,11 +72,11 @@ function withoutDoubles(records: readonly StatusRecord[]): StatusRecord[] {
 export async function askRunning(
   paths: Paths,
   verb: string,
-  { app, daemon, wait }: { readonly app: string; readonly daemon: string | undefined; readonly wait: boolean },
+  { app, daemon, wait, kill = false }: RunningRequest,
   options: AskOptions = {},
 ): Promise<unknown[]> {
   requireAppName(app);
-  const request = { app, wait, ...(daemon === undefined ? {} : { daemon }) };
+  const request = { app, wait, ...(kill ? { kill } : {}), ...(daemon === undefined ? {} : { daemon }) };
   const foreground = runSockets(paths, app).filter((one) => (daemon ?? one.daemon) === one.daemon);
   const answers = await Promise.all([
     orAbsent(ask(controlSocket(paths), verb, request, options)),

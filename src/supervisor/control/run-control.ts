@@ -141,13 +141,13 @@ function handlersOf(
   const { app, name } = daemon;
   const told = (done: string) => ({ daemons: [{ app, daemon: name, done }] });
   const telling =
-    (work: (wait: boolean, gone: AbortSignal) => Promise<string>): Handler =>
-    async ({ wait }: Request, { send, gone }: Conversation) => {
+    (work: (wait: boolean, gone: AbortSignal, kill: boolean) => Promise<string>): Handler =>
+    async ({ wait, kill }: Request, { send, gone }: Conversation) => {
       const stop = hub.listen((record) => {
         if (record.daemon === name) send(record);
       });
       try {
-        return await verbs.pass(async () => told(await work(wait !== false, gone)));
+        return await verbs.pass(async () => told(await work(wait !== false, gone, kill === true)));
       } finally {
         stop();
       }
@@ -175,8 +175,9 @@ function handlersOf(
       if (wait) await untilUp(daemon, gone);
       return `is ${wait ? 'up' : 'being started'}, with the configuration that it was run with`;
     }),
-    stop: telling(async (wait, gone) => {
+    stop: telling(async (wait, gone, kill) => {
       options.stop(name);
+      if (kill) daemon.kill();
       if (wait) await untilOver(daemon, gone);
       return wait ? 'is stopped' : 'is being stopped';
     }),

@@ -24,13 +24,13 @@ export function handlersOf({ supervisor, about, end, replace }: HandlerOptions):
     status: (request) => supervisor.status(request.app === undefined ? undefined : targetOf(request)),
     events: eventsHandler(supervisor.events),
     start: telling(supervisor, (target) => supervisor.start(target)),
-    stop: telling(supervisor, (target) => supervisor.stop(target)),
+    stop: telling(supervisor, (target, { kill }) => supervisor.stop(target, kill === true)),
     restart: telling(supervisor, (target) => supervisor.restart(target)),
     reload: (request) => supervisor.reload(targetOf(request)),
     wait: telling(supervisor, async (_target, request) => begunOf(request)),
-    async shutdown(_request, { send }) {
+    async shutdown({ kill }, { send }) {
       const stop = supervisor.events.listen(send);
-      await supervisor.end();
+      await supervisor.end(kill === true);
       stop();
       // After the answer.
       setImmediate(end);

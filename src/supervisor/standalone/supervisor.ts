@@ -91,9 +91,10 @@ export class Supervisor {
 
   /**
    * Stops the daemons and what depends on them, the last first.
+   * @param kill all of them at once by SIGKILL, also those that are being stopped already.
    * @throws MetactlError METACTL_NOT_RUNNING (3) where none runs.
    */
-  stop(target: Target): Promise<Begun> {
+  stop(target: Target, kill = false): Promise<Begun> {
     return this.#verbs.pass(async () => {
       // What is just being prepared is to be stopped, too.
       if (!this.#unitsOf(target).some(isAlive)) await this.#apps.get(target.app)?.work;
@@ -101,6 +102,7 @@ export class Supervisor {
       if (asked.length === 0) throw notRunning(target);
       const units = this.#stop(target, asked);
       for (const unit of units) this.#told.add(unit);
+      if (kill) for (const { daemon } of units) daemon.kill();
       const daemons = units.map(({ name }) => name);
       const told = { now: 'is being stopped', done: 'is stopped' };
       return { app: target.app, until: 'over', daemons: daemons.map((daemon) => ({ daemon, ...told })) };
@@ -176,11 +178,12 @@ export class Supervisor {
     return [...this.#apps.keys()];
   }
 
-  /** Stops everything, the app last started first, and takes no more starts. */
-  async end(): Promise<void> {
+  /** Stops everything, the app last started first, and takes no more starts. @param kill by SIGKILL. */
+  async end(kill = false): Promise<void> {
     this.#ending = true;
     const apps = [...this.#apps.values()].reverse();
     for (const { group } of apps) group?.stop();
+    if (kill) this.kill();
     await Promise.all(
       apps.map(async (app) => {
         await untilDone([...app.units.values()], 'over', () => true);

@@ -38,6 +38,16 @@ describe('problems, each by its exact text', () => {
     ['umask = 0999', '.metactl:2:9: found `0999`, expected an octal mode such as 022'],
     ['working-directory = tmp', '.metactl:2:21: found `tmp`, expected an absolute path'],
     ['limit-nofile = 9:8', '.metactl:2:16: found `9:8`, expected N, infinity or SOFT:HARD'],
+    [
+      'kill-signal = SIGCONT',
+      '.metactl:2:15: found `SIGCONT`, expected a signal that a program can take for the wish to end',
+    ],
+    [
+      'kill-signal = STOP',
+      '.metactl:2:15: found `STOP`, expected a signal that a program can take for the wish to end',
+    ],
+    ['kill-signal = 18', '.metactl:2:15: found `18`, expected a signal that a program can take for the wish to end'],
+    ['kill-signal = 65', '.metactl:2:15: found `65`, expected a signal that a program can take for the wish to end'],
     ['kill-signal = SIGTREM', '.metactl:2:15: found `SIGTREM`, expected a signal such as SIGTERM'],
     ['success-exit-status = 256', '.metactl:2:23: found `256`, expected exit statuses (0 to 255) and signal names'],
     ['command = a "b', '.metactl:2:11: found `a "b`, expected words without a " that is not closed (character 3)'],

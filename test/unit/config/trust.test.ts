@@ -206,6 +206,21 @@ describe('.metactl may only ask for less', () => {
   });
 
   it.each([
+    ['timeout-stop-sec', '301s', '5min', true],
+    ['timeout-stop-sec', '24d', '5min', true],
+    ['ready.timeout', '31min', '30min', true],
+    ['health.interval', '999ms', '1s', false],
+  ])('than the built-in bound, which is not the default: %s = %s', (key, value, bound, atMost) => {
+    expect(inspect({ application: application(key, value) }).lines).toEqual([
+      less(key, value, bound, 'the built-in bound', atMost),
+    ]);
+    expect(inspect({ application: application(key, value), node: '[trust]\napplication = full\n' }).lines).toEqual([]);
+    expect(inspect({ node: application(key, value) }).lines).toEqual([]);
+    expect(inspect({ application: application(key, bound) }).lines).toEqual([]);
+    expect(inspect({ application: application(key, value), node: application(key, value) }).lines).toEqual([]);
+  });
+
+  it.each([
     ['memory-max', '513m', '512m'],
     ['memory-high', '513m', '512m'],
     ['memory-swap-max', '513m', '512m'],
