@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { APP_SECTIONS } from '../../../src/config/schema/index.ts';
-import { quoted } from '../../../src/util/escape.ts';
-import { appRoot, inspect, inspectRoot, put } from './root.ts';
+import { inspect } from './root.ts';
 
 const NODE = '/etc/metactl/nodes/myapp.conf';
 const forbidden = (what: string) =>
@@ -264,104 +263,6 @@ describe('.metactl may only ask for less', () => {
     const limits = daemon.keys.filter((key) => /^(limit-|memory-|cpu-|io-|tasks-|nice$|oom-|log\.max)/.test(key.key));
     expect(limits.filter((key) => !ruled.includes(key))).toEqual([]);
     expect(limits.length).toBeGreaterThan(25);
-  });
-});
-
-describe('mounts of .metactl', () => {
-  const mount = (path: string, value: string) => `[daemon.web]\n[sandbox.mounts]\n${path} = ${value}\n`;
-  const outside = (path: string, column: number) =>
-    `.metactl:3:${column}: found the mount \`${path}\` in .metactl, expected a path in the app's own release or state directory; ` +
-    `move it to ${NODE}, or set [trust] application = full there`;
-
-  it.each(['ro', 'rw', 'hide', 'tmpfs', 'tmpfs:1m'])('outside its own directories: %s', (value) => {
-    expect(inspect({ application: mount('/srv', value) }).lines).toEqual([outside('/srv', 8)]);
-    expect(inspect({ application: mount('/srv', value), node: '[trust]\napplication = full\n' }).lines).toEqual([]);
-    expect(inspect({ node: mount('/srv', value) }).lines).toEqual([]);
-  });
-
-  it('inside its own directories', () => {
-    const root = appRoot({});
-    const home = `${root}/var/lib/metactl/apps/myapp`;
-    const release = `${home}/releases/r1`;
-    const write = (path: string, value: string) => {
-      put(root, 'var/lib/metactl/apps/myapp/releases/r1/.metactl', mount(path, value));
-      return inspectRoot(root).lines;
-    };
-    expect(write(`${home}/state/x`, 'tmpfs')).toEqual([]);
-    expect(write(`${home}/state/x`, 'hide')).toEqual([]);
-    expect(write(`${release}/keys`, 'hide')).toEqual([]);
-    expect(write(`${release}/cache`, 'tmpfs:1m')).toEqual([]);
-    expect(write(`${home}/releases/r2`, 'ro')).toHaveLength(1);
-    expect(write(`${home}/state-of-others`, 'ro')).toHaveLength(1);
-    expect(write(`${release}/log`, `from:${home}/state/../../other`)).toEqual([
-      expect.stringContaining('expected ro, rw, hide, tmpfs[:SIZE] or [ro:|rw:]from:/other (absolute)'),
-    ]);
-  });
-
-  it.each([
-    'ro',
-    'rw',
-    'from:/etc/shadow',
-    'from:STATE/log',
-    'rw:from:STATE/log',
-    'ro:from:RELEASE',
-    'rw:from:RELEASE/data',
-  ])('show nothing, not even of its own directories: %s', (value) => {
-    const root = appRoot({});
-    const home = `${root}/var/lib/metactl/apps/myapp`;
-    const real = value.replace('RELEASE', `${home}/releases/r1`).replace('STATE', `${home}/state`);
-    for (const path of [`${home}/releases/r1`, `${home}/releases/r1/x`, `${home}/state/x`]) {
-      put(root, 'var/lib/metactl/apps/myapp/releases/r1/.metactl', mount(path, real));
-      expect(inspectRoot(root).lines).toEqual(
-        [
-          `.metactl:3:${path.length + 4}: found the mount ${quoted(path, 1000)} = ${quoted(real)} in .metactl, expected hide or tmpfs: ` +
-            `an application may only take away; move it to ${NODE}, or set [trust] application = full there`,
-        ].map((line) => line.replaceAll(root, '')),
-      );
-      put(root, 'etc/metactl/nodes/myapp.conf', '[trust]\napplication = full\n');
-      expect(inspectRoot(root).lines).toEqual([]);
-      put(root, 'etc/metactl/nodes/myapp.conf', '');
-    }
-  });
-
-  const ofApplication = (value: string, node: string) => {
-    const root = appRoot({ node });
-    const home = `${root}/var/lib/metactl/apps/myapp`;
-    put(root, 'var/lib/metactl/apps/myapp/releases/r1/.metactl', mount(`${home}/state/big`, value));
-    return inspectRoot(root).lines.map((line) =>
-      line.replace(/found `\S+big`/, 'found `big`').replace(/:3:\d+:/, ':3:'),
-    );
-  };
-
-  it.each([
-    ['tmpfs:900g', undefined, '256m'],
-    ['tmpfs:257m', undefined, '256m'],
-    ['tmpfs:17m', '16m', '16m'],
-    // What it gets without a size.
-    ['tmpfs', '16m', '16m'],
-  ])('no larger than /tmp: %s with tmp-size %s', (value, size, bound) => {
-    const node = size === undefined ? '' : `[sandbox]\ntmp-size = ${size}\n`;
-    const by = size === undefined ? 'the built-in default' : '/etc/metactl/nodes/myapp.conf:2';
-    expect(ofApplication(value, node)).toEqual([
-      `.metactl:3: found \`big\` = \`${value}\` from .metactl, expected at most ${bound} ([sandbox] tmp-size, ${by}): ` +
-        `an application may only ask for less; set it in ${NODE}, or set [trust] application = full there`,
-    ]);
-    expect(ofApplication(value, `[trust]\napplication = full\n${node}`)).toEqual([]);
-    expect(inspect({ node: `${mount('/srv/big', value)}${node}` }).lines).toEqual([]);
-  });
-
-  it.each([
-    ['tmpfs:256m', ''],
-    ['tmpfs', ''],
-    ['tmpfs:900g', '[sandbox]\ntmp-size = 1t\n'],
-    ['tmpfs:16m', '[sandbox]\ntmp-size = 16m\n'],
-  ])('as large as /tmp: %s', (value, node) => expect(ofApplication(value, node)).toEqual([]));
-
-  it('beside its own directories', () => {
-    expect(inspect({ application: mount('/var/lib/metactl/apps/myapp-2/state', 'ro') }).lines).toHaveLength(1);
-    expect(inspect({ application: mount('/var/lib/metactl/apps/myapp/state/../../other', 'ro') }).lines).toEqual([
-      '.metactl:3:1: found the key `/var/lib/metactl/apps/myapp/state/../../other` in [sandbox.mounts], expected an absolute path, without . and .. and a slash at its end',
-    ]);
   });
 });
 
