@@ -3,6 +3,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { createFile, makeConfigDirectories } from '../config/install.ts';
 import { requireAppName } from '../config/names.ts';
+import { otherApps } from '../config/other-apps.ts';
 import { nodeFileText } from '../config/template.ts';
 import { checkAppDirectory } from '../sandbox/app-directory.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
@@ -62,8 +63,12 @@ function refuseForeign(paths: Paths, app: string, told: string): void {
   const real = (path: string) => (lstatSync(path, { throwIfNoEntry: false }) === undefined ? path : realpathSync(path));
   const covered = [paths.etc, paths.lib, paths.log, paths.run].map(real);
   const home = real(paths.appHome(app));
+  const stateDirectory = real(paths.stateDirectory(app));
+  const others = otherApps(paths, app).directories.flatMap((other) =>
+    isDirectory(other) ? [{ told: other, real: real(other) }] : [],
+  );
   try {
-    checkAppDirectory({ told, real: real(told), covered, home, stateDirectory: real(paths.stateDirectory(app)) });
+    checkAppDirectory({ told, real: real(told), covered, home, stateDirectory, others });
   } catch (error) {
     throw badPath(told, `--app-dir: ${(error as Error).message}`, 'name the directory of the app alone');
   }
