@@ -47,12 +47,7 @@ export function register(program: Command): void {
 /** Nothing happened, or a name is mistyped. @throws MetactlError 4 or 2 */
 async function requireKnown(paths: Paths, app: string, daemon: string | undefined): Promise<void> {
   if ((await askStatus(paths, app, daemon)).length > 0) return;
-  const [{ inspectApp }, { platforms }, { chooseDaemons }] = await Promise.all([
-    import('../config/load.ts'),
-    import('../platform/index.ts'),
-    import('../supervisor/prepare.ts'),
-  ]);
-  chooseDaemons(inspectApp(paths, app, platforms).config, daemon);
+  (await import('../supervisor/prepare.ts')).knownDaemons(paths, app, daemon);
 }
 
 function badCount(text: string): MetactlError {

@@ -5,15 +5,26 @@ import { usageStatus } from './report.ts';
 import { HIDDEN_VERBS, VERBS } from './verbs.ts';
 import { VERSION } from './version.ts';
 
-function newProgram(): Command {
+/** Commander's words for a mistake, in the shape of all our messages. Pure. */
+export function usageText(said: string, verb: string | undefined): string {
+  const [first = '', ...more] = said.trimEnd().split('\n');
+  const near = more.map((line) => ` ${line}`).join('');
+  const which = verb !== undefined && Object.hasOwn(VERBS, verb) ? ` ${verb}` : '';
+  return `metactl: ${first.replace(/^error: /, '')}${near}\n  hint: metactl${which} --help tells how it is used\n`;
+}
+
+function newProgram(verb: string | undefined): Command {
   return new Command('metactl')
     .description('Runs applications as isolated, discoverable services on this server.')
     .version(VERSION, '-V, --version')
     .option('--root <dir>', 'move every file of metactl below DIR (also METACTL_ROOT)')
     .option('--json', 'print JSON')
     .option('--debug', 'print stack traces and causes')
-    .configureOutput({ writeOut: print, writeErr: printError })
-    .showHelpAfterError('(see metactl --help)')
+    .configureOutput({
+      writeOut: print,
+      writeErr: printError,
+      outputError: (said, write) => write(usageText(said, verb)),
+    })
     .exitOverride();
 }
 
@@ -39,7 +50,7 @@ async function registerVerbs(program: Command, verb: string | undefined): Promis
  * @throws what the verb throws.
  */
 export async function runFully(verb: string | undefined, argv: readonly string[]): Promise<void> {
-  const program = newProgram();
+  const program = newProgram(verb);
   try {
     if (verb === 'help') {
       const topic = argv[argv.indexOf('help') + 1];

@@ -4,6 +4,7 @@ import { host as hostOfThisMachine } from '../host/index.ts';
 import { escapeText } from '../util/escape.ts';
 import { contextOf } from './context.ts';
 import { jsonText, print } from './print.ts';
+import { requireRoot } from './service.ts';
 
 /** `metactl gc`: removes what killed supervisors left behind. */
 export function register(program: Command): void {
@@ -17,7 +18,7 @@ export function register(program: Command): void {
     .action(async (options: { dryRun?: boolean }, command: Command) => {
       const context = contextOf(command);
       const host = await hostOfThisMachine();
-      host.requireRoot();
+      requireRoot('remove what was left behind');
       const dryRun = options.dryRun === true;
       const items = await host.collectGarbage(context.paths, { dryRun });
       print(context.json ? gcJson(items, dryRun) : gcText(items, dryRun));

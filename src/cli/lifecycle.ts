@@ -82,12 +82,7 @@ export async function notRunningOrUnknown(
   app: string,
   daemon: string | undefined,
 ): Promise<MetactlError> {
-  const [{ inspectApp }, { platforms }, { chooseDaemons }] = await Promise.all([
-    import('../config/load.ts'),
-    import('../platform/index.ts'),
-    import('../supervisor/prepare.ts'),
-  ]);
-  chooseDaemons(inspectApp(paths, app, platforms).config, daemon);
+  (await import('../supervisor/prepare.ts')).knownDaemons(paths, app, daemon);
   const what = daemon === undefined ? app : `${app}/${daemon}`;
   return new MetactlError(`${what} is not running`, {
     code: 'METACTL_NOT_RUNNING',

@@ -1,9 +1,8 @@
-import { inspectApp, inspectDaemons } from '../config/load.ts';
+import { inspectDaemons } from '../config/load.ts';
 import { inspectNode } from '../config/node-config.ts';
-import { platforms } from '../platform/index.ts';
 import type { Driven } from '../service/drive.ts';
 import { idleRecord, type StatusRecord } from '../supervisor/control/status-record.ts';
-import { chooseDaemons } from '../supervisor/prepare.ts';
+import { knownDaemons } from '../supervisor/prepare.ts';
 import type { Paths } from '../util/paths.ts';
 
 /**
@@ -17,10 +16,7 @@ export function idleRecords(
 ): StatusRecord[] {
   const { node } = inspectNode(paths);
   return apps.flatMap((app) => {
-    const daemons =
-      asked === undefined
-        ? inspectDaemons(paths, app, node)
-        : chooseDaemons(inspectApp(paths, app, platforms).config, asked.daemon);
+    const daemons = asked === undefined ? inspectDaemons(paths, app, node) : knownDaemons(paths, app, asked.daemon);
     return daemons.map((daemon) => idleRecord({ node: node.name, app, daemon }));
   });
 }

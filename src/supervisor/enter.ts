@@ -93,14 +93,15 @@ export function freshDoor(prepared: Prepared, entry: Entry): Door {
 export async function runningDoor(paths: Paths, app: string, daemon: string | undefined, entry: Entry): Promise<Door> {
   requireAppName(app);
   const host = await hostOfThisMachine();
-  host.requireRoot();
+  const facts = host.facts();
+  if (facts.self.uid !== 0) throw needsRoot(app);
   const running = await host.findRunning(paths, app, daemon);
   if (running === undefined) {
     const { config } = inspectApp(paths, app, platforms);
     const names = daemon === undefined ? config.daemons : chooseDaemons(config, daemon);
     throw notRunning(app, names);
   }
-  const hasBash = host.facts().realPath(BASH) !== undefined;
+  const hasBash = facts.realPath(BASH) !== undefined;
   const { process, identity } = planEntry(running, entry, hasBash);
   return {
     openTerminal: (size) => running.openTerminal(size),
@@ -134,6 +135,14 @@ async function enterFresh(prepared: Prepared, entry: Entry, io: StdioPlan, hasBa
     await app.close();
     throw error;
   }
+}
+
+function needsRoot(app: string): MetactlError {
+  return new MetactlError(`only root may enter the sandboxes of ${app}`, {
+    code: 'METACTL_NEEDS_ROOT',
+    hint: 'run it as root',
+    exitStatus: EXIT.needsRoot,
+  });
 }
 
 function notRunning(app: string, names: readonly string[]): MetactlError {

@@ -1,5 +1,6 @@
 import { acceptWarning } from '../config/accept-warning.ts';
-import { loadApp, loadNode, requireBuilt } from '../config/load.ts';
+import { inspectApp, loadApp, loadNode, requireBuilt } from '../config/load.ts';
+import { configurationError } from '../config/messages.ts';
 import { otherApps } from '../config/other-apps.ts';
 import type { AppConfig, LoadedConfig, NodeConfig } from '../config/types.ts';
 import type { Host, HostFacts, Lease } from '../host/host.ts';
@@ -256,4 +257,16 @@ export function chooseDaemons(config: AppConfig, daemon: string | undefined): re
       exitStatus: EXIT.usage,
     },
   );
+}
+
+/**
+ * The same for an app that may have a broken configuration, of which only the names matter.
+ * @throws MetactlError: as above; 4 no such app; 78 with all problems where these may be why a daemon isn't found.
+ */
+export function knownDaemons(paths: Paths, app: string, daemon: string | undefined): readonly string[] {
+  const { config, problems } = inspectApp(paths, app, platforms);
+  if (problems.length === 0 || config.daemons.includes(daemon ?? config.daemons[0] ?? '')) {
+    return chooseDaemons(config, daemon);
+  }
+  throw configurationError(problems);
 }

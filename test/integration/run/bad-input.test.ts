@@ -91,6 +91,28 @@ describe('bad input starts nothing', () => {
     expect(stderr).toMatch(/^metactl: enter working directory/);
   });
 
+  it.each(['status', 'stop', 'restart', 'reload'])(
+    'tells %s of a broken configuration, not of a missing daemon',
+    async (verb) => {
+      scratch.node('shop', '[daemon.main\ncommand = true\n');
+      const told = `${conf('shop')}:1:1: found \`[daemon.main\`, expected a ] that closes the section header`;
+      const { stderr, status } = await runMetactl([verb, 'shop'], { root: scratch.root });
+      expect(stderr.split('\n')[0]).toBe(`metactl: ${told}`);
+      expect(status).toBe(78);
+    },
+  );
+
+  it.each([
+    [['run'], "missing required argument 'app'", 'metactl run --help', 125],
+    [['ps', '--nosuch'], "unknown option '--nosuch'", 'metactl ps --help', 2],
+    [['stat'], "unknown command 'stat' (Did you mean start?)", 'metactl --help', 2],
+  ])('the command line %j', async (args, message, help, status) => {
+    expect(await runMetactl(args, { root: scratch.root })).toMatchObject({
+      stderr: `metactl: ${message}\n  hint: ${help} tells how it is used\n`,
+      status,
+    });
+  });
+
   it('several problems at once', async () => {
     write('memory-mx = 1g\nnice = fast');
     const { stderr, status } = await runMetactl(['run', 'shop'], { root: scratch.root });
@@ -243,6 +265,16 @@ describe('bad input starts nothing', () => {
     write('');
     for (const path of ['etc/metactl/nodes', 'etc/metactl/nodes/shop.conf']) chmodSync(join(scratch.root, path), 0o755);
     const options = { root: scratch.root, uid: 65534, gid: 65534 };
+    for (const [args, what] of [
+      [['gc'], 'remove what was left behind'],
+      [['shell', 'shop'], 'enter the sandboxes of shop'],
+      [['exec', 'shop', '--', 'id'], 'enter the sandboxes of shop'],
+    ] as const) {
+      expect(await runMetactl(args, options)).toMatchObject({
+        stderr: `metactl: only root may ${what}\n  hint: run it as root\n`,
+        status: 77,
+      });
+    }
     const sandboxed = await runMetactl(['run', 'shop'], options);
     expect(sandboxed).toMatchObject({ status: 77, stdout: '' });
     expect(sandboxed.stderr).toBe(
