@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   extensionMessage,
@@ -19,6 +20,27 @@ const view = (changes: Partial<UnitView> = {}): UnitView => ({
 const say = (before: Told, next: Partial<UnitView>) => notifyMessage(before, view(next), 42n);
 const up: Told = { phase: 'up', status: 'ready' };
 const ready = daemonStatus({ state: 'ready' });
+
+/**
+ * strv_split_newlines() of systemd 252 (extract_first_word() with no flags). @returns undefined where a backslash is the last
+ * character: manager_dispatch_notify_fd() drops such a message.
+ */
+function asSystemdSplits(message: string): readonly string[] | undefined {
+  const lines: string[] = [];
+  let line = '';
+  for (let at = 0; at < message.length; at++) {
+    const c = message[at]!;
+    if (c === '\\') {
+      if (++at === message.length) return undefined;
+      line += message[at];
+    } else if (c !== '\n' && c !== '\r') line += c;
+    else {
+      if (line !== '') lines.push(line);
+      line = '';
+    }
+  }
+  return line === '' ? lines : [...lines, line];
+}
 
 describe('what the service manager is told', () => {
   it('is the state in words at first, and that it is up only when its daemon is ready', () => {
@@ -69,8 +91,22 @@ describe('what the service manager is told', () => {
 
   it('is the error where it never came to daemons', () => {
     expect(say(NOTHING_TOLD, { daemons: [], ending: true, note: 'no such\napp' }).message).toBe(
-      'STOPPING=1\nSTATUS=no such\\napp',
+      'STOPPING=1\nSTATUS=no such\\\\napp',
     );
+  });
+
+  it('reaches a systemd that takes backslashes away, whatever an app says of itself', () => {
+    const text = fc.string({ unit: fc.constantFrom('\\', 'a', '\n', '\0', ' ', '"', "'", '\x1b', 'é') });
+    fc.assert(
+      fc.property(fc.oneof(text, fc.string({ unit: 'binary' }), fc.constant('\\'.repeat(700))), (statusText) => {
+        const daemons = [daemonStatus({ state: 'ready', statusText })];
+        const { told, message } = say(NOTHING_TOLD, { daemons });
+        expect(asSystemdSplits(message!)).toEqual(['READY=1', `STATUS=${told.status}`]);
+        expect(Buffer.byteLength(message!)).toBeLessThan(4096);
+      }),
+    );
+    expect(asSystemdSplits('STATUS=C:\\data\\\nREADY=1')).toEqual(['STATUS=C:data\nREADY=1']);
+    expect(asSystemdSplits('READY=1\nSTATUS=C:\\')).toBeUndefined();
   });
 
   it('has no line that an app made up, and no more than a page', () => {
