@@ -75,7 +75,7 @@ export async function dryRunText({ directory, changes, before, after }: Installa
 
 function commandText(step: Step): string {
   if ('argv' in step) return `would run: ${joinWords(step.argv)}\n`;
-  return `would ${step.text === undefined ? 'remove' : 'write'} ${step.file}\n`;
+  return `would ${step.told} ${step.file}\n`;
 }
 
 /** The shape of `--json`: stable. Pure. */

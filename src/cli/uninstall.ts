@@ -18,7 +18,7 @@ export function register(program: Command): void {
     .option('--force', 'remove also what was changed by hand')
     .addHelpText(
       'after',
-      '\nWhat `systemctl edit` made (drop-ins) stays too. `metactl purge` removes all the rest.' +
+      '\nWhat `systemctl edit` made (drop-ins) stays too, and what was written into an Upstart .override. `metactl purge` removes all the rest.' +
         '\nExit status: 0 done, 1 a unit was changed by hand, 3 it is not installed, 77 needs root.',
     )
     .action(async (app: string | undefined, options: UninstallOptions, command: Command) => {

@@ -87,7 +87,8 @@ function removeEmpty(directory: string, below: string): void {
   }
 }
 
-function fileError(what: string, path: string, error: unknown): MetactlError {
+/** Pure. */
+export function fileError(what: string, path: string, error: unknown): MetactlError {
   if (error instanceof MetactlError) return error;
   const { code = 'EIO' } = error as NodeJS.ErrnoException;
   const forbidden = (code === 'EACCES' || code === 'EPERM') && process.geteuid?.() !== 0;

@@ -14,10 +14,13 @@ export interface RunStep {
   readonly accept?: readonly number[];
 }
 
-/** A file of root's, as it is to be; undefined: not there. */
+/** A file that is partly somebody else's. */
 export interface FileStep {
   readonly file: string;
-  readonly text: string | undefined;
+  /** Its text as it is to be, from what it is; undefined: not there. Pure. */
+  edit(before: string | undefined): string | undefined;
+  /** `add … to` */
+  readonly told: string;
 }
 
 /** What of an app a manager has, found by the names of its files. */

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { replaceFile } from '../config/install.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import { editFile } from './edit-file.ts';
 import type { RunStep, Step } from './manager.ts';
 
 /** Milliseconds: a stop of many units waits for all of them, and each has a limit of its own. */
@@ -17,8 +16,7 @@ export async function runSteps(steps: readonly Step[]): Promise<readonly string[
   const outputs: string[] = [];
   for (const step of steps) {
     if ('argv' in step) outputs.push(await runStep(step));
-    else if (step.text === undefined) rmSync(step.file, { force: true });
-    else replaceFile(step.file, step.text, 0o644);
+    else editFile(step);
   }
   return outputs;
 }

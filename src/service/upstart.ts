@@ -3,6 +3,7 @@ import { dottedName, findDotted } from './dotted.ts';
 import type { Control, InstalledApp, RunStep, ServiceManager, Step, UnitState } from './manager.ts';
 import { unitsFor } from './manager.ts';
 import { FINAL_STATUSES, RESTART_PAUSE, type Service, type ServiceModel } from './model.ts';
+import { withManual, withoutManual } from './override.ts';
 import { hashComment, seal } from './service-file.ts';
 import { shellLine } from './shell-quote.ts';
 
@@ -77,25 +78,33 @@ export function initctl(old: boolean): Control {
   /** 1: it is running already, or is not running. */
   const lenient = (...words: readonly string[]): Step => ({ ...step(...words), accept: [1] });
   const quick = (wait: boolean) => (wait ? [] : ['--no-wait']);
-  const override = (app: InstalledApp, daemon: string | undefined, text: string | undefined): readonly Step[] => {
+  /** What else an administrator has written there stays. */
+  const override = (unit: string, manual: boolean): Step => ({
+    file: `${DIRECTORY}/${unit}.override`,
+    edit: manual ? withManual : withoutManual,
+    told: manual ? 'add `manual` to' : 'take `manual` out of',
+  });
+  const overrides = (app: InstalledApp, daemon: string | undefined, manual: boolean): readonly Step[] => {
     if (old) throw noOverride();
-    return unitsFor(app, daemon).map((unit) => ({ file: `${DIRECTORY}/${unit}.override`, text }));
+    return unitsFor(app, daemon).map((unit) => override(unit, manual));
   };
   return {
     installed(apps, { added, enable }) {
       const fresh = enable
         ? []
         : apps.map((app) => ({ ...app, units: app.units.filter((one) => added.has(`${one.unit}.conf`)) }));
-      return [...fresh.flatMap((app) => override(app, undefined, MANUAL)), step('reload-configuration')];
+      return [...fresh.flatMap((app) => overrides(app, undefined, true)), step('reload-configuration')];
     },
     removing(app, only) {
       const units = only ?? unitsFor(app, undefined);
-      const kept = old ? [] : units.map((unit): Step => ({ file: `${DIRECTORY}/${unit}.override`, text: undefined }));
-      return [...units.map((unit) => lenient('stop', unit)), ...kept];
+      return [
+        ...units.map((unit) => lenient('stop', unit)),
+        ...(old ? [] : units.map((unit) => override(unit, false))),
+      ];
     },
     removed: () => [step('reload-configuration')],
-    enable: (app, daemon) => [...override(app, daemon, undefined), step('reload-configuration')],
-    disable: (app, daemon) => [...override(app, daemon, MANUAL), step('reload-configuration')],
+    enable: (app, daemon) => [...overrides(app, daemon, false), step('reload-configuration')],
+    disable: (app, daemon) => [...overrides(app, daemon, true), step('reload-configuration')],
     start: (app, daemon, wait) => unitsFor(app, daemon).map((unit) => lenient('start', ...quick(wait), unit)),
     stop: (app, daemon, wait) => unitsFor(app, daemon).map((unit) => lenient('stop', ...quick(wait), unit)),
     // `initctl restart` would keep the job as it was when it was started.
@@ -107,8 +116,6 @@ export function initctl(old: boolean): Control {
     states: initctlStates,
   };
 }
-
-const MANUAL = '# Made by `metactl disable`.\nmanual\n';
 
 function noOverride(): MetactlError {
   return new MetactlError('this Upstart can’t keep a job that is installed from being started at boot', {

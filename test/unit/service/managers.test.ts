@@ -43,14 +43,15 @@ describe('Upstart', () => {
 
   it('keeps jobs from being started at boot by an override', () => {
     const file = `/etc/init/${WEB}.override`;
-    const manual = `write ${file}: # Made by \`metactl disable\`.\nmanual\n`;
+    const manual = `add \`manual\` to ${file}`;
+    const free = `take \`manual\` out of ${file}`;
     const reload = '/sbin/initctl reload-configuration';
     expect(lines(control!.disable(app, 'web'))).toEqual([manual, reload]);
-    expect(lines(control!.enable(app, 'web'))).toEqual([`rm ${file}`, reload]);
+    expect(lines(control!.enable(app, 'web'))).toEqual([free, reload]);
     const added = new Set([`${WEB}.conf`]);
     expect(lines(control!.installed([app], { added, enable: false, relinked: [] }))).toEqual([manual, reload]);
     expect(lines(control!.installed([app], { added, enable: true, relinked: [] }))).toEqual([reload]);
-    expect(lines(control!.removing(app, [WEB]))).toEqual([`/sbin/initctl stop ${WEB} (1 too)`, `rm ${file}`]);
+    expect(lines(control!.removing(app, [WEB]))).toEqual([`/sbin/initctl stop ${WEB} (1 too)`, free]);
   });
 
   it('0.6.5 can not', () => {

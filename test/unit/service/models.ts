@@ -56,6 +56,6 @@ export function unsealed(text: string): string {
 export function lines(steps: readonly Step[]): string[] {
   return steps.map((step) => {
     if ('argv' in step) return `${step.argv.join(' ')}${step.accept === undefined ? '' : ` (${step.accept} too)`}`;
-    return step.text === undefined ? `rm ${step.file}` : `write ${step.file}: ${step.text}`;
+    return `${step.told} ${step.file}`;
   });
 }

@@ -135,7 +135,7 @@ describe('installed and uninstalled', () => {
       'upstart',
       undefined,
       ['/sbin/initctl reload-configuration'],
-      ['/sbin/initctl stop metactl (1 too)', 'rm /etc/init/metactl.override'],
+      ['/sbin/initctl stop metactl (1 too)', 'take `manual` out of /etc/init/metactl.override'],
       ['/sbin/initctl reload-configuration'],
     ],
     [
