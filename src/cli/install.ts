@@ -56,18 +56,18 @@ interface Part {
 }
 
 async function appPart(paths: Paths, app: string, options: InstallOptions): Promise<Part> {
-  const models = appsOf(app, undefined, () => listApps(paths)).map((one) => modelOf(paths, one));
+  const makers = appsOf(app, undefined, () => listApps(paths)).map((one) => modelOf(paths, one));
   const exported = exportOf(options, KINDS);
-  if (exported === undefined) return { manager: await requireManager(configuredManager(paths)), models, to: undefined };
-  return { manager: managerOf(exported.kind), models, to: exported.to };
+  const manager = exported === undefined ? await requireManager(configuredManager(paths)) : managerOf(exported.kind);
+  const program = ownProgram(manager);
+  return { manager, models: makers.map((make) => make(program)), to: exported?.to };
 }
 
 async function nodePart(paths: Paths, _app: string, options: InstallOptions): Promise<Part> {
   const { NODE_KINDS, nodeManager, nodeModel } = await import('../service/node.ts');
-  const models = [nodeModel(paths, ownProgram())];
   const exported = exportOf(options, NODE_KINDS);
-  if (exported !== undefined) return { manager: nodeManager(exported.kind), models, to: exported.to };
-  return { manager: await nodeManagerHere(configuredManager(paths)), models, to: undefined };
+  const manager = exported === undefined ? await nodeManagerHere(configuredManager(paths)) : nodeManager(exported.kind);
+  return { manager, models: [nodeModel(paths, ownProgram(manager))], to: exported?.to };
 }
 
 /** @throws MetactlError METACTL_USAGE (2) */

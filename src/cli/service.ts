@@ -4,7 +4,7 @@ import { loadApp, loadNode, requireBuilt } from '../config/load.ts';
 import { platforms } from '../platform/index.ts';
 import type { Change } from '../service/changes.ts';
 import type { Installation } from '../service/install.ts';
-import type { Step } from '../service/manager.ts';
+import type { ServiceManager, Step } from '../service/manager.ts';
 import { type ServiceModel, serviceModel } from '../service/model.ts';
 import { programOf, SERVICE_PATH } from '../service/program.ts';
 import { chooseDaemons } from '../supervisor/prepare.ts';
@@ -17,21 +17,22 @@ import { jsonText, print } from './print.ts';
 
 /** What the verbs about service managers share. */
 
-/** This very metactl, as a service manager calls it. */
-export function ownProgram(): readonly string[] {
+/** This very metactl, as a service manager calls it. The init script of System V, which has systemd's name, sets PATH itself. */
+export function ownProgram({ name }: Pick<ServiceManager, 'name'>): readonly string[] {
   const find = (command: string) => {
     const path = SERVICE_PATH.map((directory) => join(directory, command)).find((one) => existsSync(one));
     return path === undefined ? undefined : { path, real: realpathSync(path) };
   };
-  return programOf({ node: realpathSync(process.execPath), script: realpathSync(process.argv[1]!), find });
+  const [node, script] = [realpathSync(process.execPath), realpathSync(process.argv[1]!)];
+  return programOf({ node, script, find }, name === 'systemd');
 }
 
-/** @throws MetactlError 4 no such app, 78 configuration. */
-export function modelOf(paths: Paths, app: string): ServiceModel {
+/** @returns makes it, for a program. @throws MetactlError 4 no such app, 78 configuration. */
+export function modelOf(paths: Paths, app: string): (program: readonly string[]) => ServiceModel {
   const config = loadApp(paths, app, platforms);
   chooseDaemons(config, undefined);
   requireBuilt(config);
-  return serviceModel(config, paths, ownProgram());
+  return (program) => serviceModel(config, paths, program);
 }
 
 /** `[node] service-manager`. @throws MetactlError 78 */

@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmdirSync,
   rmSync,
 } from 'node:fs';
@@ -14,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { replaceFile } from '../config/install.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Change, FoundFile } from './changes.ts';
+import { shellWord } from './shell-quote.ts';
 
 /** Bytes of a service file; a longer one was not made by us. */
 const LARGEST = 1 << 20;
@@ -56,6 +58,44 @@ export function readFiles(directory: string, names: readonly string[]): readonly
   });
 }
 
+/**
+ * Directories of services (`metactl.shop.web/`) are compared by what is in them, so none of them may be a link, as runit's usually are
+ * (`/etc/service/metactl.shop.web -> ../sv/metactl.shop.web`): what is behind it would be overwritten unseen.
+ * @param names of files that are to be written. @throws MetactlError METACTL_LINKED
+ */
+export function requireNoLinks(directory: string, names: readonly string[]): void {
+  const above = (name: string): string[] => (dirname(name) === '.' ? [] : [...above(dirname(name)), dirname(name)]);
+  for (const name of new Set(names.flatMap(above))) {
+    const path = join(directory, name);
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) throw linked(path, name);
+  }
+}
+
+function linked(path: string, name: string): MetactlError {
+  const target = realPath(path);
+  const below = `/${name}`;
+  return new MetactlError(
+    `${path} is a link${target === undefined ? ' to nothing' : ` to ${target}`}: nothing is written through it`,
+    {
+      code: 'METACTL_LINKED',
+      step: 'compare with what is there',
+      path,
+      hint:
+        target?.endsWith(below) === true
+          ? `name the directory that it leads to: --to ${shellWord(target.slice(0, -below.length) || '/')}`
+          : 'name the directory that holds the service itself, or remove the link',
+    },
+  );
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Writes and removes what changes say; each file is the old one or the new one at any moment. @throws MetactlError */
 export function carryOut(directory: string, changes: readonly Change[]): void {
   for (const { name, kind, after } of changes) {
@@ -66,6 +106,7 @@ export function carryOut(directory: string, changes: readonly Change[]): void {
         rmSync(path);
         removeEmpty(directory, dirname(name));
       } else {
+        requireNoLinks(directory, [name]);
         mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
         replaceFile(path, after.text, after.mode);
       }

@@ -1,5 +1,5 @@
 import { type Change, changesOf, requireUnchanged } from './changes.ts';
-import { carryOut, listNames, readFiles } from './files.ts';
+import { carryOut, listNames, readFiles, requireNoLinks } from './files.ts';
 import type { InstalledApp, ServiceManager, Step } from './manager.ts';
 import type { ServiceModel } from './model.ts';
 import { runSteps } from './run-steps.ts';
@@ -32,7 +32,12 @@ export function planInstall(
   const names = listNames(directory);
   const parts = models.map((model) => {
     const there = manager.find(names, model.app, model.nodeId, textIn(directory));
-    const changes = changesOf(manager.files(model), readFiles(directory, there.files));
+    const wanted = manager.files(model);
+    requireNoLinks(
+      directory,
+      wanted.map(({ name }) => name),
+    );
+    const changes = changesOf(wanted, readFiles(directory, there.files));
     return { model, there, changes };
   });
   const changes = parts.flatMap((part) => part.changes);

@@ -15,10 +15,13 @@ export const SERVICE_PATH: readonly string[] = ['/usr/local/sbin', '/usr/local/b
 /**
  * How a service manager calls this metactl: as `/usr/local/bin/metactl` where that is this one under this Node, so that an
  * upgrade of either changes no unit; else by both paths. Pure.
+ * @param searches whether what the manager starts has these directories in its PATH, by which `metactl` finds its Node. SMF's is
+ * `/usr/sbin:/usr/bin`; others differ by version: there Node is named, too.
  */
-export function programOf({ node, script, find }: ProgramFacts): readonly string[] {
-  const command = find('metactl');
-  const own = command?.real === script && find('node')?.real === node;
-  const words = own && command !== undefined ? [command.path] : [node, script];
+export function programOf({ node, script, find }: ProgramFacts, searches: boolean): readonly string[] {
+  const [command, interpreter] = [find('metactl'), find('node')];
+  const own = command?.real === script && interpreter?.real === node;
+  if (!own || command === undefined || interpreter === undefined) return [node, script];
+  const words = searches ? [command.path] : [interpreter.path, command.path];
   return words.every(isAbsolute) ? words : [node, script];
 }

@@ -214,13 +214,20 @@ describe('how metactl is called', () => {
     node: { path: '/usr/bin/node', real: '/usr/bin/node' },
   };
   it('is by its name where that leads here, else by both paths', () => {
-    expect(programOf({ ...facts, find: (name) => found[name] })).toEqual(['/usr/local/bin/metactl']);
+    expect(programOf({ ...facts, find: (name) => found[name] }, true)).toEqual(['/usr/local/bin/metactl']);
     const both = [facts.node, facts.script];
-    expect(programOf({ ...facts, find: () => undefined })).toEqual(both);
-    expect(programOf({ ...facts, node: '/opt/node/bin/node', find: (name) => found[name] })).toEqual([
+    expect(programOf({ ...facts, find: () => undefined }, true)).toEqual(both);
+    expect(programOf({ ...facts, node: '/opt/node/bin/node', find: (name) => found[name] }, true)).toEqual([
       '/opt/node/bin/node',
       facts.script,
     ]);
-    expect(programOf({ ...facts, find: (name) => ({ ...found[name], real: '/other' }) })).toEqual(both);
+    expect(programOf({ ...facts, find: (name) => ({ ...found[name], real: '/other' }) }, true)).toEqual(both);
+  });
+  it('names its Node where the manager may not find it', () => {
+    expect(programOf({ ...facts, find: (name) => found[name] }, false)).toEqual([
+      found.node!.path,
+      '/usr/local/bin/metactl',
+    ]);
+    expect(programOf({ ...facts, find: () => undefined }, false)).toEqual([facts.node, facts.script]);
   });
 });
