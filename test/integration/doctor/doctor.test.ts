@@ -83,7 +83,7 @@ describe('metactl doctor', () => {
       { app: 'strict', state: 'failed', reasons: [expect.stringContaining(`can't enforce ${key} (`)] },
     ]);
     const { stdout } = await runMetactl(['doctor'], { root: scratch.root });
-    expect(stdout).toMatch(/^failed {3}app strict +can't enforce /m);
+    expect(stdout).toMatch(/^failed {3}app strict +\S+\/strict\.conf:5: can't enforce /m);
     expect(stdout).toMatch(/; 1 of 2 apps can run here\n$/);
   });
 

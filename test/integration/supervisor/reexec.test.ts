@@ -272,7 +272,7 @@ describe('an upgrade', () => {
       [HANDOVER_VERSION, HANDOVER_VERSION + 1],
       [HANDOVER_VERSION + 1, HANDOVER_VERSION - 1],
     ] as const) {
-      patch('installed', new RegExp(`HANDOVER_VERSION = ${from}\\b`), `HANDOVER_VERSION = ${to}`);
+      patch('installed', new RegExp(`HANDOVER_VERSION=${from}\\b`), `HANDOVER_VERSION=${to}`);
       expect(await runInstalled(site, program, 'reexec')).toEqual([
         1,
         `metactl: ${program} can't take over: can't read what is handed over: its format is version ${HANDOVER_VERSION}, and this metactl reads ${to}\n  step: replace the supervisor\n` +
