@@ -45,7 +45,11 @@ export function register(program: Command): void {
       const { manager, models, to } = await (app === undefined ? nodePart : appPart)(context.paths, app ?? '', options);
       if (to === undefined && options.dryRun !== true) requireRoot(`write to ${manager.directory}`);
       const where = to === undefined ? {} : { to };
-      await printOrDo(context, planInstall(manager, models, { ...where, enable: options.enable }), options);
+      await printOrDo(
+        context,
+        planInstall(manager, models, { ...where, enable: options.enable, lib: context.paths.lib }),
+        options,
+      );
     });
 }
 

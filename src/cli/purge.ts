@@ -35,7 +35,7 @@ export function register(program: Command): void {
       requireRoot(`purge ${app}`);
       const host = await hostOfThisMachine();
       const manager = await managerHere(configuredManager(paths));
-      const units = manager === undefined ? undefined : planUninstall(manager, app, paths.nodeId);
+      const units = manager === undefined ? undefined : planUninstall(manager, app, paths.nodeId, paths.lib);
       const items: readonly Listed[] = [
         ...(units?.changes ?? []).map(({ name, blocked }) => ({
           ...{ kind: 'unit' as const, name: join(units!.directory, name) },
@@ -43,7 +43,7 @@ export function register(program: Command): void {
         })),
         ...host.belongings(paths, app),
       ];
-      if (items.length === 0) throw nothing(app);
+      if (items.length === 0 && units?.resumed !== true) throw nothing(app);
       const dryRun = options.dryRun === true;
       // Before anybody is asked.
       if (!dryRun && options.force !== true) {

@@ -58,19 +58,24 @@ const DONE: Readonly<Record<Change['kind'], string>> = {
 };
 
 /** One line per file. Pure. */
-export function changesText({ directory, changes }: Installation): string {
-  return changes.map(({ kind, name }) => `${DONE[kind]} ${join(directory, name)}\n`).join('');
+export function changesText({ directory, changes, resumed }: Installation): string {
+  const files = changes.map(({ kind, name }) => `${DONE[kind]} ${join(directory, name)}\n`);
+  return [...files, ...(resumed ? ['finished what an earlier run had left undone\n'] : [])].join('');
 }
 
 /** What would be done: the differences of files, as `diff -u` has them, and the commands. */
-export async function dryRunText({ directory, changes, before, after }: Installation): Promise<string> {
+export async function dryRunText({ directory, changes, before, after, resumed }: Installation): Promise<string> {
   const { unifiedDiff } = await import('../util/diff.ts');
   const blocked = changes.flatMap(({ name, blocked: why }) =>
     why === undefined ? [] : [`${join(directory, name)}: ${why}: needs --force\n`],
   );
+  const links = changes.flatMap(({ name, kind, before: text, blocked: why }) =>
+    kind === 'remove' && text === undefined && why === undefined ? [`would remove ${join(directory, name)}\n`] : [],
+  );
   const differences = changes.map((one) => unifiedDiff(join(directory, one.name), one.before, one.after?.text));
   const commands = [...before, ...after].map(commandText);
-  const parts = [escapeLines(differences.join('')), ...blocked, ...commands];
+  const rest = resumed ? ['would finish what an earlier run has left undone\n'] : [];
+  const parts = [escapeLines(differences.join('')), ...blocked, ...links, ...rest, ...commands];
   return parts.join('') || 'nothing would change\n';
 }
 

@@ -29,8 +29,8 @@ export function register(program: Command): void {
       const configured = configuredManager(paths);
       const manager = await (app === undefined ? nodeManagerHere(configured) : requireManager(configured));
       if (options.dryRun !== true) requireRoot(`write to ${manager.directory}`);
-      const plan = planUninstall(manager, app ?? '', paths.nodeId);
-      if (plan.changes.length === 0) throw notInstalled(app ?? '--node', manager.directory);
+      const plan = planUninstall(manager, app ?? '', paths.nodeId, paths.lib);
+      if (plan.changes.length === 0 && !plan.resumed) throw notInstalled(app ?? '--node', manager.directory);
       await printOrDo(context, plan, options);
     });
 }

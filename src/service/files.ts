@@ -21,7 +21,7 @@ import { shellWord } from './shell-quote.ts';
 const LARGEST = 1 << 20;
 
 /**
- * Names of the files in a manager's directory, sorted, and what is below directories of metactl's (`metactl.shop.web/run`);
+ * Names of the files in a manager's directory, sorted, and what is below directories of metactl's (`metactl.shop.web/run`) and `*.wants`;
  * none where the directory isn't there. @throws MetactlError METACTL_NEEDS_ROOT (77) where it may not be read.
  */
 export function listNames(directory: string, below = ''): string[] {
@@ -30,13 +30,18 @@ export function listNames(directory: string, below = ''): string[] {
     const names = entries.flatMap((entry) => {
       const name = join(below, entry.name);
       if (!entry.isDirectory()) return [name];
-      return below !== '' || entry.name.startsWith('metactl') ? listNames(directory, name) : [];
+      return below !== '' || isOfInterest(entry.name) ? listNames(directory, name) : [];
     });
     return names.sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw fileError('list', directory, error);
   }
+}
+
+/** Directories of metactl's, and those where systemd has its links. */
+function isOfInterest(name: string): boolean {
+  return name.startsWith('metactl') || name.endsWith('.wants');
 }
 
 /** Reads the files of an app, never through a link. @throws MetactlError */
@@ -103,7 +108,7 @@ export function carryOut(directory: string, changes: readonly Change[]): void {
     if (kind === 'same') continue;
     try {
       if (after === undefined) {
-        rmSync(path);
+        rmSync(path, { force: true });
         removeEmpty(directory, dirname(name));
       } else {
         requireNoLinks(directory, [name]);
@@ -122,13 +127,16 @@ function removeEmpty(directory: string, below: string): void {
     try {
       rmdirSync(join(directory, name));
     } catch (error) {
-      if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) return;
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (['ENOTEMPTY', 'EEXIST'].includes(code)) return;
+      // The manager has removed it with the last link in it.
+      if (code === 'ENOENT') continue;
       throw error;
     }
   }
 }
 
-/** Pure. */
+/** Pure. @param what `read` */
 export function fileError(what: string, path: string, error: unknown): MetactlError {
   if (error instanceof MetactlError) return error;
   const { code = 'EIO' } = error as NodeJS.ErrnoException;

@@ -3,16 +3,28 @@ import { carryOut, listNames, readFiles, requireNoLinks } from './files.ts';
 import type { InstalledApp, ServiceManager, Step } from './manager.ts';
 import type { ServiceModel } from './model.ts';
 import { runSteps } from './run-steps.ts';
+import {
+  type InstallRecord,
+  readUnfinished,
+  recordOf,
+  removeRecords,
+  type Unfinished,
+  writeRecords,
+} from './unfinished.ts';
 
 /** What an installation would do, and does. */
 export interface Installation {
   readonly manager: ServiceManager;
   readonly directory: string;
   readonly changes: readonly Change[];
-  /** Before files are written: ends units that go. */
+  /** When new files are written and before old ones are removed: ends units that go. */
   readonly before: readonly Step[];
   /** After. */
   readonly after: readonly Step[];
+  /** What says that it is under way, until its last step is done. */
+  readonly records: readonly InstallRecord[];
+  /** It does what an earlier run has left undone. */
+  readonly resumed: boolean;
 }
 
 export interface InstallOptions {
@@ -20,71 +32,115 @@ export interface InstallOptions {
   readonly to?: string;
   /** Start the app's new units at boot. */
   readonly enable: boolean;
+  /** `Paths.lib`: where it is written down what is under way. */
+  readonly lib: string;
 }
 
 /** Looks at what is there and decides; changes nothing. @throws MetactlError */
 export function planInstall(
   manager: ServiceManager,
   models: readonly ServiceModel[],
-  { to, enable }: InstallOptions,
+  { to, enable, lib }: InstallOptions,
 ): Installation {
   const directory = to ?? manager.directory;
   const names = listNames(directory);
+  const control = to === undefined ? manager.control : undefined;
   const parts = models.map((model) => {
+    const files = manager.files(model);
+    const texts = new Map(files.map(({ name, text }) => [name, text]));
     const there = manager.find(names, model.app, model.nodeId, textIn(directory));
-    const wanted = manager.files(model);
-    requireNoLinks(
-      directory,
-      wanted.map(({ name }) => name),
-    );
-    const changes = changesOf(wanted, readFiles(directory, there.files));
-    return { model, there, changes };
+    requireNoLinks(directory, [...texts.keys()]);
+    const wanted = manager.find([...texts.keys()], model.app, model.nodeId, (name) => texts.get(name));
+    const changes = withLinks(manager, changesOf(files, readFiles(directory, there.files)), names);
+    const begun = control === undefined ? undefined : readUnfinished(lib, model.app, directory);
+    return { there, wanted, changes, begun, unfinished: unfinishedOf(manager, directory, changes, names, begun) };
   });
   const changes = parts.flatMap((part) => part.changes);
-  const control = to === undefined ? manager.control : undefined;
-  const changed = changes.some(({ kind }) => kind !== 'same');
-  if (control === undefined || !changed) return { manager, directory, changes, before: [], after: [] };
-  const named = (kind: Change['kind']) => new Set(changes.filter((one) => one.kind === kind).map(({ name }) => name));
-  const apps = parts.map(({ model }) => {
-    const texts = new Map(manager.files(model).map(({ name, text }) => [name, text]));
-    return manager.find([...texts.keys()], model.app, model.nodeId, (name) => texts.get(name));
+  const busy = parts.filter((part) => part.begun !== undefined || part.changes.some(isChange));
+  const resumed = parts.some(({ begun }) => begun !== undefined);
+  const plan = { manager, directory, changes, resumed };
+  if (control === undefined || busy.length === 0) return { ...plan, before: [], after: [], records: [] };
+  const apps = parts.map(({ wanted }) => wanted);
+  const removing = parts.flatMap(({ there, wanted }) => {
+    const kept = new Set(wanted.units.map(({ unit }) => unit));
+    const gone = there.units.map(({ unit }) => unit).filter((unit) => !kept.has(unit));
+    return gone.length === 0 ? [] : control.removing(there, gone);
   });
+  const written = resumed || changes.some(({ kind }) => kind === 'add' || kind === 'change');
+  const added = busy.flatMap(({ unfinished, wanted }) => unfinished.added ?? wanted.files);
+  const relinked = busy.flatMap(({ unfinished, wanted }) =>
+    (unfinished.relinked ?? []).filter((name) => wanted.files.includes(name)),
+  );
   return {
-    ...{ manager, directory, changes },
-    before: parts.flatMap(({ there }, at) => {
-      const kept = new Set(apps[at]!.units.map(({ unit }) => unit));
-      const gone = there.units.map(({ unit }) => unit).filter((unit) => !kept.has(unit));
-      return gone.length === 0 ? [] : control.removing(there, gone);
-    }),
-    after: control.installed(apps, {
-      added: named('add'),
-      enable,
-      relinked: changes.filter((one) => manager.isRelinked?.(one, names) === true).map(({ name }) => name),
-    }),
+    ...plan,
+    // Else what goes would take along what no longer depends on it.
+    before: removing.length > 0 && written ? [...control.reread(apps), ...removing] : removing,
+    after: control.installed(apps, { added: new Set(added), enable, relinked: [...new Set(relinked)] }),
+    records: busy.map(({ wanted, unfinished }) => recordOf(lib, wanted.app, unfinished)),
   };
 }
 
-/** The same for taking away all that is there of an app. @throws MetactlError */
-export function planUninstall(manager: ServiceManager, app: string, nodeId: string): Installation {
-  const { directory, control } = manager;
-  const there = manager.find(listNames(directory), app, nodeId, textIn(directory));
-  const changes = changesOf([], readFiles(directory, there.files));
-  const drives = control !== undefined && changes.length > 0;
+/** What is to be told to the manager, with what an earlier run was to tell it. Pure. */
+function unfinishedOf(
+  manager: ServiceManager,
+  directory: string,
+  changes: readonly Change[],
+  names: readonly string[],
+  begun: Unfinished | undefined,
+): Unfinished {
+  const added = changes.filter(({ kind }) => kind === 'add').map(({ name }) => name);
+  const relinked = changes.filter((one) => manager.isRelinked?.(one, names) === true).map(({ name }) => name);
+  const all = begun !== undefined && begun.added === undefined;
   return {
-    ...{ manager, directory, changes },
+    directory,
+    ...(all ? {} : { added: [...new Set([...(begun?.added ?? []), ...added])] }),
+    relinked: [...new Set([...(begun?.relinked ?? []), ...relinked])],
+  };
+}
+
+function isChange({ kind }: Change): boolean {
+  return kind !== 'same';
+}
+
+/** The same for taking away all that is there of an app. @param lib `Paths.lib`. @throws MetactlError */
+export function planUninstall(manager: ServiceManager, app: string, nodeId: string, lib: string): Installation {
+  const { directory, control } = manager;
+  const names = listNames(directory);
+  const there = manager.find(names, app, nodeId, textIn(directory));
+  const changes = withLinks(manager, changesOf([], readFiles(directory, there.files)), names);
+  const resumed = control !== undefined && readUnfinished(lib, app, directory) !== undefined;
+  const drives = control !== undefined && (changes.length > 0 || resumed);
+  return {
+    ...{ manager, directory, changes, resumed },
     before: drives ? control.removing(there) : [],
     after: drives ? control.removed() : [],
+    records: drives ? [recordOf(lib, app, { directory })] : [],
   };
+}
+
+/** With the links to what is masked and goes: the manager does nothing about those. Pure. */
+function withLinks(manager: ServiceManager, changes: readonly Change[], names: readonly string[]): readonly Change[] {
+  const masked = changes.filter(({ kind, before }) => kind === 'remove' && before === undefined);
+  const links = masked.flatMap(({ name }) => manager.linksTo?.(name, names) ?? []);
+  return [...changes, ...links.map((name): Change => ({ name, before: undefined, after: undefined, kind: 'remove' }))];
 }
 
 /**
- * Carries it out. @throws MetactlError METACTL_UNIT_CHANGED (before anything is done) unless `force`; what the manager says.
+ * Carries it out; what fails, or is killed, is taken up by the next run.
+ * @throws MetactlError METACTL_UNIT_CHANGED (before anything is done) unless `force`; what the manager says.
  */
 export async function carryOutInstallation(plan: Installation, force: boolean): Promise<void> {
   if (!force) requireUnchanged(plan.directory, plan.changes);
+  writeRecords(plan.records);
+  const goes = ({ after }: Change) => after === undefined;
+  carryOut(
+    plan.directory,
+    plan.changes.filter((change) => !goes(change)),
+  );
   await runSteps(plan.before);
-  carryOut(plan.directory, plan.changes);
+  carryOut(plan.directory, plan.changes.filter(goes));
   await runSteps(plan.after);
+  removeRecords(plan.records);
 }
 
 /** What a manager has of an app. @throws MetactlError METACTL_NEEDS_ROOT (77) */

@@ -64,6 +64,8 @@ export interface ServiceManager {
   ): InstalledApp;
   /** Whether a file that changes is enabled in a way that no longer holds. @param names all in its directory. */
   isRelinked?(change: Pick<Change, 'name' | 'before' | 'after'>, names: readonly string[]): boolean;
+  /** Links to a file, which are left where that is masked and removed. @param names all in its directory. */
+  linksTo?(name: string, names: readonly string[]): readonly string[];
   /** Undefined: metactl writes its files, but does not drive it. */
   readonly control?: Control;
 }
@@ -79,6 +81,8 @@ export interface Control {
     apps: readonly InstalledApp[],
     files: { readonly added: ReadonlySet<string>; readonly enable: boolean; readonly relinked: readonly string[] },
   ): readonly Step[];
+  /** Files have been written; what they say about each other counts from now on. */
+  reread(apps: readonly InstalledApp[]): readonly Step[];
   /** Before files are removed: ends what runs and forgets it. `only`: these units go, the rest of the app stays. */
   removing(app: InstalledApp, only?: readonly string[]): readonly Step[];
   /** After files were removed. */

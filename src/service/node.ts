@@ -232,6 +232,7 @@ function scripts(add: (unit: string) => RunStep, remove: (unit: string) => RunSt
       const units = apps.flatMap((app) => app.units.map(({ unit }) => unit));
       return enable ? units.filter((unit) => added.has(unit)).map(add) : [];
     },
+    reread: () => [],
     removing: (app) => [...run('stop')(app), ...each(app, remove)],
     removed: () => [],
     enable: (app) => each(app, add),

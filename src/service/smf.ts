@@ -159,13 +159,15 @@ function svcadm(): Control {
   const clear = (app: InstalledApp, daemon: string | undefined) =>
     unitsFor(app, daemon).map((unit): Step => ({ ...step('clear', unit), accept: [1] }));
   const service = ({ app, nodeId }: InstalledApp) => `svc:/site/${serviceOf(app, nodeId, '/')}`;
+  const imported = (apps: readonly InstalledApp[]) =>
+    apps.flatMap((app) => [
+      ...app.files.map((name): Step => ({ argv: ['/usr/sbin/svccfg', 'import', `${DIRECTORY}/${name}`] })),
+      ...app.units.map(({ unit }) => step('refresh', unit)),
+    ]);
   return {
     // Enabling would start it: with SMF that is one thing. Instances come disabled.
-    installed: (apps) =>
-      apps.flatMap((app) => [
-        ...app.files.map((name): Step => ({ argv: ['/usr/sbin/svccfg', 'import', `${DIRECTORY}/${name}`] })),
-        ...app.units.map(({ unit }) => step('refresh', unit)),
-      ]),
+    installed: imported,
+    reread: imported,
     removing(app, only) {
       const units = only ?? unitsFor(app, undefined);
       const gone = only ?? (units.length === 0 ? [] : [service(app)]);

@@ -43,6 +43,7 @@ export const systemd: ServiceManager = {
     // Whatever else its [Install] says, its app wants it.
     return names.includes(`${node}.${app}.target.wants/${name}`);
   },
+  linksTo: (name, names) => names.filter((one) => one.endsWith(`.wants/${name}`)),
   control: systemctl(),
 };
 
@@ -128,7 +129,11 @@ function systemctl(): Control {
   const blocking = (wait: boolean) => (wait ? [] : ['--no-block']);
   return {
     installed(apps, { added, enable, relinked }) {
-      const enabled = apps.flatMap((app) => meant(app, undefined)).filter((unit) => enable && added.has(unit));
+      const enabled = apps.flatMap((app) => {
+        const all = meant(app, undefined);
+        // Without its target nothing of the app was started at boot, whatever links there are.
+        return all.filter((unit) => enable && (added.has(unit) || targetOf(app).some((target) => added.has(target))));
+      });
       return [
         ...(enabled.length === 0 ? [] : [step('--no-reload', 'enable', ...enabled)]),
         // Its links are those of the [Install] section that was.
@@ -136,6 +141,7 @@ function systemctl(): Control {
         step('daemon-reload'),
       ];
     },
+    reread: () => [step('daemon-reload')],
     removing(app, only) {
       const gone = only ?? meant(app, undefined);
       const { slice } = namesOf(app.app, app.nodeId);

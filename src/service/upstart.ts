@@ -95,6 +95,7 @@ export function initctl(old: boolean): Control {
         : apps.map((app) => ({ ...app, units: app.units.filter((one) => added.has(`${one.unit}.conf`)) }));
       return [...fresh.flatMap((app) => overrides(app, undefined, true)), step('reload-configuration')];
     },
+    reread: () => [step('reload-configuration')],
     removing(app, only) {
       const units = only ?? unitsFor(app, undefined);
       return [

@@ -13,6 +13,8 @@ import { MetactlError } from '../../../src/util/error.ts';
 import { thrown } from '../config/root.ts';
 import { lines, modelOf, SHOP, scratch } from './models.ts';
 
+/** Nothing is under way there. */
+const LIB = '/nonexistent';
 const ONE = '[daemon.web]\ncommand = /bin/web\n';
 const kinds = (plan: { readonly changes: readonly { readonly name: string; readonly kind: string }[] }) =>
   plan.changes.map(({ name, kind }) => `${kind} ${name}`);
@@ -40,7 +42,7 @@ describe('the mark of metactl', () => {
 
 /** Installs in a scratch directory in the place of systemd's. */
 async function install(directory: string, node: string, force = false) {
-  const plan = planInstall({ ...systemd, directory }, [modelOf(node)], { to: directory, enable: true });
+  const plan = planInstall({ ...systemd, directory }, [modelOf(node)], { to: directory, enable: true, lib: LIB });
   await carryOutInstallation(plan, force);
   return plan;
 }
@@ -69,8 +71,11 @@ describe('install', () => {
     await install(directory, SHOP);
     const plan = planInstall({ ...systemd, directory }, [modelOf(ONE), modelOf(ONE, { app: 'other' })], {
       enable: true,
+      lib: LIB,
     });
     expect(lines(plan.before)).toEqual([
+      // Else web would be stopped with what it no longer needs.
+      'systemctl daemon-reload',
       'systemctl stop metactl.shop.db.service',
       'systemctl reset-failed metactl.shop.db.service (1 too)',
       'systemctl --no-reload disable metactl.shop.db.service',
@@ -79,7 +84,7 @@ describe('install', () => {
       'systemctl --no-reload enable metactl.other.target metactl.other.web.service',
       'systemctl daemon-reload',
     ]);
-    const quiet = planInstall({ ...systemd, directory }, [modelOf(SHOP)], { enable: true });
+    const quiet = planInstall({ ...systemd, directory }, [modelOf(SHOP)], { enable: true, lib: LIB });
     expect([quiet.before, quiet.after]).toEqual([[], []]);
   });
 
@@ -88,7 +93,7 @@ describe('install', () => {
     await install(directory, SHOP);
     const steps = () => {
       const node = `${SHOP}[systemd.Install]\nAlias = web.service\n`;
-      return lines(planInstall({ ...systemd, directory }, [modelOf(node)], { enable: true }).after);
+      return lines(planInstall({ ...systemd, directory }, [modelOf(node)], { enable: true, lib: LIB }).after);
     };
     expect(steps()).toEqual(['systemctl daemon-reload']);
     // `enable` of web only.
@@ -96,7 +101,7 @@ describe('install', () => {
     symlinkSync('../metactl.shop.web.service', join(directory, 'metactl.shop.target.wants/metactl.shop.web.service'));
     expect(steps()).toEqual(['systemctl --no-reload reenable metactl.shop.web.service', 'systemctl daemon-reload']);
     const other = `${SHOP}[systemd.Service]\nNice = 3\n`;
-    expect(lines(planInstall({ ...systemd, directory }, [modelOf(other)], { enable: true }).after)).toEqual([
+    expect(lines(planInstall({ ...systemd, directory }, [modelOf(other)], { enable: true, lib: LIB }).after)).toEqual([
       'systemctl daemon-reload',
     ]);
   });
@@ -123,7 +128,7 @@ describe('install', () => {
     const directory = scratch();
     writeFileSync(join(directory, 'metactl.shop.target'), '[Unit]\n');
     symlinkSync('/dev/null', join(directory, 'metactl.shop.web.service'));
-    const plan = planInstall({ ...systemd, directory }, [modelOf(ONE)], { to: directory, enable: true });
+    const plan = planInstall({ ...systemd, directory }, [modelOf(ONE)], { to: directory, enable: true, lib: LIB });
     expect(thrown(() => requireUnchanged(directory, plan.changes)).message).toBe(
       `won't overwrite ${directory}/metactl.shop.web.service: it is no regular file\n` +
         `won't overwrite ${directory}/metactl.shop.target: metactl did not make it`,
@@ -147,9 +152,10 @@ it('uninstall removes an app, and nothing of another one', async () => {
   const other = planInstall({ ...systemd, directory }, [modelOf(ONE, { app: 'shop2' })], {
     to: directory,
     enable: true,
+    lib: LIB,
   });
   await carryOutInstallation(other, false);
-  const plan = planUninstall({ ...systemd, directory }, 'shop', '');
+  const plan = planUninstall({ ...systemd, directory }, 'shop', '', LIB);
   expect(kinds(plan)).toEqual([
     'remove metactl-shop.slice',
     'remove metactl.shop.db.service',

@@ -8,7 +8,7 @@ import { modelOf, scratch } from './models.ts';
 
 const ONE = '[daemon.web]\ncommand = /bin/web\n';
 const runit = managerOf('runit');
-const planIn = (to: string) => planInstall(runit, [modelOf(ONE)], { to, enable: true });
+const planIn = (to: string) => planInstall(runit, [modelOf(ONE)], { to, enable: true, lib: '/nonexistent' });
 
 /** runit's usual layout: services elsewhere, links to those that run. */
 async function linkedServices() {

@@ -113,10 +113,11 @@ WantedBy=multi-user.target
 describe('installed and uninstalled', () => {
   const plans = async (kind: (typeof NODE_KINDS)[number], tool?: 'chkconfig') => {
     const directory = scratch();
+    const lib = '/nonexistent';
     const manager = { ...nodeManager(kind, tool), directory };
-    const plan = planInstall(manager, [model], { enable: true });
-    await carryOutInstallation({ ...plan, after: [] }, false);
-    const gone = planUninstall(manager, '', '');
+    const plan = planInstall(manager, [model], { enable: true, lib });
+    await carryOutInstallation({ ...plan, after: [], records: [] }, false);
+    const gone = planUninstall(manager, '', '', lib);
     return [lines(plan.after), lines(gone.before), lines(gone.after)];
   };
   it.each([
