@@ -65,6 +65,11 @@ export async function forEachApp(
     context,
     results.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])),
   );
+  throwFailures(results);
+}
+
+/** Of several failures one is thrown, with the words of all. @throws what a promise was rejected with. */
+export function throwFailures(results: readonly PromiseSettledResult<unknown>[]): void {
   const failures = results.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error] : []));
   if (failures.length === 0) return;
   if (failures.length === 1) throw failures[0];

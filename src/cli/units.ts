@@ -1,7 +1,7 @@
 import { loadApp } from '../config/load.ts';
 import { inspectNode } from '../config/node-config.ts';
 import { platforms } from '../platform/index.ts';
-import type { Driven, DrivenVerb } from '../service/drive.ts';
+import type { Driven, DrivenVerb, Driving } from '../service/drive.ts';
 import type { managerHere } from '../service/index.ts';
 import { askRunning, askStatus } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
@@ -42,7 +42,7 @@ export async function driveUnits(
   const { app } = driven.installed;
   requireRoot(`${verb} ${app}`);
   // A configuration with errors must not stop what runs.
-  if (verb !== 'stop') loadApp(paths, app, platforms);
+  const config = verb === 'stop' ? undefined : loadApp(paths, app, platforms);
   // What of several in one unit is up is its supervisor's business.
   if (driven.installed.units.every((one) => one.daemon === undefined)) {
     if (verb !== 'start' && daemon !== undefined) return undefined;
@@ -53,7 +53,27 @@ export async function driveUnits(
   if (verb === 'start') requireElsewhereStopped(app, await askStatus(paths, app, daemon));
   const { drive } = await import('../service/drive.ts');
   const daemons = await drive(verb, driven, daemon, wait);
+  if (config !== undefined && wait && driven.manager.control.knowsReady !== true) {
+    await untilStartedReady(paths, driven, daemons ?? [], config.daemons);
+  }
   return daemons === undefined ? undefined : { daemons };
+}
+
+/** Of units that were running before nothing is waited for. */
+async function untilStartedReady(
+  paths: Paths,
+  driven: Driven,
+  outcome: readonly Driving[],
+  configured: readonly string[],
+): Promise<void> {
+  const started = outcome.filter(({ done }) => done !== 'was running').map(({ daemon }) => daemon);
+  const units = driven.installed.units.filter((one) => started.includes(one.daemon));
+  if (units.length === 0) return;
+  const { untilReady } = await import('./until-ready.ts');
+  const daemons = units.flatMap(({ daemon, unit }) =>
+    (daemon === undefined ? configured : [daemon]).map((name) => ({ daemon: name, unit })),
+  );
+  await untilReady(paths, driven, daemons);
 }
 
 /** Starts what does not run of the daemons of a unit that is up. @returns undefined where it is not. */

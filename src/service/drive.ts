@@ -108,10 +108,15 @@ export async function drive(
   } catch (error) {
     failure = error;
   }
-  const failed = await notYetUp(driven, decision.up);
-  if (failed.length > 0) throw notUp(driven, failed);
+  await requireUp(driven, decision.up);
   if (failure !== undefined) throw failure;
   return decision.outcome;
+}
+
+/** @throws MetactlError where the manager says that one of these units is not up. */
+export async function requireUp(driven: Driven, units: readonly string[]): Promise<void> {
+  const failed = await notYetUp(driven, units);
+  if (failed.length > 0) throw notUp(driven, failed);
 }
 
 const UP: readonly UnitState['state'][] = ['running', 'reloading'];

@@ -95,6 +95,8 @@ export interface Control {
   /** Asks how they are; `states` reads what that prints. */
   query(app: InstalledApp): RunStep;
   states(output: string): readonly UnitState[];
+  /** What it says is running is ready, too: supervisors tell it. */
+  readonly knowsReady?: true;
   /** Milliseconds that units may go on changing after a command that should have waited for them has ended. */
   readonly patience?: number;
 }

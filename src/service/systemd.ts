@@ -160,6 +160,7 @@ function systemctl(): Control {
     restart: (app, daemon, wait) => [step(...blocking(wait), 'restart', ...unitsFor(app, daemon))],
     query: (app) => step('show', `--property=${SHOWN}`, '--', ...unitsFor(app, undefined)),
     states,
+    knowsReady: true,
   };
 }
 
