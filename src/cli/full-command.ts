@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../util/error.ts';
 import { print, printError } from './print.ts';
-import { usageStatus } from './report.ts';
+import { reportedVerb, usageStatus } from './report.ts';
 import { HIDDEN_VERBS, VERBS } from './verbs.ts';
 import { VERSION } from './version.ts';
 
@@ -62,6 +62,6 @@ export async function runFully(verb: string | undefined, argv: readonly string[]
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? EXIT.ok : usageStatus(verb);
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : usageStatus(reportedVerb(verb, argv));
   }
 }

@@ -1,6 +1,6 @@
 import { outputFailed } from './print.ts';
 import { NotQuick, readQuickly } from './quick-command.ts';
-import { report } from './report.ts';
+import { report, reportedVerb } from './report.ts';
 import { VERBS } from './verbs.ts';
 
 const GLOBALS_WITH_VALUE = new Set(['--root']);
@@ -47,7 +47,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     // What follows -- belongs to the command that exec runs.
     const dashes = argv.indexOf('--');
     const ours = dashes < 0 ? argv : argv.slice(0, dashes);
-    process.exitCode = report(error, { verb, json: ours.includes('--json'), debug: ours.includes('--debug') });
+    process.exitCode = report(error, {
+      verb: reportedVerb(verb, ours),
+      json: ours.includes('--json'),
+      debug: ours.includes('--debug'),
+    });
   }
 }
 

@@ -1,3 +1,4 @@
+import { unitErrorStatus } from '../supervisor/service/exit-status.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { escapeLines, escapeText } from '../util/escape.ts';
 import { jsonText, printError } from './print.ts';
@@ -14,14 +15,25 @@ export interface ReportOptions {
 
 /** Exit status for an error of a verb. Pure. */
 export function exitStatusOf(error: unknown, verb: string | undefined): number {
+  if (verb === UNIT) return unitErrorStatus(error);
   const status = error instanceof MetactlError ? error.exitStatus : EXIT.error;
   if (verb !== undefined && PASSING_VERBS.has(verb)) return TOLD_APART.includes(status) ? status : EXIT.sandbox;
   // What a start failed with, told by a verb that passes on nothing.
   return status >= EXIT.sandbox ? EXIT.error : status;
 }
 
+/** What `run --unit` is called here: its statuses are for a service manager. */
+const UNIT = 'run --unit';
+
+/** The verb, by which the exit statuses are told. Pure. @param words of the command line, up to `--`. */
+export function reportedVerb(verb: string | undefined, words: readonly string[]): string | undefined {
+  return verb === 'run' && words.includes('--unit') ? UNIT : verb;
+}
+
 /** Exit status for a command line that can't be understood. Pure. */
 export function usageStatus(verb: string | undefined): number {
+  // As often as it is tried again, it is the same.
+  if (verb === UNIT) return EXIT.configuration;
   return verb !== undefined && PASSING_VERBS.has(verb) ? EXIT.sandbox : EXIT.usage;
 }
 

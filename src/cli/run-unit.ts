@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import type { Prepared } from '../supervisor/prepare.ts';
 import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
-import { unitErrorStatus } from '../supervisor/service/exit-status.ts';
 import { receiveUnit, runUnit } from '../supervisor/service/run-unit.ts';
 import { remarkText } from './print.ts';
 import { errorText } from './report.ts';
@@ -25,23 +24,18 @@ export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean
   const environment = handed?.body.unit.environment ?? takeServiceEnvironment(process.env, process.pid, outputs);
   const write = (text: string, severity: keyof typeof SEVERITY) =>
     void survivingStream('stderr').write(environment.journal ? withSeverity(text, SEVERITY[severity]) : text);
-  let status: number;
-  try {
-    status = await runUnit({
-      host,
-      version: VERSION,
-      successor: { node: process.execPath, options: process.execArgv, program: process.argv[1]! },
-      begin: handed ?? { environment, prepare },
-      io: {
-        stdout: () => survivingStream('stdout'),
-        stderr: () => survivingStream('stderr'),
-        log: (line) => write(remarkText(line), line.startsWith('warning: ') ? 'warning' : 'info'),
-      },
-    });
-  } catch (error) {
-    write(errorText(error, debug), 'error');
-    status = unitErrorStatus(error);
-  }
+  const status = await runUnit({
+    host,
+    version: VERSION,
+    successor: { node: process.execPath, options: process.execArgv, program: process.argv[1]! },
+    begin: handed ?? { environment, prepare },
+    onError: (error) => write(errorText(error, debug), 'error'),
+    io: {
+      stdout: () => survivingStream('stdout'),
+      stderr: () => survivingStream('stderr'),
+      log: (line) => write(remarkText(line), line.startsWith('warning: ') ? 'warning' : 'info'),
+    },
+  });
   await flushed();
   // Whatever a library still waits for: all daemons have ended.
   process.exit(status);

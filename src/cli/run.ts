@@ -20,7 +20,7 @@ export function register(program: Command): void {
       'after',
       `
 Exit status: that of the daemon, 128+n for a signal; 77 needs root, 78 configuration, 125 other failures of metactl.
-With --unit: 0 ended well or stopped, 69 gave up, 77 and 78 the same, 1 other failures of metactl.`,
+With --unit: 0 ended well or stopped, 69 gave up, 77 and 78 (wrong usage too) the same, 1 other failures of metactl.`,
     )
     .action(async (app: string, daemon: string | undefined, options: RunOptions, command: Command) => {
       const { paths, debug } = contextOf(command);

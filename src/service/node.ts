@@ -112,7 +112,7 @@ function systemdText({ services, directories }: ServiceModel): string {
   return `[Unit]
 Description=metactl: ${service!.label}
 Wants=network-online.target
-After=network-online.target remote-fs.target
+After=network-online.target remote-fs.target nss-user-lookup.target
 RequiresMountsFor=${pathList(directories)}
 StartLimitIntervalSec=0
 

@@ -70,7 +70,7 @@ function serviceText(model: ServiceModel, service: Service): string {
   const unit: Entry[] = [
     ['Description', `metactl: ${service.label}`],
     ['Wants', 'network-online.target'],
-    ['After', ['network-online.target', 'remote-fs.target', ...before].join(' ')],
+    ['After', ['network-online.target', 'remote-fs.target', 'nss-user-lookup.target', ...before].join(' ')],
     ...(before.length === 0 ? [] : [['Requires', before.join(' ')] as const]),
     ['PartOf', names.target],
     ['RequiresMountsFor', pathList(model.directories)],

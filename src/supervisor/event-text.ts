@@ -14,8 +14,10 @@ export function eventText(event: DaemonEvent, status: DaemonStatus, stopping: bo
     case 'backoff':
       return event.delay === 0 ? `${name}: restarting` : `${name}: restarting in ${event.delay} ms`;
     case 'start-failed':
-      // Of a start by hand it is the error that the command ends with.
-      return status.starts.automatic === 0 ? undefined : `${name}: ${messageLine(event.error)}`;
+      // Of a start by hand it is the error that the command ends with, unless it is tried again.
+      return status.starts.automatic === 0 && status.state !== 'backoff'
+        ? undefined
+        : `${name}: ${messageLine(event.error)}`;
     case 'stopping':
       return event.reason === undefined ? undefined : `${name}: ${escapeText(event.reason)}`;
     case 'degraded':

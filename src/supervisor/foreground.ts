@@ -145,7 +145,7 @@ function makeGroup(
     const log = (line: string) => io.log(`${plan.app}/${plan.daemon}: ${line}`);
     const handle = gated(handles[index]!, launches);
     return new SupervisedDaemon({
-      ...{ plan, handle, settings },
+      ...{ plan, handle, settings, unattended: io.watcher !== undefined },
       output: () => outputOf(plan.daemon),
       ...watchOf({ host, paths, plan, settings: readiness, handle, log }),
       killedFor: (since) => killedFor(host, plan, since),

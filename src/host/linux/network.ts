@@ -78,7 +78,7 @@ interface NetworkOptions {
 
 /**
  * What an app's network needs of the host.
- * @throws MetactlError METACTL_NO_UPLINK (78) where addresses are to be reached by an uplink that isn't there.
+ * @throws MetactlError METACTL_NO_UPLINK (1) where addresses are to be reached by an uplink that isn't there.
  */
 export function needOf(paths: Paths, node: NodeConfig, { mode, address6, publish: ports }: OwnNetwork): BaseNeed {
   const proxy = mode === 'routed';

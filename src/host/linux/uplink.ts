@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { NodeConfig } from '../../config/types.ts';
-import { EXIT, MetactlError } from '../../util/error.ts';
+import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
 import { defaultDevice } from './default-device.ts';
 import { networkAddon } from './network-native.ts';
@@ -20,7 +20,7 @@ const DEVICE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/;
 /**
  * `[network] uplink`, or the device of the default route. The latter is looked up once: the node's running apps keep one
  * uplink, and the table grows with every app.
- * @throws MetactlError METACTL_NO_UPLINK (78) where there is none.
+ * @throws MetactlError METACTL_NO_UPLINK (1: it may come, as at boot) where there is none.
  */
 export function findUplink(paths: Paths, node: NodeConfig): Uplink {
   if (node.uplink !== undefined) {
@@ -31,7 +31,6 @@ export function findUplink(paths: Paths, node: NodeConfig): Uplink {
       step: 'find the uplink',
       path: paths.metactlConf,
       hint: 'set [network] uplink to the device that the pool is reached by; `ip -br link` lists them',
-      exitStatus: EXIT.configuration,
     });
   }
   const known = madeOf(paths, undefined, 'uplink').find((one) => !one.configured);
@@ -43,7 +42,6 @@ export function findUplink(paths: Paths, node: NodeConfig): Uplink {
     step: 'find the uplink',
     path: paths.metactlConf,
     hint: 'set [network] uplink to the device that the pool is reached by',
-    exitStatus: EXIT.configuration,
   });
 }
 
@@ -55,7 +53,7 @@ export function isDeviceName(name: string): boolean {
 /**
  * The device by which apps behind the host's address get out: `[network] uplink`, or that of the default route as it is
  * now; a node's running apps may have used another before. @returns undefined where there is no such route.
- * @throws MetactlError METACTL_NO_UPLINK (78) where the configured one isn't there.
+ * @throws MetactlError METACTL_NO_UPLINK (1) where the configured one isn't there.
  */
 export function findOutlet(paths: Paths, node: NodeConfig): Uplink | undefined {
   if (node.uplink !== undefined) return findUplink(paths, node);

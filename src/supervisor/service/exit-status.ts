@@ -13,9 +13,11 @@ export function unitExitStatus(daemons: readonly Pick<DaemonStatus, 'state'>[], 
 
 /**
  * The same where it could not run. What another try can't mend is told from what it may (`Restart=on-failure`): a command
- * that isn't there is given up like a daemon that fails; an app or a daemon that isn't there is a matter of configuration. Pure.
+ * that isn't there is given up like a daemon that fails; an app or a daemon that isn't there, or a command line that can't be
+ * understood, is a matter of configuration. Pure.
+ * @param gaveUp the policy has decided that it is not tried again.
  */
-export function unitErrorStatus(error: unknown): number {
+export function unitErrorStatus(error: unknown, gaveUp = false): number {
   switch (error instanceof MetactlError ? error.exitStatus : EXIT.error) {
     case EXIT.needsRoot:
       return EXIT.needsRoot;
@@ -28,6 +30,6 @@ export function unitErrorStatus(error: unknown): number {
     case EXIT.notFound:
       return EXIT.gaveUp;
     default:
-      return EXIT.error;
+      return gaveUp ? EXIT.gaveUp : EXIT.error;
   }
 }

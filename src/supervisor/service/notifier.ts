@@ -100,8 +100,8 @@ export class ServiceNotifier {
     done.then(over, over);
   }
 
-  /** Shows a text in the place of the states: why it fails. */
-  note(text: string): void {
+  /** Shows a text in the place of the states: why it fails, or can't begin. Then no more time is asked for. */
+  note(text: string | undefined): void {
     this.#note = text;
     this.#update();
   }
@@ -156,6 +156,7 @@ export class ServiceNotifier {
   }
 
   #extend(): void {
+    if (this.#note !== undefined) return;
     this.#say(extensionMessage(this.#told, this.#view(), this.#overdue));
   }
 

@@ -1,4 +1,5 @@
 import type { Host } from '../../host/host.ts';
+import { messageLine } from '../../util/error.ts';
 import { type ForegroundIo, runForeground, runInForeground } from '../foreground.ts';
 import type { Handover } from '../handover/document.ts';
 import { receiveHandover, replacer } from '../handover/receive.ts';
@@ -10,9 +11,10 @@ import { unpackRun } from '../run-spec.ts';
 import { checkWords } from '../standalone/replace.ts';
 import type { Daemon } from '../state/types.ts';
 import type { ServiceEnvironment } from './environment.ts';
-import { unitExitStatus } from './exit-status.ts';
+import { unitErrorStatus, unitExitStatus } from './exit-status.ts';
 import type { Told } from './messages.ts';
 import { ServiceNotifier } from './notifier.ts';
+import { untilDone } from './patience.ts';
 import { whenQuiet } from './quiet.ts';
 
 export interface UnitOptions {
@@ -23,6 +25,8 @@ export interface UnitOptions {
   /** What takes this process's place, unless it is told another. */
   readonly successor: Successor;
   readonly begin: UnitBegin | HandedUnitRun;
+  /** Says why it could not run. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** A start. */
@@ -43,7 +47,7 @@ export const receiveUnit = (host: Host, fd: number): HandedUnitRun => receiveHan
 
 /**
  * Runs an app, or one daemon of it, as a unit of a service manager, which is told how it is.
- * @returns the exit status for the manager, see `unitExitStatus`. @throws MetactlError where it could not run.
+ * @returns the exit status for the manager, see `unitExitStatus` and `unitErrorStatus`.
  */
 export async function runUnit(options: UnitOptions): Promise<number> {
   const { host, io, begin } = options;
@@ -75,7 +79,13 @@ export async function runUnit(options: UnitOptions): Promise<number> {
   try {
     if ('prepare' in begin) {
       // What is installed may be replaced while it runs.
-      const [prepared] = await Promise.all([begin.prepare(), host.preload()]);
+      const prepare = untilDone(begin.prepare, (error, pause) => {
+        const text = messageLine(error);
+        notifier.note(text);
+        io.log(`${text}; trying again in ${pause / 1000} s`);
+      });
+      const [prepared] = await Promise.all([prepare, host.preload()]);
+      notifier.note(undefined);
       await runForeground(prepared, foreground);
     } else await takeOver(host, begin.body, foreground);
     return unitExitStatus(
@@ -83,8 +93,12 @@ export async function runUnit(options: UnitOptions): Promise<number> {
       asked,
     );
   } catch (error) {
-    notifier.note((error as Error).message);
-    throw error;
+    notifier.note(messageLine(error));
+    options.onError(error);
+    return unitErrorStatus(
+      error,
+      daemons.some((daemon) => daemon.status().state === 'failed'),
+    );
   } finally {
     loud();
     await notifier.close();

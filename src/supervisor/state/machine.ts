@@ -148,12 +148,15 @@ class Step extends Turn {
   }
 
   #launchFailed(error: Error, status: number): void {
-    const { cause, after } = this.model;
+    const { cause, after, manualStarts } = this.model;
+    const { unattended = false } = this.context;
     this.#over({ ...NEVER_STARTED, code: status }, undefined, error.message);
     this.tell({ type: 'start-failed', error });
     if (after !== 'policy') this.#afterwards();
-    // Who starts it by hand is there to read why it can't be; a restart may find the reason gone the next time.
-    else if (cause === 'manual') this.#giveUp('failed', error.message);
+    // Who starts it by hand is there to read why it can't be; a restart may find the reason gone the next time. So may the first
+    // start of a unit, unless the error says that it is a matter of configuration.
+    else if (cause === 'manual' && !(unattended && manualStarts === 1 && status === NEVER_STARTED.code))
+      this.#giveUp('failed', error.message);
     else this.#byPolicy({ ...NEVER_STARTED, code: status }, true, 0);
   }
 

@@ -18,6 +18,8 @@ export interface SupervisedOptions {
   /** Asked before each start: where its output goes. */
   readonly output: () => StartOutput;
   readonly settings: DaemonSettings;
+  /** Nobody is there to read why the first start can't be: what may pass is tried again, as `restart` says. */
+  readonly unattended?: boolean;
   /** Asked after a death by SIGSYS: the name of the call, made since then (milliseconds since the epoch). */
   readonly killedFor?: (since: number) => Promise<string | undefined>;
   /** Makes the watch of one start; only where `settings.gated`, or where it has something else to report. */
@@ -128,7 +130,8 @@ export class SupervisedDaemon implements Daemon {
 
   #take(input: Input): void {
     const { now, wall, random } = { now: this.#clock.now(), wall: this.#clock.wall(), random: this.#clock.random() };
-    const { model, actions } = step(this.#model, input, { settings: this.#options.settings, now, wall, random });
+    const { settings, unattended = false } = this.#options;
+    const { model, actions } = step(this.#model, input, { settings, unattended, now, wall, random });
     this.#model = model;
     this.#anticipate();
     // What is told of a launch can wait until it is under way.

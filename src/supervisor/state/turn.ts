@@ -5,6 +5,8 @@ import type { DaemonEvent, DaemonState } from './types.ts';
 /** What one step may look at beside the model. */
 export interface StepContext {
   readonly settings: DaemonSettings;
+  /** Nobody is there to read why the first start can't be: what may pass is tried again, as `restart` says. */
+  readonly unattended?: boolean;
   /** Milliseconds of a clock that is never set. */
   readonly now: number;
   /** Milliseconds since the epoch. */

@@ -144,7 +144,8 @@ describe('a network that can’t be made', () => {
       await expect(site.make('web', ADDRESS, site.node({ uplink: 'nope0' }))).rejects.toMatchObject({
         code: 'METACTL_NO_UPLINK',
         message: "the uplink `nope0` isn't there",
-        exitStatus: 78,
+        // It may come: a service manager tries again.
+        exitStatus: 1,
       });
       expect(madeOf(site.paths, 'web', 'network')).toEqual([]);
     });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -277,6 +278,49 @@ describe('it ends', () => {
     expect((await toEnd()).status).toBe(69);
     expect(lastStatus()).toMatch(/main\.sh/);
     expect(manager.lines()).not.toContain('READY=1');
+  });
+
+  it('with 69 where it can not be started and is not to be tried again, after a pause for each try before', async () => {
+    const nowhere = 'working-directory = /nope\n';
+    shop({ main: ['sleep 60', `${nowhere}restart = no`] });
+    expect((await toEnd()).status).toBe(69);
+    expect(lastStatus()).toMatch(/^STATUS=.*\/nope/);
+    shop({ main: ['sleep 60', `${nowhere}restart-sec = 10ms\nstart-limit-burst = 2`] });
+    const { status, stderr } = await toEnd();
+    expect(status).toBe(69);
+    expect(stderr.match(/^metactl: shop\/main: .*\/nope/gm)).toHaveLength(3);
+    expect(stderr).toContain('metactl: shop/main: gave up: started again 2 times within 10min');
+    expect(manager.lines()).not.toContain('READY=1');
+  });
+
+  it('not while what it needs may come: an uplink that is not there at boot', async () => {
+    const device = 'mtlate0';
+    scratch.metactlConf(`[network]\npool = 198.18.77.0/28\nuplink = ${device}\n`);
+    const app = `[app]\ndirectory = ${scratch.appDirectory('shop', {})}\n[sandbox.net]\nmode = routed\n`;
+    const keys = 'restart-sec = 50ms\nrestart-max-delay-sec = 200ms\n';
+    scratch.node('shop', `${app}[daemon.main]\ncommand = /bin/sleep 60\n${keys}`);
+    const one = start();
+    await manager.until(/^STATUS=the uplink `mtlate0` isn't there$/);
+    await one.waitFor(/^metactl: the uplink `mtlate0` isn't there; trying again in 1 s$/m);
+    expect(one.child.exitCode).toBeNull();
+    execFileSync('ip', ['link', 'add', device, 'type', 'veth', 'peer', 'name', `${device}p`]);
+    try {
+      execFileSync('ip', ['link', 'set', device, 'up']);
+      await manager.until(/^READY=1$/);
+      expect((await one.stop('SIGTERM')).status).toBe(0);
+    } finally {
+      execFileSync('ip', ['link', 'del', device]);
+    }
+  });
+
+  it('with 78 where its command line can not be understood', async () => {
+    for (const words of [['--no-such'], ['a', 'b']]) {
+      const { status, stderr } = await runMetactl(['run', '--unit', 'shop', ...words], { root: scratch.root });
+      expect({ status, stderr: stderr.split('\n')[1] }).toEqual({
+        status: 78,
+        stderr: '  hint: metactl run --help tells how it is used',
+      });
+    }
   });
 
   it('with 77 without root', async () => {

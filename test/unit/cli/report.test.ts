@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { splitWords } from '../../../src/cli/exec.ts';
 import { verbOf } from '../../../src/cli/main.ts';
-import { errorJson, errorText, exitStatusOf } from '../../../src/cli/report.ts';
+import { errorJson, errorText, exitStatusOf, reportedVerb, usageStatus } from '../../../src/cli/report.ts';
 import { MetactlError } from '../../../src/util/error.ts';
 
 const error = new MetactlError("can't mount /proc: EPERM", {
@@ -41,6 +41,14 @@ describe('what a failure says', () => {
     const needsRoot = new MetactlError('x', { code: 'X', exitStatus: 77 });
     expect(exitStatusOf(needsRoot, 'run')).toBe(77);
     expect(exitStatusOf(new Error('a fault'), 'exec')).toBe(125);
+  });
+
+  it('is for a service manager with run --unit: it tries again what may pass, and nothing else', () => {
+    const unit = reportedVerb('run', ['run', '--unit', 'shop']);
+    expect(reportedVerb('exec', ['exec', '--unit'])).toBe('exec');
+    expect([usageStatus('run'), usageStatus('ps'), usageStatus(unit)]).toEqual([125, 2, 78]);
+    expect(exitStatusOf(error, unit)).toBe(1);
+    expect(exitStatusOf(new MetactlError('x', { code: 'X', exitStatus: 2 }), unit)).toBe(78);
   });
 });
 

@@ -20,7 +20,7 @@ describe('the supervisor of a node', () => {
 [Unit]
 Description=metactl: the supervisor of this node
 Wants=network-online.target
-After=network-online.target remote-fs.target
+After=network-online.target remote-fs.target nss-user-lookup.target
 RequiresMountsFor=/etc/metactl /var/lib/metactl
 StartLimitIntervalSec=0
 

@@ -28,7 +28,7 @@ describe('units', () => {
       'metactl.shop.db.service': `${MADE}[Unit]
 Description=metactl: shop/db
 Wants=network-online.target
-After=network-online.target remote-fs.target
+After=network-online.target remote-fs.target nss-user-lookup.target
 PartOf=metactl.shop.target
 RequiresMountsFor=/etc/metactl /var/lib/metactl
 StartLimitIntervalSec=0
@@ -53,7 +53,7 @@ WantedBy=metactl.shop.target
       'metactl.shop.web.service': `${MADE}[Unit]
 Description=metactl: shop/web
 Wants=network-online.target
-After=network-online.target remote-fs.target metactl.shop.db.service
+After=network-online.target remote-fs.target nss-user-lookup.target metactl.shop.db.service
 Requires=metactl.shop.db.service
 PartOf=metactl.shop.target
 RequiresMountsFor=/etc/metactl /var/lib/metactl

@@ -48,6 +48,7 @@ export class Bench {
   wallShift = 0;
   model: Model;
   readonly settings: DaemonSettings;
+  readonly unattended: boolean;
   readonly events: DaemonEvent[] = [];
   readonly signals: number[] = [];
   readonly timers = new Map<TimerName, number>();
@@ -57,7 +58,8 @@ export class Bench {
   /** Of the last input. */
   last: readonly Action[] = [];
 
-  constructor(settings: Partial<DaemonSettings> = {}) {
+  constructor(settings: Partial<DaemonSettings> = {}, unattended = false) {
+    this.unattended = unattended;
     this.settings = { ...SETTINGS, ...settings };
     this.model = newModel(this.now, this.wall);
   }
@@ -75,8 +77,8 @@ export class Bench {
   }
 
   input(input: Input, random = 0): this {
-    const { settings, now, wall } = this;
-    const { model, actions } = step(this.model, input, { settings, now, wall, random });
+    const { settings, unattended, now, wall } = this;
+    const { model, actions } = step(this.model, input, { settings, unattended, now, wall, random });
     this.model = model;
     this.last = actions;
     for (const action of actions) {

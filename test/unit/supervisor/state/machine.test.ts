@@ -51,6 +51,20 @@ describe('starting', () => {
     bench.start().run().end().pass(100).input({ type: 'launch-failed', error, status: 127 });
     expect(bench.status).toMatchObject({ state: 'backoff', restarts: 1 });
   });
+
+  it('of a unit that can’t be for now goes by the policy, the first time; what is configured wrong does not', () => {
+    const failed = (status: number) => ({ type: 'launch-failed', error: new Error('no device'), status }) as const;
+    bench = new Bench({}, true).start().input(failed(125));
+    expect(bench.status).toMatchObject({ state: 'backoff', nextRetry: bench.wall + 100 });
+    expect(bench.pass(100).input(failed(125)).status).toMatchObject({ state: 'backoff', nextRetry: bench.wall + 200 });
+    expect(bench.start().input(failed(125)).state).toBe('failed');
+    for (const status of [78, 77, 126, 127]) {
+      bench = new Bench({}, true).start().input(failed(status));
+      expect(bench.state).toBe('failed');
+    }
+    bench = new Bench({ restart: { ...restart, restart: 'no' } }, true).start().input(failed(125));
+    expect(bench.status).toMatchObject({ state: 'failed', reason: 'no device' });
+  });
 });
 
 describe('restarts', () => {
