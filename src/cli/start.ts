@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { listApps, loadApp } from '../config/load.ts';
 import { platforms } from '../platform/index.ts';
 import type { Driven } from '../service/drive.ts';
-import { isAbsent } from '../supervisor/control/answer.ts';
+import { hasSupervisor } from '../supervisor/control/ask-all.ts';
 import { ask } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
 import { ensureSupervisor } from '../supervisor/standalone/launch.ts';
@@ -32,7 +32,7 @@ export function register(program: Command): void {
       }
       const own = apps.filter((one) => !driven.has(one));
       // What is wrong is told before anything is started.
-      if (own.length > 0 && !(await isThere(paths))) {
+      if (own.length > 0 && !(await hasSupervisor(paths))) {
         for (const one of own) loadApp(paths, one, platforms);
         await ensureSupervisor(paths, superviseCommand(paths));
       }
@@ -43,16 +43,6 @@ export function register(program: Command): void {
         return [await ask(controlSocket(paths), 'start', { app: one, ...request }, { onEvent: progressOf(context) })];
       });
     });
-}
-
-async function isThere(paths: Paths): Promise<boolean> {
-  try {
-    await ask(controlSocket(paths), 'hello');
-    return true;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
 }
 
 /**

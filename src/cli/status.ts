@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { listApps } from '../config/app-names.ts';
-import { beginStatus } from '../supervisor/control/ask-all.ts';
+import { beginStatus, hasSupervisor } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
 import { isTerminal } from '../supervisor/is-terminal.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
@@ -13,6 +13,7 @@ import { statusText } from './status-text.ts';
 
 interface StatusOptions {
   readonly watch?: boolean | string;
+  readonly node?: boolean;
 }
 
 /** `metactl status [APP] [DAEMON]`: what every supervisor of this node keeps, and what none keeps. */
@@ -24,14 +25,17 @@ export function register(program: Command): void {
     )
     .argument('[app]', 'the app; without it all of them')
     .argument('[daemon]', 'one daemon of it')
+    .option('--node', 'the exit status tells whether the supervisor of this node runs, as init scripts want it')
     .option('--watch [seconds]', 'show it again every so many seconds (2)')
     .addHelpText(
       'after',
       '\nCPU is the average of this run, with --watch that since the last look. A `*` behind the state: its configuration is another by now.' +
-        '\nExit status: 0 all that was asked for runs (or nothing was named), 3 something of it does not, 4 no such app, 77 needs root.',
+        '\nExit status: 0 all that was asked for runs (or nothing was named), 3 something of it does not (--node: no supervisor), 4 no such app,' +
+        '\n77 needs root.',
     )
     .action(async (app: string | undefined, daemon: string | undefined, options: StatusOptions, command: Command) => {
       const { paths, json, color } = contextOf(command);
+      requireNoApp(app, options.node === true);
       const pause = options.watch === undefined ? undefined : secondsOf(options.watch) * 1000;
       const show = async (before: readonly StatusRecord[] | undefined) => {
         const records = await statusOf(paths, app, daemon);
@@ -49,8 +53,20 @@ export function register(program: Command): void {
           records = await show(records);
         }
       }
-      if (app !== undefined && records.some(({ ready }) => !ready)) process.exitCode = EXIT.notRunning;
+      const runs =
+        options.node === true ? await hasSupervisor(paths) : app === undefined || records.every(({ ready }) => ready);
+      if (!runs) process.exitCode = EXIT.notRunning;
     });
+}
+
+/** @throws MetactlError METACTL_USAGE (2) */
+function requireNoApp(app: string | undefined, node: boolean): void {
+  if (!node || app === undefined) return;
+  throw new MetactlError('--node is about no app', {
+    code: 'METACTL_USAGE',
+    hint: 'leave out the app, or --node',
+    exitStatus: EXIT.usage,
+  });
 }
 
 /** At least 0.1. @throws MetactlError (2) also where `--watch` has taken what was to be the app. */

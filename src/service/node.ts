@@ -163,7 +163,12 @@ case "$1" in
 start) start ;;
 stop) stop ;;
 restart | force-reload) stop && start ;;
-status) ${metactl} status ;;
+status)
+	${metactl} status --node
+	s=$?
+	# 3: it does not run; 4: nobody knows (LSB 3.1, chapter 20.2).
+	case $s in 0 | 3) exit $s ;; *) exit 4 ;; esac
+	;;
 *)
 	echo "usage: $0 start|stop|restart|force-reload|status" >&2
 	exit 2
@@ -197,7 +202,7 @@ stop() {
 }
 
 status() {
-	${metactl} status
+	${metactl} status --node
 }
 `;
 }

@@ -57,6 +57,11 @@ function withoutDoubles(records: readonly StatusRecord[]): StatusRecord[] {
   return [...best.values()];
 }
 
+/** Whether the standalone supervisor of this node is there, with daemons or without. @throws MetactlError METACTL_NEEDS_ROOT (77) */
+export async function hasSupervisor(paths: Paths): Promise<boolean> {
+  return (await orAbsent(ask(controlSocket(paths), 'hello'))) !== undefined;
+}
+
 export interface RunningRequest {
   readonly app: string;
   readonly daemon: string | undefined;

@@ -56,6 +56,18 @@ WantedBy=multi-user.target
     expect(text.startsWith(kind === 'sysv' ? '#!/bin/sh\n' : '#!/sbin/openrc-run\n')).toBe(true);
   });
 
+  it.each([
+    [0, 0],
+    [3, 3],
+    [77, 4],
+    [1, 4],
+  ])('whose status is one of LSB: %i is %i', (told, expected) => {
+    const [file, metactl] = ['script', 'metactl'].map((name) => join(scratch(), name));
+    writeFileSync(metactl!, `#!/bin/sh\ntest "$*" = 'status --node' && exit ${told}\nexit 99\n`, { mode: 0o755 });
+    writeFileSync(file!, textOf('sysv').replaceAll(PROGRAM[0]!, metactl!));
+    expect(spawnSync('/bin/sh', [file!, 'status']).status).toBe(expected);
+  });
+
   it('is a job of Upstart', () => {
     expect(nodeManager('upstart')).toMatchObject({ name: 'upstart', directory: '/etc/init' });
     const lines = textOf('upstart').split('\n');
