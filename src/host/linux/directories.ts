@@ -41,7 +41,7 @@ export function openRootDirectory(path: string, mode: number): number {
  * Of a read-only file system Node's recursive mkdir says ENOENT, and the error that an administrator would understand is lost.
  * @returns whether it was made.
  */
-function makeWithParents(path: string): boolean {
+export function makeWithParents(path: string): boolean {
   for (const parentsMade of [false, true]) {
     try {
       mkdirSync(path, { mode: 0o755 });

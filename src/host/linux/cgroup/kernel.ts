@@ -12,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { addon } from '../addon.ts';
+import { makeWithParents } from '../directories.ts';
 
 /** What cgroup code asks of the kernel; unit tests put a fake tree in its place. Paths are absolute. */
 export interface CgroupKernel {
@@ -66,11 +67,21 @@ function umaskHides(): boolean {
   return (umask & 0o755) !== 0;
 }
 
+/** @returns whether it was made. @throws what mkdir(2) says, also EROFS. */
+function makeAll(path: string): boolean {
+  try {
+    return mkdirSync(path, { recursive: true, mode: 0o755 }) !== undefined;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return makeWithParents(path);
+  }
+}
+
 /** libuv adds O_CLOEXEC to every open(2). */
 export const linuxKernel: CgroupKernel = {
   mkdir(path) {
     // One call, because every failed one costs as much as the directory: Node makes an error with a stack for it.
-    if (mkdirSync(path, { recursive: true, mode: 0o755 }) === undefined) return false;
+    if (!makeAll(path)) return false;
     // The app reads its own cgroup inside the sandbox, whatever umask metactl was started with.
     if (umaskHides()) chmodSync(path, 0o755);
     return true;
