@@ -2,10 +2,14 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { requireAppName } from '../config/names.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
-import type { PurgeItem } from '../host/purge-item.ts';
+import { type PurgeItem, requireNoMounts } from '../host/purge-item.ts';
 import { requireUnchanged } from '../service/changes.ts';
+import { type Driven, statesOf } from '../service/drive.ts';
 import { managerHere } from '../service/index.ts';
-import { carryOutInstallation, planUninstall } from '../service/install.ts';
+import { carryOutInstallation, installedApp, planUninstall } from '../service/install.ts';
+import type { InstalledApp, UnitState } from '../service/manager.ts';
+import { askStatus } from '../supervisor/control/ask-all.ts';
+import type { StatusRecord } from '../supervisor/control/status-record.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { escapeText } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
@@ -25,9 +29,9 @@ export function register(program: Command): void {
     .option('--force', 'remove also units that were changed by hand')
     .addHelpText(
       'after',
-      '\nAn app that has units is stopped; any other must be stopped before. What it wrote elsewhere ([sandbox.mounts])' +
-        '\nstays, and belongs to a user id that another app may get next.' +
-        '\nExit status: 0 done, 1 not done (it runs, or the answer was no), 4 there is nothing of it, 77 needs root.',
+      '\nAn app that has units is stopped; any other must be stopped before, and what is mounted below its directories unmounted.' +
+        '\nWhat it wrote elsewhere ([sandbox.mounts]) stays, and belongs to a user id that another app may get next.' +
+        '\nExit status: 0 done, 1 not done (it runs, something is mounted there, or the answer was no), 4 there is nothing of it, 77 needs root.',
     )
     .action(async (app: string, options: { dryRun?: boolean; yes?: boolean; force?: boolean }, command: Command) => {
       const { paths, json } = contextOf(command);
@@ -45,7 +49,12 @@ export function register(program: Command): void {
       ];
       if (items.length === 0 && units?.resumed !== true) throw nothing(app);
       const dryRun = options.dryRun === true;
+      const belongings = items.filter((item): item is PurgeItem => item.kind !== 'unit');
       // Before anybody is asked.
+      if (!dryRun) {
+        requireNoMounts(belongings);
+        if (manager !== undefined && (units?.changes.length ?? 0) > 0) await requireOnlyUnits(paths, app, manager);
+      }
       if (!dryRun && options.force !== true) {
         requireUnchanged(
           units?.directory ?? '',
@@ -70,10 +79,42 @@ export function purgeText(items: readonly Listed[], dryRun: boolean): string {
   const done = dryRun ? 'would remove' : 'removed';
   return items
     .map((one) => {
+      const mounts = 'mounts' in one ? (one.mounts ?? []) : [];
+      if (dryRun && mounts.length > 0)
+        return `would not remove ${one.kind} ${escapeText(one.name)}: mounted at ${mounts.map(escapeText).join(' ')}\n`;
       const blocked = dryRun && 'blocked' in one ? `, with --force: ${one.blocked}` : '';
       return `${done} ${one.kind} ${escapeText(one.name)}${blocked}\n`;
     })
     .join('');
+}
+
+/** What its units run is ended with them. @throws MetactlError METACTL_RUNNING for what runs beside them. */
+async function requireOnlyUnits(paths: Paths, app: string, manager: Driven['manager']): Promise<void> {
+  const installed = installedApp(manager, app, paths.nodeId);
+  const [states, records] = await Promise.all([statesOf(manager, [installed]), askStatus(paths, app)]);
+  const others = runningBesideUnits(installed, states, records);
+  if (others.length === 0) return;
+  throw new MetactlError(`${app} is running, not in its units: ${others.join(' ')}`, {
+    code: 'METACTL_RUNNING',
+    step: 'purge the app',
+    hint: `stop it first: metactl stop ${app}`,
+  });
+}
+
+/** Daemons that run although their unit is down, or has another process. Pure. */
+export function runningBesideUnits(
+  { units }: InstalledApp,
+  states: readonly UnitState[],
+  records: readonly StatusRecord[],
+): readonly string[] {
+  const there = records.filter(({ pid, supervisor }) => pid !== null || supervisor?.kind === 'run');
+  const beside = there.filter(({ daemon, supervisor }) => {
+    const unit = units.find((one) => one.daemon === undefined || one.daemon === daemon)?.unit;
+    const found = states.find((one) => one.unit === unit);
+    if (found === undefined || ['stopped', 'failed', 'disabled'].includes(found.state)) return true;
+    return found.pid !== undefined && supervisor !== null && found.pid !== supervisor.pid;
+  });
+  return beside.map(({ daemon }) => daemon);
 }
 
 function kept(paths: Paths, app: string, dryRun: boolean): string {

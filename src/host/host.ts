@@ -71,7 +71,7 @@ export interface Host extends Addresses, FirewallHost {
   belongings(paths: Paths, app: string): readonly PurgeItem[];
   /**
    * Removes all of that. Others than root may own and change it meanwhile: no link is followed.
-   * @throws MetactlError METACTL_RUNNING, before anything is removed, while a daemon of the app lives.
+   * @throws MetactlError METACTL_RUNNING while a daemon of the app lives, METACTL_MOUNTED: both before anything is removed.
    */
   purge(paths: Paths, app: string): Promise<void>;
   /**

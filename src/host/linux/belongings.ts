@@ -1,7 +1,8 @@
-import { lstatSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import type { PurgeItem } from '../purge-item.ts';
+import { mountsBelow } from './mounts-below.ts';
 import { readLeases } from './read-leases.ts';
 
 /** What there is of an app beside its configuration: files, logs, leases. */
@@ -15,7 +16,12 @@ export function belongings(paths: Paths, app: string): readonly PurgeItem[] {
     ...(ids === undefined ? [] : [`ids from ${ids}`]),
   ];
   return [
-    ...placesOf(paths, app).filter(({ name }) => lstatSync(name, { throwIfNoEntry: false }) !== undefined),
+    ...placesOf(paths, app)
+      .filter(({ name }) => lstatSync(name, { throwIfNoEntry: false }) !== undefined)
+      .map((item) => {
+        const mounts = mountsBelow(readFileSync('/proc/self/mountinfo', 'utf8'), item.name);
+        return mounts.length === 0 ? item : { ...item, mounts };
+      }),
     ...(Object.hasOwn(apps, app) ? [{ kind: 'lease' as const, name: leased.join(', ') || 'nothing' }] : []),
   ];
 }

@@ -2,19 +2,21 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
-import { placesOf } from './belongings.ts';
+import { requireNoMounts } from '../purge-item.ts';
+import { belongings, placesOf } from './belongings.ts';
 import { changeLeases } from './lease-file.ts';
 import { livingDaemons, removeRunDirectory, withAppLock } from './lock.ts';
 import { removeTree } from './remove-tree.ts';
 
 /**
  * Removes it; the leases last, since files belong to a leased id. Does nothing for an app that has none of it.
- * @throws MetactlError METACTL_RUNNING while a daemon of the app lives, before anything is removed; what the system says.
+ * @throws MetactlError METACTL_RUNNING while a daemon of the app lives, METACTL_MOUNTED, both before anything is removed; what the system says.
  */
 export async function purge(paths: Paths, app: string): Promise<void> {
   await withAppLock(paths, app, async () => {
     const living = livingDaemons(paths, app);
     if (living.length > 0) throw running(app, living);
+    requireNoMounts(belongings(paths, app));
     for (const { name } of placesOf(paths, app)) remove(name, app);
     await changeLeases(paths, async (leases) => {
       if (!Object.hasOwn(leases.apps, app)) return leases;

@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, openSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
 const FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
@@ -24,6 +34,7 @@ export function removeTree(parent: number, name: string): boolean {
     throw error;
   }
   try {
+    requireSameMount(top, mountIdOf(parent));
     for (let rounds = 0; rounds < MOST_ROUNDS && !isEmptied(top); ) rounds++;
   } finally {
     closeSync(top);
@@ -47,6 +58,7 @@ function removeDirectory(top: number, name: Buffer): Buffer[] {
   const raised: Buffer[] = [];
   const fd = openSync(inside(top, name), FLAGS);
   try {
+    requireSameMount(fd, mountIdOf(top));
     for (const child of namesIn(fd)) {
       if (unlink(fd, child)) continue;
       const place = Buffer.from(`.purge-${randomBytes(12).toString('hex')}`);
@@ -63,6 +75,17 @@ function removeDirectory(top: number, name: Buffer): Buffer[] {
     if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
   }
   return raised;
+}
+
+/** A mount of the same file system has the same device, but not the same id. @throws Error EBUSY */
+function requireSameMount(fd: number, id: string): void {
+  if (mountIdOf(fd) !== id) throw Object.assign(new Error('something is mounted there'), { code: 'EBUSY' });
+}
+
+/** `mnt_id` of proc_pid_fdinfo(5); before Linux 3.15 the device, which a bind mount of the same file system has too. */
+function mountIdOf(fd: number): string {
+  const id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+  return id ?? `device ${fstatSync(fd).dev}`;
 }
 
 /** @returns false for a directory. */

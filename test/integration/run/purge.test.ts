@@ -1,6 +1,8 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { removeTree } from '../../../src/host/linux/remove-tree.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { makeSite, type Site } from '../supervisor/site.ts';
 
@@ -52,4 +54,44 @@ it('purge lists, asks, and removes all of an app but its configuration; not whil
   const again = await site.metactl(['purge', 'shop', '--yes']);
   expect(again).toMatchObject({ status: 4, stdout: '' });
   expect(again.stderr).toContain('there is nothing of shop to be removed\n');
+});
+
+it('purge removes nothing while something is mounted below, of the same file system too', async () => {
+  const precious = join(site.root, 'precious');
+  const home = join(site.root, 'var/lib/metactl/apps/shop');
+  for (const name of [precious, join(home, 'a b'), join(home, 'state')]) mkdirSync(name, { recursive: true });
+  writeFileSync(join(precious, 'kept'), '');
+  writeFileSync(join(home, 'state/kept'), '');
+  const point = join(home, 'a b');
+  expect(spawnSync('mount', ['--bind', precious, point]).status).toBe(0);
+  try {
+    expect(await site.metactl(['purge', 'shop', '--dry-run'])).toMatchObject({
+      stdout: `would not remove files ${home}: mounted at ${point}\n`,
+      status: 0,
+    });
+    const refused = await site.metactl(['purge', 'shop', '--yes']);
+    expect(refused).toMatchObject({ status: 1, stdout: '' });
+    expect(refused.stderr).toContain(`metactl: won't remove what is mounted at ${point}\n`);
+    expect([join(precious, 'kept'), join(home, 'state/kept')].map(existsSync)).toEqual([true, true]);
+  } finally {
+    spawnSync('umount', [point]);
+  }
+  expect(await site.metactl(['purge', 'shop', '--yes'])).toMatchObject({ status: 0 });
+  expect([existsSync(home), existsSync(join(precious, 'kept'))]).toEqual([false, true]);
+});
+
+it('what is mounted after that look is not emptied either', () => {
+  const home = join(site.root, 'apps');
+  mkdirSync(join(home, 'shop/up'), { recursive: true });
+  mkdirSync(join(site.root, 'precious'));
+  writeFileSync(join(site.root, 'precious/kept'), '');
+  expect(spawnSync('mount', ['--bind', join(site.root, 'precious'), join(home, 'shop/up')]).status).toBe(0);
+  const parent = openSync(home, 'r');
+  try {
+    expect(() => removeTree(parent, 'shop')).toThrow(expect.objectContaining({ code: 'EBUSY' }));
+    expect(existsSync(join(site.root, 'precious/kept'))).toBe(true);
+  } finally {
+    closeSync(parent);
+    spawnSync('umount', [join(home, 'shop/up')]);
+  }
 });

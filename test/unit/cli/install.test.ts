@@ -6,7 +6,7 @@ import { insteadOf, requireUnit } from '../../../src/cli/boot-verb.ts';
 import { register as disable } from '../../../src/cli/disable.ts';
 import { register as enable } from '../../../src/cli/enable.ts';
 import { register as install } from '../../../src/cli/install.ts';
-import { purgeText } from '../../../src/cli/purge.ts';
+import { purgeText, runningBesideUnits } from '../../../src/cli/purge.ts';
 import { register as uninstall } from '../../../src/cli/uninstall.ts';
 import { requireElsewhereStopped } from '../../../src/cli/units.ts';
 import { idleRecord } from '../../../src/supervisor/control/status-record.ts';
@@ -164,4 +164,26 @@ it('purge lists what it removes', () => {
   const changed = [{ kind: 'unit', name: '/u', blocked: 'it was changed by hand' } as const];
   expect(purgeText(changed, true)).toBe('would remove unit /u, with --force: it was changed by hand\n');
   expect(purgeText(changed, false)).toBe('removed unit /u\n');
+});
+
+it('purge tells what runs beside units from what they run', () => {
+  const installed = {
+    ...{ app: 'shop', nodeId: '', files: [] },
+    units: ['db', 'web'].map((daemon) => ({ daemon, unit: `${daemon}.service` })),
+  };
+  const record = (daemon: string, pid: number) => ({
+    ...idleRecord({ node: 'n', app: 'shop', daemon }),
+    supervisor: { pid, kind: 'run' as const },
+  });
+  const states = [
+    { unit: 'db.service', state: 'running' as const, pid: 5 },
+    { unit: 'web.service', state: 'stopped' as const },
+  ];
+  expect(runningBesideUnits(installed, states, [record('db', 5)])).toEqual([]);
+  expect(runningBesideUnits(installed, states, [record('db', 6), record('web', 7), record('job', 8)])).toEqual([
+    'db',
+    'web',
+    'job',
+  ]);
+  expect(runningBesideUnits(installed, states, [idleRecord({ node: 'n', app: 'shop', daemon: 'web' })])).toEqual([]);
 });
