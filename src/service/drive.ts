@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, MetactlError } from '../util/error.ts';
+import { EXIT, MetactlError, messageLines } from '../util/error.ts';
 import { installedApp } from './install.ts';
 import type { Control, InstalledApp, ServiceManager, Step, UnitState } from './manager.ts';
 import { runSteps } from './run-steps.ts';
@@ -108,45 +108,70 @@ export async function drive(
   } catch (error) {
     failure = error;
   }
-  await requireUp(driven, decision.up);
+  await requireUp(driven, decision.up, failure === undefined ? [] : messageLines(failure));
   if (failure !== undefined) throw failure;
   return decision.outcome;
 }
 
-/** @throws MetactlError where the manager says that one of these units is not up. */
-export async function requireUp(driven: Driven, units: readonly string[]): Promise<void> {
-  const failed = await notYetUp(driven, units);
-  if (failed.length > 0) throw notUp(driven, failed);
+/**
+ * @param said lines by the manager's program about the start.
+ * @throws MetactlError where the manager says that one of these units is not up.
+ */
+export async function requireUp(driven: Driven, units: readonly string[], said: readonly string[] = []): Promise<void> {
+  const { failed, others } = await notYetUp(driven, units);
+  if (failed.length > 0) throw notUp(driven, failed, others, said);
 }
 
 const UP: readonly UnitState['state'][] = ['running', 'reloading'];
 /** Milliseconds between two looks. */
 const PAUSE = 200;
 
-/** Those that are not up, as soon as that is certain. */
-async function notYetUp({ manager, installed }: Driven, units: readonly string[]): Promise<readonly UnitState[]> {
-  if (units.length === 0) return [];
-  const end = performance.now() + (manager.control.patience ?? 0);
+/** Milliseconds that a unit which is about to end may take to: only then it is known what it ended with. */
+const ENDING = 5000;
+
+/** Those that are not up, as soon as that is certain, and others of the app that have failed. */
+async function notYetUp(
+  { manager, installed }: Driven,
+  units: readonly string[],
+): Promise<{ readonly failed: readonly UnitState[]; readonly others: readonly UnitState[] }> {
+  if (units.length === 0) return { failed: [], others: [] };
+  const began = performance.now();
+  const { patience = 0 } = manager.control;
   for (;;) {
     const states = await statesOf(manager, [installed]);
-    const down = states.filter(({ unit, state }) => units.includes(unit) && !UP.includes(state));
-    const settled = down.every(({ state }) => state === 'failed' || state === 'stopped');
-    if (down.length === 0 || settled || performance.now() >= end) return down;
+    const failed = states.filter(({ unit, state }) => units.includes(unit) && !UP.includes(state));
+    const settled = failed.every(({ state }) => state === 'failed' || state === 'stopped');
+    const longest = failed.some(({ state }) => state === 'stopping') ? Math.max(patience, ENDING) : patience;
+    if (failed.length === 0 || settled || performance.now() - began >= longest) {
+      return { failed, others: states.filter(({ unit, state }) => !units.includes(unit) && state === 'failed') };
+    }
     await sleep(PAUSE);
   }
 }
 
-function notUp({ installed }: Driven, failed: readonly UnitState[]): MetactlError {
-  const lines = failed.map(({ unit, state, reason }) => {
-    const daemon = installed.units.find((one) => one.unit === unit)?.daemon;
+function notUp(
+  { manager, installed }: Driven,
+  failed: readonly UnitState[],
+  others: readonly UnitState[],
+  said: readonly string[],
+): MetactlError {
+  const line = (how: string) => (one: UnitState) => {
+    const daemon = installed.units.find(({ unit }) => unit === one.unit)?.daemon;
     const label = daemon === undefined ? installed.app : `${installed.app}/${daemon}`;
-    return `${label} is not up, but ${state}${reason === undefined ? '' : `: ${reason}`}`;
-  });
+    return `${label} ${how}${one.state}${one.reason === undefined ? '' : `: ${one.reason}`}`;
+  };
+  // The manager says what its units don't: that one is masked, or that another one failed, which it depends on.
+  const unexplained = failed.some(({ reason }) => reason === undefined);
+  const lines = [...failed.map(line('is not up, but ')), ...(unexplained ? [...others.map(line('is ')), ...said] : [])];
   const late = failed.every(({ timedOut }) => timedOut === true);
+  const masked = manager.name === 'systemd' && said.some((one) => / is masked\.$/.test(one));
+  const log = 'what the supervisor said is in the log of its unit';
   return new MetactlError(lines, {
     code: late ? 'METACTL_NOT_READY' : 'METACTL_START_FAILED',
     step: 'start the units',
-    hint: `metactl why ${installed.app} tells more; what the supervisor said is in the log of its unit`,
+    hint: masked
+      ? `somebody has masked it; systemctl unmask ${failed.map(({ unit }) => unit).join(' ')} lets it be started again`
+      : `metactl why ${installed.app} tells more; ${log}`,
     details: { units: failed },
     exitStatus: late ? EXIT.notReady : EXIT.error,
   });

@@ -57,9 +57,9 @@ describe('what a verb is for units as they are', () => {
 });
 
 /** systemctl as it would answer: its own words, by a real program. */
-function answering(after: string, status: number): Driven {
+function answering(after: string, status: number, db = 'active', words = 'Job failed.'): Driven {
   const told = join(scratch(), 'told');
-  const show = (web: string) => `Id=${DB}\nActiveState=active\n\nId=${WEB}\n${web}\n`;
+  const show = (web: string) => `Id=${DB}\nActiveState=${db}\n\nId=${WEB}\n${web}\n`;
   writeFileSync(told, show('ActiveState=inactive'));
   return driven({
     query: () => ({ argv: ['cat', told] }),
@@ -68,11 +68,12 @@ function answering(after: string, status: number): Driven {
         argv: [
           'sh',
           '-c',
-          'printf %s "$1" > "$2"; echo Job failed. >&2; exit "$3"',
+          'printf %s "$1" > "$2"; echo "$4" >&2; exit "$3"',
           'sh',
           show(after),
           told,
           `${status}`,
+          words,
         ],
       },
     ],
@@ -100,6 +101,36 @@ describe('drive', () => {
       'METACTL_NOT_READY',
       5,
     ]);
+  });
+  it('keeps the words of the manager where its units have none', async () => {
+    const told = async (...about: Parameters<typeof answering>) => {
+      const error = await drive('start', answering(...about), 'web', true).catch((e: unknown) => e);
+      const { message, hint } = error as MetactlError;
+      return { lines: message.split('\n').filter((line) => !line.startsWith('sh -c')), message, hint };
+    };
+    const down = 'ActiveState=inactive';
+    const masked = await told(down, 1, 'active', `Failed to start ${WEB}: Unit ${WEB} is masked.`);
+    expect(masked.message).toContain(`Unit ${WEB} is masked.`);
+    expect(masked.hint).toBe(`somebody has masked it; systemctl unmask ${WEB} lets it be started again`);
+    const failed = 'failed\nResult=exit-code\nExecMainStatus=69\nStatusText=failed: ended with status 3';
+    const dependent = await told(down, 1, failed, `A dependency job for ${WEB} failed.`);
+    expect(dependent.lines.slice(0, 2)).toEqual([
+      'shop/web is not up, but stopped',
+      'shop/db is failed: failed: ended with status 3',
+    ]);
+    expect(dependent.message).toContain(`A dependency job for ${WEB} failed.`);
+  });
+  it('waits for the end of what is about to fail, and tells why', async () => {
+    const driven = answering('ActiveState=deactivating', 1);
+    const { query } = driven.manager.control;
+    const [, told = ''] = query(driven.installed).argv;
+    setTimeout(
+      () => writeFileSync(told, `Id=${WEB}\nActiveState=failed\nStatusText=failed: ended with status 3\n`),
+      500,
+    );
+    await expect(drive('start', driven, 'web', true)).rejects.toThrow(
+      /^shop\/web is not up, but failed: failed: ended with status 3$/,
+    );
   });
   it('passes on what the manager itself says', async () => {
     const up = 'ActiveState=active';
