@@ -5,6 +5,7 @@ import { ask } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
 import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
 import { sayOnce } from '../supervisor/service/say.ts';
+import { takeOnlyAsked } from '../supervisor/standalone/only-asked.ts';
 import { messageLine } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { driver } from './units.ts';
@@ -34,7 +35,8 @@ export async function startAtBoot(
     }
   };
   try {
-    await Promise.all(listApps(paths).map(startOne));
+    // Whoever had it started asks for what it is to start.
+    await Promise.all(takeOnlyAsked(paths) ? [] : listApps(paths).map(startOne));
   } catch (error) {
     log(`no app could be started: ${messageLine(error)}`);
   }

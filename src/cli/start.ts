@@ -6,7 +6,7 @@ import type { Driven } from '../service/drive.ts';
 import { hasSupervisor } from '../supervisor/control/ask-all.ts';
 import { ask } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
-import { ensureSupervisor } from '../supervisor/standalone/launch.ts';
+import { ensureSupervisor, untilListens } from '../supervisor/standalone/launch.ts';
 import type { Paths } from '../util/paths.ts';
 import { appsOf, contextOf, forEachApp, type LifecycleOptions, lifecycleVerb, progressOf } from './lifecycle.ts';
 import { driver, driveUnits } from './units.ts';
@@ -18,7 +18,7 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       '\nThe service manager keeps running what `metactl install` gave it (on systemd this is `systemctl start`), the' +
-        '\nsupervisor of this node all else; it is started if it is not there.' +
+        '\nsupervisor of this node all else; it is started if it is not there, by the service manager after `metactl install --node`.' +
         '\nExit status: 0 it is up, 1 it could not be started, 4 no such app, 5 not ready in time, 77 needs root, 78 configuration.',
     )
     .action(async (app: string, daemon: string | undefined, options: LifecycleOptions, command: Command) => {
@@ -34,7 +34,9 @@ export function register(program: Command): void {
       // What is wrong is told before anything is started.
       if (own.length > 0 && !(await hasSupervisor(paths))) {
         for (const one of own) loadApp(paths, one, platforms);
-        await ensureSupervisor(paths, superviseCommand(paths));
+        const { startNodeUnit } = await import('./node-unit.ts');
+        if (await startNodeUnit(paths)) await untilListens(paths);
+        else await ensureSupervisor(paths, superviseCommand(paths));
       }
       const request = { wait: options.wait, ...(daemon === undefined ? {} : { daemon }) };
       await forEachApp(context, apps, async (one) => {

@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { type Detected, detectManager, managerFacts } from './detect.ts';
+import type { Driven } from './drive.ts';
+import { readFiles } from './files.ts';
+import { installedApp } from './install.ts';
 import type { Control, ServiceManager } from './manager.ts';
 import { nodeManager } from './node.ts';
 import { openrc } from './openrc.ts';
@@ -80,4 +83,20 @@ export async function nodeManagerHere(configured: string): Promise<ServiceManage
     hint: 'run `metactl start all --no-wait` at boot and `metactl stop all` before the end, or install each app',
     exitStatus: EXIT.error,
   });
+}
+
+/**
+ * The unit of this node's supervisor, and the manager that keeps it; undefined: there is none, it is masked, or it is a script that only
+ * calls `metactl start`.
+ * @throws MetactlError METACTL_NEEDS_ROOT (77) where the manager's directory may not be read.
+ */
+export async function nodeUnitHere(configured: string, nodeId: string): Promise<Driven | undefined> {
+  const here = await managerHere(configured);
+  if (here === undefined || here.name === 'openrc') return undefined;
+  const manager = await nodeManagerHere(configured);
+  if (manager.control === undefined) return undefined;
+  const installed = installedApp(manager, '', nodeId);
+  const found = readFiles(manager.directory, installed.files);
+  if (installed.units.length === 0 || found.some(({ text }) => text === undefined)) return undefined;
+  return { manager: { ...manager, control: manager.control }, installed };
 }

@@ -1,7 +1,7 @@
 import type { Paths } from '../util/paths.ts';
 import { dottedName } from './dotted.ts';
 import type { Control, InstalledApp, ManagerName, RunStep, ServiceManager } from './manager.ts';
-import { MARGIN, RESTART_PAUSE, type Service, type ServiceModel } from './model.ts';
+import { FINAL_STATUSES, MARGIN, RESTART_PAUSE, type Service, type ServiceModel } from './model.ts';
 import { hashComment, seal, xmlComment } from './service-file.ts';
 import { shellLine } from './shell-quote.ts';
 import { smf, smfNode, smfNodeUnits } from './smf.ts';
@@ -125,6 +125,7 @@ Delegate=yes
 KillMode=mixed
 Restart=on-failure
 RestartSec=${timeSpan(RESTART_PAUSE)}
+RestartPreventExitStatus=${FINAL_STATUSES.join(' ')}
 TimeoutStartSec=${timeSpan(service!.startTimeout)}
 TimeoutStopSec=${timeSpan(service!.stopTimeout)}
 

@@ -42,6 +42,11 @@ export async function ensureSupervisor(paths: Paths, command: readonly string[])
   }
 }
 
+/** Waits for one that somebody else has started. @throws MetactlError where it never listens. */
+export function untilListens(paths: Paths): Promise<void> {
+  return untilAnswered(paths, notStarted(paths));
+}
+
 /** Another one was faster, and may not listen yet. @throws `error` where it never does. */
 async function untilAnswered(paths: Paths, error: Error): Promise<void> {
   for (const end = performance.now() + PATIENCE; ; await sleep(PAUSE)) {

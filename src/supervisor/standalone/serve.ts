@@ -1,6 +1,7 @@
 import type { Host, SupervisorHold } from '../../host/host.ts';
-import { MetactlError } from '../../util/error.ts';
+import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
+import { ask } from '../control/client.ts';
 import { type ControlServer, listenControl } from '../control/server.ts';
 import { controlSocket } from '../control/sockets.ts';
 import { decodeHandover } from '../handover/document.ts';
@@ -37,7 +38,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Before anything else is done with the host.
   const before = options.takeOver === undefined ? undefined : receiveHandover<HandedSupervisor>(host, options.takeOver);
   const hold = before === undefined ? host.holdSupervisor(paths) : host.takeOverSupervisor(before.lock);
-  if (hold === undefined) throw alreadyRunning(paths);
+  if (hold === undefined) throw await alreadyRunning(paths);
   const supervisor = new Supervisor(options);
   let asked = 0;
   let resolveEnded = () => {};
@@ -114,10 +115,19 @@ async function openControl(
   return server;
 }
 
-function alreadyRunning(paths: Paths): MetactlError {
-  return new MetactlError('a supervisor of this node is running already', {
+/** Final for a service manager: tried again it would be in the way of the other one, and undo a `stop all`. */
+async function alreadyRunning(paths: Paths): Promise<MetactlError> {
+  const other = (await ask(controlSocket(paths), 'hello').catch(() => undefined)) as
+    | { readonly pid: number }
+    | undefined;
+  const who = other === undefined ? '' : ` (pid ${other.pid})`;
+  return new MetactlError(`a supervisor of this node is running already${who}`, {
     code: 'METACTL_SUPERVISOR_RUNNING',
     path: paths.run,
-    hint: 'if it does not answer, look at /var/log/metactl/supervisor.log',
+    hint:
+      other === undefined
+        ? 'if it does not answer, look at /var/log/metactl/supervisor.log'
+        : 'metactl stop all ends it with all its apps; then the service manager can start its own',
+    exitStatus: EXIT.gaveUp,
   });
 }

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { nodeManager, nodeModel } from '../../../src/service/node.ts';
@@ -57,4 +58,48 @@ it('the init script starts and stops them', async () => {
     stderr: 'usage: metactl start|stop|restart|force-reload|status\n',
     status: 2,
   });
+});
+
+/** Stands for systemctl: notes what it is told, and starts the unit's supervisor. @returns the environment it is found by. */
+function fakeSystemctl(): Record<string, string> {
+  const bin = join(site.root, 'bin');
+  mkdirSync(bin);
+  const script = `#!/bin/sh
+echo "$*" >> ${site.root}/calls
+test "$1" = start || exit 0
+METACTL_ROOT=${site.root} setsid ${process.execPath} ${BIN} supervise --boot </dev/null >/dev/null 2>&1 &
+for i in 1 2 3 4 5 6 7 8 9 10; do test -S ${site.root}/run/metactl/control.sock && exit 0; sleep 0.5; done
+`;
+  writeFileSync(join(bin, 'systemctl'), script);
+  chmodSync(join(bin, 'systemctl'), 0o755);
+  return { PATH: `${bin}:${process.env.PATH}` };
+}
+
+it('the unit that `install --node` made is what `start` has started, and another supervisor is named to it', async () => {
+  site.scratch.metactlConf('[node]\nservice-manager = systemd\n');
+  site.app('shop', { web: SLEEP });
+  site.app('mail', { in: SLEEP });
+  const env = fakeSystemctl();
+  const running = async () =>
+    (await site.status()).flatMap(({ app, state }) => (state === 'running' ? [app] : [])).sort();
+  const unit = `metactl-${pathsFor(site.root).nodeId}.service`;
+  expect(await site.metactl(['install', '--node'], { env })).toMatchObject({ stderr: '', status: 0 });
+  try {
+    expect(await site.metactl(['start', 'shop'], { env })).toMatchObject({ stderr: '', status: 0 });
+    expect(readFileSync(join(site.root, 'calls'), 'utf8')).toContain(`start ${unit}\n`);
+    const pid = await site.supervisor();
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('--boot');
+    // The first one since boot starts all.
+    await expect.poll(running, { timeout: 10_000 }).toEqual(['mail', 'shop']);
+    expect(await site.metactl(['supervise', '--boot'])).toMatchObject({
+      stderr: expect.stringContaining(`a supervisor of this node is running already (pid ${pid})`),
+      status: 69,
+    });
+    expect((await site.metactl(['stop', 'all'], { env })).status).toBe(0);
+    expect(await site.metactl(['start', 'shop'], { env })).toMatchObject({ stderr: '', status: 0 });
+    expect(await running()).toEqual(['shop']);
+    expect((await site.metactl(['stop', 'all'], { env })).status).toBe(0);
+  } finally {
+    expect((await site.metactl(['uninstall', '--node'], { env })).status).toBe(0);
+  }
 });

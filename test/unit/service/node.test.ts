@@ -33,6 +33,7 @@ Delegate=yes
 KillMode=mixed
 Restart=on-failure
 RestartSec=1s
+RestartPreventExitStatus=69 77 78
 TimeoutStartSec=305s
 TimeoutStopSec=605s
 
