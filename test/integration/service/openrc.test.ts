@@ -70,7 +70,7 @@ forget web; before=$(supervisor web); kill -9 $before
 until_true said web 'up '; [ $before != $(supervisor web) ]; status $web
 run rc-service $web stop; said web 'up  stopped'; status $web; status $db
 run rc-service $db stop; cat ${pathsFor(scratch.root).stateDirectory('shop')}/db
-pgrep -fa metactl | grep -v '^1 ' || true
+pgrep -fa metactl > /run/left || true; grep -v '^1 ' /run/left || true
 cat /var/log/$db.log /var/log/$web.log`,
   );
   expect(outcome.split('\n')).toEqual([
@@ -95,7 +95,7 @@ command = /bin/sh -c "echo up >> $STATE_DIRECTORY/web"
     `${functions}
 for one in $db $web; do run rc-service $one start; until_true is $one stopped; done
 sleep 2.5; said db up; said web up; status $db; status $web
-pgrep -fa metactl | grep -v '^1 ' || true
+pgrep -fa metactl > /run/left || true; grep -v '^1 ' /run/left || true
 cat /var/log/$db.log /var/log/$web.log`,
   );
   expect(outcome).toMatch(/^status: stopped\nstatus: stopped\n.*shop\/db.*status 3/s);
