@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { listApps } from '../config/load.ts';
+import { requireUnchanged } from '../service/changes.ts';
 import { KINDS, managerOf, nodeManagerHere, requireManager } from '../service/index.ts';
-import { planInstall } from '../service/install.ts';
+import { type Installation, planInstall } from '../service/install.ts';
 import type { ServiceManager } from '../service/manager.ts';
 import type { ServiceModel } from '../service/model.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
-import { appsOf, contextOf } from './lifecycle.ts';
+import { appsOf, contextOf, throwAll } from './lifecycle.ts';
 import { configuredManager, modelOf, ownProgram, printOrDo, requireRoot } from './service.ts';
 
 interface InstallOptions {
@@ -37,19 +38,24 @@ export function register(program: Command): void {
         '\nInstead of units for each app, `metactl install --node` has one for the supervisor of this node (systemd, Upstart, SMF,' +
         '\nOpenRC, or an init script), which starts all apps without units; its --export is one of systemd, upstart, upstart-0.6, smf,' +
         '\nsysv, openrc.' +
+        '\n`all` installs what can be, and ends with the highest status of what can not.' +
         '\nExit status: 0 done, 1 a unit was changed by hand, or no service manager runs here, 4 no such app, 77 needs root, 78 configuration.',
     )
     .action(async (app: string | undefined, options: InstallOptions, command: Command) => {
       const context = contextOf(command);
       requireOne(app, options.node === true);
-      const { manager, models, to } = await (app === undefined ? nodePart : appPart)(context.paths, app ?? '', options);
-      if (to === undefined && options.dryRun !== true) requireRoot(`write to ${manager.directory}`);
-      const where = to === undefined ? {} : { to };
-      await printOrDo(
-        context,
-        planInstall(manager, models, { ...where, enable: options.enable, lib: context.paths.lib }),
+      const { manager, models, to, failures } = await (app === undefined ? nodePart : appPart)(
+        context.paths,
+        app ?? '',
         options,
       );
+      if (to === undefined && options.dryRun !== true) requireRoot(`write to ${manager.directory}`);
+      const where = to === undefined ? {} : { to };
+      const plan = (some: readonly ServiceModel[]) =>
+        planInstall(manager, some, { ...where, enable: options.enable, lib: context.paths.lib });
+      const { good, bad } = app === 'all' ? tryEach(models, (model) => tryPlan(plan([model]), options)) : all(models);
+      if (good.length > 0 || models.length === 0) await printOrDo(context, plan(good), options);
+      throwAll([...failures, ...bad].sort((a, b) => statusOf(b) - statusOf(a)));
     });
 }
 
@@ -57,21 +63,65 @@ interface Part {
   readonly manager: ServiceManager;
   readonly models: readonly ServiceModel[];
   readonly to: string | undefined;
+  /** Of apps among `all`: the others are installed. */
+  readonly failures: readonly MetactlError[];
+}
+
+interface Tried<T> {
+  readonly good: readonly T[];
+  readonly bad: readonly MetactlError[];
+}
+
+function all<T>(good: readonly T[]): Tried<T> {
+  return { good, bad: [] };
+}
+
+/** Those for which it works, and what is wrong with the others. */
+function tryEach<T>(items: readonly T[], work: (item: T) => unknown): Tried<T> {
+  const bad: MetactlError[] = [];
+  const good = items.filter((item) => {
+    try {
+      work(item);
+      return true;
+    } catch (error) {
+      if (!(error instanceof MetactlError)) throw error;
+      bad.push(error);
+      return false;
+    }
+  });
+  return { good, bad };
+}
+
+/** @throws MetactlError METACTL_UNIT_CHANGED for what `printOrDo` would refuse. */
+function tryPlan({ directory, changes }: Installation, { dryRun, force }: InstallOptions): void {
+  if (dryRun !== true && force !== true) requireUnchanged(directory, changes);
+}
+
+function statusOf({ exitStatus = EXIT.error }: MetactlError): number {
+  return exitStatus;
 }
 
 async function appPart(paths: Paths, app: string, options: InstallOptions): Promise<Part> {
-  const makers = appsOf(app, undefined, () => listApps(paths)).map((one) => modelOf(paths, one));
+  const names = appsOf(app, undefined, () => listApps(paths));
+  const makers = new Map<string, ReturnType<typeof modelOf>>();
+  const load = (one: string) => makers.set(one, modelOf(paths, one));
+  if (app !== 'all') for (const one of names) load(one);
+  const loaded = app === 'all' ? tryEach(names, load) : all(names);
   const exported = exportOf(options, KINDS);
   const manager = exported === undefined ? await requireManager(configuredManager(paths)) : managerOf(exported.kind);
   const program = ownProgram(manager);
-  return { manager, models: makers.map((make) => make(program)), to: exported?.to };
+  const models = new Map<string, ServiceModel>();
+  const make = (one: string) => models.set(one, makers.get(one)!(program));
+  if (app !== 'all') for (const one of names) make(one);
+  const made = app === 'all' ? tryEach(loaded.good, make) : all(names);
+  return { manager, models: [...models.values()], to: exported?.to, failures: [...loaded.bad, ...made.bad] };
 }
 
 async function nodePart(paths: Paths, _app: string, options: InstallOptions): Promise<Part> {
   const { NODE_KINDS, nodeManager, nodeModel } = await import('../service/node.ts');
   const exported = exportOf(options, NODE_KINDS);
   const manager = exported === undefined ? await nodeManagerHere(configuredManager(paths)) : nodeManager(exported.kind);
-  return { manager, models: [nodeModel(paths, ownProgram(manager))], to: exported?.to };
+  return { manager, models: [nodeModel(paths, ownProgram(manager))], to: exported?.to, failures: [] };
 }
 
 /** @throws MetactlError METACTL_USAGE (2) */

@@ -70,7 +70,11 @@ export async function forEachApp(
 
 /** Of several failures one is thrown, with the words of all. @throws what a promise was rejected with. */
 export function throwFailures(results: readonly PromiseSettledResult<unknown>[]): void {
-  const failures = results.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error] : []));
+  throwAll(results.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error] : [])));
+}
+
+/** What failed of several apps, as one error with the status of the first. @throws Error, if there is any. */
+export function throwAll(failures: readonly unknown[]): void {
   if (failures.length === 0) return;
   if (failures.length === 1) throw failures[0];
   const [first] = failures.filter((one) => one instanceof MetactlError);

@@ -77,6 +77,7 @@ export function serviceModel(config: LoadedConfig, paths: Paths, program: readon
     };
   };
   const single = config.text('service', 'unit') === 'app';
+  if (!single && order.length > 1) requireOneAlias(config);
   return {
     app: config.app,
     nodeId: paths.nodeId,
@@ -138,6 +139,19 @@ function directives(config: LoadedConfig, section: PassThroughSection): readonly
       hint: problem === SECRET ? 'units can be read by everybody; set it in [env]' : 'write it another way',
       exitStatus: EXIT.configuration,
     });
+  });
+}
+
+/** systemd gives a name to one unit only, and would stop half way. A specifier may make it another one for each. */
+function requireOneAlias(config: LoadedConfig): void {
+  const alias = config.section('systemd.Install').find(({ key, text }) => key === 'Alias' && /^[^%]+$/.test(text));
+  if (alias === undefined) return;
+  const { file, line, column } = alias.origin;
+  throw new MetactlError(`${file}:${line}:${column}: found the same Alias for several units, expected one with %N`, {
+    code: 'METACTL_CONFIGURATION',
+    step: 'make the units',
+    hint: 'write %N where the name of each unit is to be, or set `[service] unit = app`',
+    exitStatus: EXIT.configuration,
   });
 }
 

@@ -73,6 +73,21 @@ describe('install --export', () => {
     expect(readdirSync(to)).toHaveLength(3);
   });
 
+  it('of all apps but those that can not be, which it tells', async () => {
+    put(root, 'etc/metactl/nodes/mail.conf', '[daemon.in]\nno-such-key = 1\n');
+    put(root, 'etc/metactl/nodes/news.conf', '[daemon.in]\ncommand = /bin/in\n');
+    const args = ['install', 'all', '--export', 'upstart', '--to', to];
+    const [message, , status] = await refused(runVerb(install, root, ...args));
+    expect([message, status]).toEqual([expect.stringContaining('mail.conf:2:1: '), 78]);
+    expect(readdirSync(to).map((name) => name.split('.')[1])).toEqual(['news', 'shop']);
+    const changed = join(to, readdirSync(to).find((name) => name.includes('.shop.'))!);
+    writeFileSync(changed, '');
+    rmSync(join(to, readdirSync(to).find((name) => name.includes('.news.'))!));
+    const [both, , worst] = await refused(runVerb(install, root, ...args));
+    expect([both, worst]).toEqual([expect.stringMatching(/mail\.conf:2:1: .*\nwon't overwrite .*\.shop\./s), 78]);
+    expect(readdirSync(to)).toHaveLength(2);
+  });
+
   it.each<[string[], string]>([
     [['shop', '--export', 'upstart'], '--export and --to belong together'],
     [['shop', '--to', '/x'], '--export and --to belong together'],

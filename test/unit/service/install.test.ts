@@ -92,7 +92,7 @@ describe('install', () => {
     const directory = scratch();
     await install(directory, SHOP);
     const steps = () => {
-      const node = `${SHOP}[systemd.Install]\nAlias = web.service\n`;
+      const node = `${SHOP}[systemd.Install]\nWantedBy = x.target\n`;
       return lines(planInstall({ ...systemd, directory }, [modelOf(node)], { enable: true, lib: LIB }).after);
     };
     expect(steps()).toEqual(['systemctl daemon-reload']);

@@ -368,3 +368,12 @@ ExecMainStatus=0
     ]);
   });
 });
+
+it('one Alias is not for several units', () => {
+  const alias = (text: string, more = '') => modelOf(`${SHOP}${more}[systemd.Install]\nAlias = ${text}\n`);
+  expect(thrown(() => alias('web.service')).message).toMatch(
+    /shop\.conf:\d+:\d+: found the same Alias for several units, expected one with %N$/,
+  );
+  expect(alias('%N-too.service').services).toHaveLength(2);
+  expect(alias('web.service', '[service]\nunit = app\n').services).toHaveLength(1);
+});
