@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, MetactlError } from '../../util/error.ts';
 
@@ -5,10 +6,23 @@ import { EXIT, MetactlError } from '../../util/error.ts';
 const FIRST = 1_000;
 const LONGEST = 30_000;
 
+/** Seconds since the machine was started in which users of a directory service may still be unknown. */
+const BOOT = 300;
+const NOT_YET_KNOWN: readonly string[] = ['METACTL_NO_SUCH_USER', 'METACTL_NO_SUCH_GROUP'];
+
+/**
+ * Whether an error may pass by itself: one that asks for no exit status of its own, or at boot that a user isn't known. Pure.
+ * @param up seconds since the machine was started.
+ */
+export function mayPass(error: unknown, up: number): error is MetactlError {
+  if (!(error instanceof MetactlError)) return false;
+  return error.exitStatus === EXIT.error || (up < BOOT && NOT_YET_KNOWN.includes(error.code));
+}
+
 /**
  * Does something until it succeeds, with a pause after each failure that is twice as long as the last one.
  * @param onFailure told what may pass by itself, and the milliseconds until the next try.
- * @throws what another try would not mend: all that asks for an exit status of its own, and faults of metactl.
+ * @throws what another try would not mend, see `mayPass`.
  */
 export async function untilDone<T>(
   work: () => Promise<T>,
@@ -19,7 +33,7 @@ export async function untilDone<T>(
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof MetactlError) || error.exitStatus !== EXIT.error) throw error;
+      if (!mayPass(error, uptime())) throw error;
       onFailure(error, pause);
     }
     await wait(pause);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { untilDone } from '../../../../src/supervisor/service/patience.ts';
+import { mayPass, untilDone } from '../../../../src/supervisor/service/patience.ts';
 import { MetactlError } from '../../../../src/util/error.ts';
 
 const passing = () => new MetactlError('no device', { code: 'X' });
@@ -25,4 +25,11 @@ it('leaves alone what is configured wrong, and faults of metactl', async () => {
   for (const error of [new MetactlError('x', { code: 'X', exitStatus: 78 }), new Error('fault')]) {
     await expect(untilDone(() => Promise.reject(error), never, never)).rejects.toBe(error);
   }
+});
+
+it('at boot a user may still become known', () => {
+  const unknown = new MetactlError('there is no user', { code: 'METACTL_NO_SUCH_USER', exitStatus: 78 });
+  expect([mayPass(unknown, 20), mayPass(unknown, 299), mayPass(unknown, 300)]).toEqual([true, true, false]);
+  expect(mayPass(new MetactlError('nonsense', { code: 'METACTL_CONFIGURATION', exitStatus: 78 }), 20)).toBe(false);
+  expect([mayPass(passing(), 1e6), mayPass(new Error('fault'), 20)]).toEqual([true, false]);
 });
