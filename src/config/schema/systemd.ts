@@ -40,7 +40,7 @@ const OWN: Readonly<Record<string, string>> = {
   ...each('`[daemon.NAME] restart`', 'Restart RestartPreventExitStatus RestartForceExitStatus SuccessExitStatus'),
   ...each('`[daemon.NAME] reload-signal`', 'ExecReload'),
   ...each('`[daemon.NAME] restart-sec`', 'RestartSec'),
-  ...each('`[limits]`', 'Slice'),
+  ...each('`[daemon.NAME] cpu-weight` and the other limits', 'Slice'),
   ...each('`[daemon.NAME] ready.timeout`', 'TimeoutStartSec'),
   ...each('`[daemon.NAME] timeout-stop-sec`', 'TimeoutStopSec'),
   ...each('`[daemon.NAME] ready.timeout` and `timeout-stop-sec`', 'TimeoutSec'),

@@ -158,6 +158,10 @@ describe('problems, each by its exact text', () => {
       '/etc/metactl/nodes/myapp.conf:2:1: found the directive `RestartKillSignal` in [systemd.Service], expected `[daemon.NAME] kill-signal`; metactl sets it itself',
     ],
     [
+      '[systemd.Service]\nSlice = x.slice',
+      '/etc/metactl/nodes/myapp.conf:2:1: found the directive `Slice` in [systemd.Service], expected `[daemon.NAME] cpu-weight` and the other limits; metactl sets it itself',
+    ],
+    [
       '[systemd.Service]\nExec Start = x',
       '/etc/metactl/nodes/myapp.conf:2:1: found the key `Exec Start` in [systemd.Service], expected the name of a directive',
     ],
