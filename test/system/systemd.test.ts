@@ -158,7 +158,7 @@ ls /sys/fs/cgroup/metactl.slice/metactl-team.slice 2> /dev/null | grep metactl |
 touch $state/fail; if systemctl start ${TEAM_UNIT} 2> /dev/null; then exit 1; fi
 show ActiveState ExecMainStatus NRestarts StatusText
 pgrep -a 'java|metactl-init' || true; metactl status team || echo status $?
-metactl uninstall team > /dev/null; systemctl --failed --no-legend
+metactl uninstall team > /dev/null; systemctl --failed --no-legend; metactl purge team --yes > /dev/null
 rm -r /etc/metactl/nodes/team.conf; umount /opt/java`),
   ).toMatch(
     /^inactive\nsuccess\nfailed\n69\n0\n.*frail: failed: ended with status 3\nDAEMON .*\n(?:team\/\w+ +failed .*\n {2}.*\n){3}status 3$/,
