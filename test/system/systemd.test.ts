@@ -132,8 +132,8 @@ systemctl reload ${TEAM_UNIT}; show ActiveState`),
 show ActiveState; metactl status team || echo status $?; metactl why team || echo why $?
 metactl logs team frail | tail -1
 metactl events team | tail -1
-metactl start team frail; metactl start team | sort; show StatusText
-metactl stop team frail; metactl start team | sort; show StatusText`);
+metactl start team frail; metactl start team | sort; until_status 'jobs, store: ready; frail: running'; show StatusText
+metactl stop team frail; metactl start team | sort; until_status 'jobs, store: ready; frail: running'; show StatusText`);
   expect(seen).toMatch(/^active\nDAEMON /);
   for (const line of [/team\/frail +failed .*/, /team\/jobs +ready .*/, /team\/store +ready .*/, /status 3/, /why 3/]) {
     expect(seen).toMatch(new RegExp(`\\n${line.source}\\n`));
@@ -218,7 +218,8 @@ it('25 units: time to active beside bare services, and memory of their own', asy
   console.log(
     `25 units active after ${number('units')} ms, 25 bare services after ${number('bare')} ms (emulated)\n` +
       `private memory of a supervisor: ${middle.toFixed(1)} MB (median), ${worst.toFixed(1)} (worst); ` +
-      `of a bare Node: ${((number('node') * 1024) / 1e6).toFixed(1)}; of a metactl-init: ${number('init')} KiB`,
+      `of a bare Node: ${((number('node') * 1024) / 1e6).toFixed(1)}; of a metactl-init: ${number('init')} KiB\n` +
+      `each, and its huge pages, in KiB: ${[...outcome.matchAll(/^memory (\d+ \d+)$/gm)].map(([, sizes]) => sizes).join(', ')}`,
   );
   expect(outcome).toMatch(/^\s*25 active$/m);
   expect(memory).toHaveLength(25);
