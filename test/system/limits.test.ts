@@ -200,7 +200,7 @@ describe('io-weight', () => {
     const app = await run(command, 'io-weight = 50');
     await app.ended();
     expect(await app.output()).toMatch(
-      /^metactl: can't enforce io-weight \(no block device uses the BFQ scheduler or has io\.cost switched on\)$/m,
+      /^metactl: \S+\.conf:\d+: can't enforce io-weight \(no block device uses the BFQ scheduler or has io\.cost switched on\)$/m,
     );
     expect(await guest.run(`systemctl show -P ExecMainStatus ${app.unit}`)).toBe('78');
   });
