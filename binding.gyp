@@ -29,6 +29,7 @@
               "native/fd_window.cc",
               "native/file.cc",
               "native/frame.cc",
+              "native/huge_pages.cc",
               "native/inside.cc",
               "native/iptables.cc",
               "native/link.cc",

@@ -1,10 +1,11 @@
-// N-API face of process.h, stream.h, poll.h and memory.h.
+// N-API face of process.h, stream.h, poll.h, memory.h and huge_pages.h.
 #include <fcntl.h>
 
 #include <vector>
 
 #include "addon_support.h"
 #include "exec.h"
+#include "huge_pages.h"
 #include "memory.h"
 #include "poll.h"
 #include "process.h"
@@ -89,6 +90,9 @@ void close_on_exec(const Napi::CallbackInfo& info) {
 /// releaseMemory(stacks: boolean)
 void release(const Napi::CallbackInfo& info) { release_memory(info[0].ToBoolean()); }
 
+/// refuseHugePages()
+void refuse_pages(const Napi::CallbackInfo&) { refuse_huge_pages(); }
+
 }  // namespace
 
 void register_process(Napi::Env env, Napi::Object exports) {
@@ -100,6 +104,7 @@ void register_process(Napi::Env env, Napi::Object exports) {
   exports.Set("execProgram", Napi::Function::New(env, exec_program, "execProgram"));
   exports.Set("closeOnExec", Napi::Function::New(env, close_on_exec, "closeOnExec"));
   exports.Set("releaseMemory", Napi::Function::New(env, release, "releaseMemory"));
+  exports.Set("refuseHugePages", Napi::Function::New(env, refuse_pages, "refuseHugePages"));
   exports.Set("poll", Napi::Function::New(env, poll_fd, "poll"));
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "huge_pages.h"
 #include "sys_error.h"
 
 namespace metactl {
@@ -39,6 +40,7 @@ void execute_program(const std::string& file, const std::vector<std::string>& ar
   // Node ignores it, and what is ignored stays so over execve.
   ::signal(SIGPIPE, SIG_DFL);
   mark(keep, 0);
+  HugePagesAsBefore pages;
   ::execve(file.c_str(), argv.data(), envp.data());
   int error = errno;
   mark(keep, FD_CLOEXEC);

@@ -13,6 +13,7 @@
 #include "clone.h"
 #include "descriptors.h"
 #include "fd_window.h"
+#include "huge_pages.h"
 #include "kernel.h"
 #include "process.h"
 #include "protocol.h"
@@ -150,7 +151,11 @@ Spawned spawn(const SpawnOptions& options) {
 
   unsigned long flags = namespaces(options) | (job.window >= 0 ? kernel::kCloneFiles : 0);
   int pidfd = -1;
-  long pid = clone_into(flags, job, has_pidfds() ? &pidfd : nullptr);
+  long pid;
+  {
+    HugePagesAsBefore pages;
+    pid = clone_into(flags, job, has_pidfds() ? &pidfd : nullptr);
+  }
   if (pid < 0) fail("make namespaces", "clone3", path_of(options.cgroup), static_cast<int>(-pid));
   Spawned made;
   made.pid = static_cast<pid_t>(pid);

@@ -18,6 +18,8 @@ const SEVERITY = { error: 3, warning: 4, info: 6 } as const;
  */
 export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean, takeOver?: number): Promise<void> {
   const host = await hostOfThisMachine();
+  // Before its heap grows.
+  host.refuseHugePages();
   // Before anything else is done with the host.
   const handed = takeOver === undefined ? undefined : receiveUnit(host, takeOver);
   const outputs = [1, 2].map((descriptor) => fstatSync(descriptor, { bigint: true }));

@@ -97,6 +97,8 @@ export interface Host extends Addresses, FirewallHost {
    * `all`, also the compiled code of functions, which are compiled again where they are called, and unused stacks.
    */
   releaseMemory(what: 'garbage' | 'all'): void;
+  /** From now on this process gets no huge pages, which are mostly empty where it sleeps; daemons get them as ever. */
+  refuseHugePages(): void;
   /**
    * Takes the lock that only one standalone supervisor of this root can hold; the kernel lets go of it when this process
    * ends. @returns undefined where another one has it.

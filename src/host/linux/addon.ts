@@ -45,6 +45,8 @@ export interface Addon {
    * theirs, which interrupts what they wait for.
    */
   releaseMemory(stacks: boolean): void;
+  /** Has the kernel give this process no transparent huge pages any more. What it spawns or executes gets them as ever. */
+  refuseHugePages(): void;
   /**
    * Calls back in the event loop while `fd` is readable or at its end. The descriptor must stay open until `close`. Where it
    * was armed (`Poll.arm`), with what was read, and with what was started.

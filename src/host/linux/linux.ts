@@ -91,6 +91,7 @@ export const linux: Host = {
   peerUid: (fd) => addon().peerCredentials(fd).uid,
   preload: async () => (await import('./preload.ts')).preload(),
   releaseMemory,
+  refuseHugePages: () => addon().refuseHugePages(),
   holdSupervisor,
   takeOverSupervisor: ({ fd }) => holdBehind(fd),
   closeInherited,
