@@ -66,6 +66,15 @@ const lazyChildProcess = {
   },
 };
 
+/** Options for esbuild: what `default-program.ts` wants to know, from the sources themselves. */
+async function seccompPrograms(build) {
+  const source = { absWorkingDir: root, entryPoints: ['src/sandbox/seccomp/index.ts'], bundle: true, format: 'esm' };
+  const [{ text }] = (await build({ ...source, platform: 'node', write: false })).outputFiles;
+  const { seccompProgram } = await import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`);
+  const program = (arch) => JSON.stringify(Buffer.from(seccompProgram(arch)).toString('base64'));
+  return { METACTL_SECCOMP_X64: program('x64'), METACTL_SECCOMP_ARM64: program('arm64') };
+}
+
 async function splitAsEsm(build) {
   const result = await build({
     absWorkingDir: root,
@@ -81,7 +90,7 @@ async function splitAsEsm(build) {
     outExtension: { '.js': '.cjs' },
     entryNames: '[name]-[hash]',
     chunkNames: '[name]-[hash]',
-    define: { METACTL_VERSION: JSON.stringify(version) },
+    define: { METACTL_VERSION: JSON.stringify(version), ...(await seccompPrograms(build)) },
     legalComments: 'linked',
     metafile: true,
     write: false,

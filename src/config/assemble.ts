@@ -64,6 +64,8 @@ class Assembly {
   readonly #trust: TrustContext;
   #interpolator: Interpolator;
   #whyNoAddress = '';
+  /** Some value has `%(ip)` or `%(ip6)` in it. */
+  #namesAddress = false;
 
   constructor(material: Material) {
     this.#material = material;
@@ -109,7 +111,7 @@ class Assembly {
     const environments = new Map(daemons.map((daemon) => [daemon, this.#environment(daemon)]));
     const unbuilt = this.#unbuilt(sections);
     this.#warnings.addAll(unbuilt.note);
-    const config = new MergedConfig({
+    const config: LoadedConfig = new MergedConfig({
       app: this.#material.app,
       directory: this.#material.directory,
       stateDirectory: this.#material.stateDirectory,
@@ -123,7 +125,8 @@ class Assembly {
       find: this.#finder.find,
       canonical: this.#finder.canonical,
       sectionOrigin: (name) => headerOf(files, name),
-      bind: (ip, ip6) => bind({ ...this.#material, ip, ip6 }),
+      // Most apps don't name their address: theirs is not worked out again.
+      bind: (ip, ip6) => (this.#namesAddress ? bind({ ...this.#material, ip, ip6 }) : config),
     });
     return { config, problems: this.#problems.items };
   }
@@ -175,6 +178,7 @@ class Assembly {
 
   #noAddress(name: string): messages.Text | undefined {
     if (name !== 'ip' && name !== 'ip6') return undefined;
+    this.#namesAddress = true;
     const { ip, ip6 } = this.#material;
     if (name === 'ip6' && ip !== undefined && ip6 === undefined) {
       return messages.noAddress(name, 'it has no IPv6 network in [network] pool');

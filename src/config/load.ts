@@ -22,6 +22,7 @@ export { requireBuilt, unbuiltProblems } from './unbuilt.ts';
 /** What was found: as much of the configuration as is valid, and everything that is wrong. */
 export interface Inspection {
   readonly config: LoadedConfig;
+  readonly node: NodeConfig;
   readonly problems: readonly Problem[];
 }
 
@@ -43,9 +44,19 @@ export function loadApp(
   platforms: readonly Platform[],
   options: LoadOptions = {},
 ): LoadedConfig {
-  const { config, problems } = inspectApp(paths, app, platforms, options);
+  return loadAppAndNode(paths, app, platforms, options).config;
+}
+
+/** The same with the node's own, which is read for it in any case. */
+export function loadAppAndNode(
+  paths: Paths,
+  app: string,
+  platforms: readonly Platform[],
+  options: LoadOptions = {},
+): { readonly config: LoadedConfig; readonly node: NodeConfig } {
+  const { config, node, problems } = inspectApp(paths, app, platforms, options);
   if (problems.length > 0) throw configurationError(problems);
-  return config;
+  return { config, node };
 }
 
 /**
@@ -79,7 +90,7 @@ export function inspectApp(
   };
   const assembled = assemble(material);
   problems.addAll(assembled.problems);
-  return { config: assembled.config, problems: problems.items };
+  return { config: assembled.config, node, problems: problems.items };
 }
 
 /**

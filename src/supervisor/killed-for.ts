@@ -1,6 +1,5 @@
 import type { Host } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
-import { callName } from '../sandbox/seccomp/call-name.ts';
 import { hostIds } from '../util/ids.ts';
 
 /** Milliseconds that the kernel's log may take to tell. */
@@ -19,5 +18,8 @@ export async function killedFor(
   const { uid } = hostIds(plan.identity, plan.userNamespace?.first);
   const calls = await host.filteredCalls({ uid, since, action: 'kill' }, PATIENCE);
   const last = calls.at(-1);
-  return last === undefined ? undefined : callName(last.audit, last.number);
+  if (last === undefined) return undefined;
+  // Has tables that a start needs not.
+  const { callName } = await import('../sandbox/seccomp/call-name.ts');
+  return callName(last.audit, last.number);
 }

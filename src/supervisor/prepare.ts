@@ -1,5 +1,5 @@
 import { acceptWarning } from '../config/accept-warning.ts';
-import { inspectApp, loadApp, loadNode, requireBuilt } from '../config/load.ts';
+import { inspectApp, loadAppAndNode, requireBuilt } from '../config/load.ts';
 import { configurationError } from '../config/messages.ts';
 import { otherApps } from '../config/other-apps.ts';
 import type { AppConfig, LoadedConfig, NodeConfig } from '../config/types.ts';
@@ -15,7 +15,7 @@ import { isBelow } from '../sandbox/host-directories.ts';
 import { needsLeasedUid, settingPlace, usesUserNamespace } from '../sandbox/identity.ts';
 import { chooseNetwork, hasAddress, type NetworkChoice } from '../sandbox/network.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
-import { seccompProgram } from '../sandbox/seccomp/index.ts';
+import { type MakeProgram, programMaker } from '../sandbox/seccomp/default-program.ts';
 import { SharedParts } from '../sandbox/shared-parts.ts';
 import { planStateOwner, type StateOwner } from '../sandbox/state-owner.ts';
 import { refuseBlockOwner } from '../sandbox/user-namespace.ts';
@@ -37,8 +37,8 @@ export interface PrepareOptions {
   readonly needs?: boolean;
   /** Resolve the names in `[firewall.out.accept]`; default: as `start`. */
   readonly names?: boolean;
-  /** The app's configuration, where it has just been loaded (with `sandbox` as here). */
-  readonly loaded?: LoadedConfig;
+  /** The app's configuration and the node's, where they have just been loaded (with `sandbox` as here). */
+  readonly loaded?: { readonly config: LoadedConfig; readonly node: NodeConfig };
 }
 
 /** An app ready to be started: everything is checked, nothing but its leases has been taken. */
@@ -64,12 +64,12 @@ export interface Prepared {
 export async function prepare(paths: Paths, app: string, options: PrepareOptions): Promise<Prepared> {
   const host = await hostOfThisMachine();
   if (options.start) host.expectStart();
-  const loaded = options.loaded ?? loadApp(paths, app, platforms, options.sandbox ? {} : { sandbox: false });
+  const { config: loaded, node } =
+    options.loaded ?? loadAppAndNode(paths, app, platforms, options.sandbox ? {} : { sandbox: false });
   const daemons = chooseDaemons(loaded, options.daemon);
   requireBuilt(loaded);
   const sandboxed = isSandboxed(loaded);
   if (options.start && sandboxed) host.requireRoot();
-  const node = loadNode(paths);
   const facts = host.facts();
   const network = chooseNetwork(loaded, node);
   const request = {
@@ -82,12 +82,13 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   const names = resolves && sandboxed ? await resolveNames(app, firewallNames(loaded)) : UNRESOLVED;
   const others = sandboxed ? otherApps(paths, app) : { directories: [], warnings: [] };
   const remembered = rememberedFacts(facts);
+  const seccompProgram = await programMaker(facts.arch, loaded.setting('sandbox', 'allow-syscalls') === undefined);
   const planWith = (lease: Lease) => {
     const config = loaded.withAddress(lease.address, lease.address6);
     const sharedParts = new SharedParts();
     const plans = daemons.map((daemon) =>
       planDaemon({
-        ...{ paths, config, daemon, network, lease, facts: remembered, host, names, sharedParts },
+        ...{ paths, config, daemon, network, lease, facts: remembered, host, names, sharedParts, seccompProgram },
         others: others.directories,
         needs: options.needs ?? options.start,
       }),
@@ -171,6 +172,7 @@ interface PlanContext {
   readonly names: Resolutions;
   readonly others: readonly string[];
   readonly sharedParts: SharedParts;
+  readonly seccompProgram: MakeProgram;
   readonly needs: boolean;
 }
 
@@ -197,6 +199,7 @@ function planDaemon({
   names,
   others,
   sharedParts,
+  seccompProgram,
   needs,
 }: PlanContext): SandboxPlan {
   const platform = platformNamed(config.text(`daemon.${daemon}`, 'platform') ?? 'exec');
@@ -204,8 +207,21 @@ function planDaemon({
   const command = platform.command(config, daemon, context);
   if (needs) for (const need of [...command.needs, ...workingDirectory(config, daemon)]) requireNeed(need, facts);
   const hostLink = host.linkName(paths, config.app);
-  const about = { paths, config, daemon, command, network, lease, facts, names, hostLink, others, sharedParts };
-  return buildPlan({ ...about, seccompProgram });
+  const about = {
+    paths,
+    config,
+    daemon,
+    command,
+    network,
+    lease,
+    facts,
+    names,
+    hostLink,
+    others,
+    sharedParts,
+    seccompProgram,
+  };
+  return buildPlan(about);
 }
 
 /**

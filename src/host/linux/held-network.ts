@@ -40,8 +40,7 @@ export function holdNetwork(request: AppRequest): () => void {
   const key = keyOf(request);
   const plan = JSON.stringify(request.network);
   const known = held.get(key);
-  const mine =
-    known?.plan === plan ? known : { plan, stopWatching: watchNetwork(request), holders: 0, firewall: false };
+  const mine = known?.plan === plan ? known : { plan, stopWatching: watchSoon(request), holders: 0, firewall: false };
   if (mine !== known) held.set(key, mine);
   mine.holders++;
   mine.firewall ||= request.firewall !== undefined;
@@ -52,5 +51,32 @@ export function holdNetwork(request: AppRequest): () => void {
     if (--mine.holders > 0) return;
     mine.stopWatching();
     if (held.get(key) === mine) held.delete(key);
+  };
+}
+
+/** Milliseconds after which it is tried again, where the uplink is gone in the very moment. */
+const AGAIN = 1_000;
+
+/**
+ * Once what is at hand is done: the daemon that the network is made for is started first. What others take away until then is
+ * found by the first regular look.
+ */
+function watchSoon(request: AppRequest): () => void {
+  let stop = () => {};
+  let later: NodeJS.Timeout | undefined;
+  const begin = () => {
+    try {
+      stop = watchNetwork(request);
+    } catch (error) {
+      if (later === undefined)
+        request.onWarning?.(`${request.app}'s network is not watched: ${(error as Error).message}`);
+      later = setTimeout(begin, AGAIN).unref();
+    }
+  };
+  const first = setImmediate(begin);
+  return () => {
+    clearImmediate(first);
+    clearTimeout(later);
+    stop();
   };
 }

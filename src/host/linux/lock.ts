@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { MetactlError } from '../../util/error.ts';
+import { monotonic } from '../../util/monotonic.ts';
 import type { Paths } from '../../util/paths.ts';
 import { addon } from './addon.ts';
 import { makeRunDirectories } from './directories.ts';
@@ -21,7 +22,7 @@ interface Queue {
   waiting: number;
   /** The lock, handed on by the one before; undefined: it must be taken. */
   fd: number | undefined;
-  /** When it was taken, by performance.now(). */
+  /** When it was taken, by monotonic(). */
   since: number;
 }
 
@@ -68,13 +69,13 @@ async function whileLocked<T>(paths: Paths, app: string, queue: Queue, work: () 
   let fd = handed;
   if (fd === undefined) {
     fd = await lockApp(paths, app);
-    queue.since = performance.now();
+    queue.since = monotonic();
   }
   try {
     return await work();
   } finally {
     const path = join(paths.runApp(app), APP_LOCK);
-    const goesOn = queue.waiting > 0 && performance.now() - queue.since < LONGEST_HOLD && isStill(fd, path);
+    const goesOn = queue.waiting > 0 && monotonic() - queue.since < LONGEST_HOLD && isStill(fd, path);
     if (goesOn) queue.fd = fd;
     else closeSync(fd);
   }

@@ -1,6 +1,7 @@
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MetactlError } from '../../util/error.ts';
+import { monotonic } from '../../util/monotonic.ts';
 import { connectError, ended, noAnswer, notOurs, type OneAnswer, readAnswer, SILENCE } from './answer.ts';
 import { encode, LineReader, LONGEST_ANSWER, PROTOCOL_VERSION, type Request } from './protocol.ts';
 
@@ -26,17 +27,12 @@ export async function ask(
   options: AskOptions = {},
 ): Promise<unknown> {
   let next: Readonly<Record<string, unknown>> = { ...request, verb };
-  for (const end = milliseconds() + MOVING; ; await sleep(PAUSE)) {
+  for (const end = monotonic() + MOVING; ; await sleep(PAUSE)) {
     const answer = await askOnce(path, next, options);
     if (!('next' in answer)) return answer.result;
-    if (milliseconds() > end) throw noAnswer(path, MOVING);
+    if (monotonic() > end) throw noAnswer(path, MOVING);
     next = answer.next;
   }
-}
-
-/** Monotonic. The first use of `performance` would take a millisecond. */
-function milliseconds(): number {
-  return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
 function askOnce(

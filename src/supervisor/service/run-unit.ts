@@ -6,6 +6,7 @@ import { receiveHandover, replacer } from '../handover/receive.ts';
 import { replaceProcess } from '../handover/replace.ts';
 import type { Successor } from '../handover/successor.ts';
 import type { HandedRun, MovableRun } from '../movable-run.ts';
+import { preload } from '../preload.ts';
 import type { Prepared } from '../prepare.ts';
 import { unpackRun } from '../run-spec.ts';
 import { checkWords } from '../standalone/replace.ts';
@@ -84,7 +85,7 @@ export async function runUnit(options: UnitOptions): Promise<number> {
         notifier.note(text);
         io.log(`${text}; trying again in ${pause / 1000} s`);
       });
-      const [prepared] = await Promise.all([prepare, host.preload()]);
+      const [prepared] = await Promise.all([prepare, preload(host, { prepares: false })]);
       notifier.note(undefined);
       await runForeground(prepared, foreground);
     } else await takeOver(host, begin.body, foreground);
@@ -107,7 +108,7 @@ export async function runUnit(options: UnitOptions): Promise<number> {
 
 async function takeOver(host: Host, body: HandedUnit, io: ForegroundIo): Promise<void> {
   const [app] = body.apps;
-  await host.preload();
+  await preload(host, { prepares: false });
   // Before anything of ours can be started: what a daemon is restarted as is unknown to the process before.
   host.handover.endStrays(new Set(app!.units.flatMap(({ daemon }) => daemon.model.pid ?? [])));
   await runInForeground(await unpackRun(host, app!, body.run), io, body);

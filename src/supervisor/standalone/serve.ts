@@ -7,6 +7,7 @@ import { controlSocket } from '../control/sockets.ts';
 import { decodeHandover } from '../handover/document.ts';
 import { receiveHandover, replacer } from '../handover/receive.ts';
 import type { Successor } from '../handover/successor.ts';
+import { preload } from '../preload.ts';
 import { afterwards, isCheap } from '../service/quiet.ts';
 import { handlersOf } from './handlers.ts';
 import { replaceSupervisor, type StandaloneHandover } from './replace.ts';
@@ -53,7 +54,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Nobody's terminal can hang up. As `run`, it resolves the names of firewalls again.
   process.on('SIGHUP', () => supervisor.renewFirewalls());
   process.on('SIGPIPE', () => {});
-  await host.preload();
+  await preload(host, { prepares: true });
   supervisor.events.listen((record) => {
     const { seq, time, ...rest } = record;
     log(`${rest.app}/${rest.daemon}: ${JSON.stringify(rest)}`);
@@ -85,7 +86,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 export async function checkHandover(host: Host, draft: number): Promise<void> {
   const { body } = decodeHandover(host.handover.open(draft)) as StandaloneHandover;
   for (const { units } of body.apps) for (const { spec } of units) await unpackSpec(spec);
-  await host.preload();
+  await preload(host, { prepares: true });
 }
 
 async function takeOver(host: Host, supervisor: Supervisor, { body }: StandaloneHandover): Promise<void> {

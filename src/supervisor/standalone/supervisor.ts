@@ -1,4 +1,4 @@
-import { loadApp } from '../../config/load.ts';
+import { loadAppAndNode } from '../../config/load.ts';
 import type { Host } from '../../host/host.ts';
 import { platforms } from '../../platform/index.ts';
 import type { Paths } from '../../util/paths.ts';
@@ -279,12 +279,13 @@ export class Supervisor {
   /** Plans of what a verb is about, of what that depends on, and of `more`. */
   async #prepare({ app, daemon }: Target, more: readonly string[] = []): Promise<{ prepared: Prepared; plans: Plans }> {
     const { paths } = this.#options;
-    const config = loadApp(paths, app, platforms);
+    const loaded = loadAppAndNode(paths, app, platforms);
+    const { config } = loaded;
     const dependencies = dependenciesOf(config, config.daemons);
     const asked = daemon === undefined ? [] : [daemon, ...more];
     const names = new Set(asked.flatMap((name) => [name, ...requirementsOf(dependencies, name)]));
     const only = names.size === 1 ? daemon : undefined;
-    const prepared = await prepare(paths, app, { daemon: only, sandbox: true, start: true, loaded: config });
+    const prepared = await prepare(paths, app, { daemon: only, sandbox: true, start: true, loaded });
     const plans = prepared.plans.filter((plan) => names.size === 0 || names.has(plan.daemon));
     // Said by `prepare` where it is the only one.
     if (daemon !== undefined) chooseDaemons(config, daemon);

@@ -190,6 +190,15 @@ describe('the address', () => {
     expect(config.withAddress(undefined)).toBe(config);
   });
 
+  it('has nothing worked out again where no value names it', () => {
+    const plain = inspect({ application: '[env]\nH = http://%(app)/\n[daemon.web]\ncommand = x %(H)\n' }).config;
+    expect(plain.withAddress('10.4.0.7', 'fd00::7')).toBe(plain);
+    // By a name that stands for it, too, and only in one of several daemons.
+    const text = '[env.jobs]\nH = %(ip6)\n[daemon.web]\ncommand = x\n[daemon.jobs]\ncommand = x %(H)\n';
+    const { config } = inspect({ application: text });
+    expect(config.withAddress('10.4.0.7', 'fd00::7').words('daemon.jobs', 'command')).toEqual(['x', 'fd00::7']);
+  });
+
   it('does not make a number', () =>
     expect(inspect({ node: '[daemon.web]\nnice = %(ip)\n' }).lines).toEqual([
       '/etc/metactl/nodes/myapp.conf:2:8: found `%(ip)`, expected a whole number from -20 to 19',

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { VERBS } from '../../../src/cli/verbs.ts';
+import { seccompProgram } from '../../../src/sandbox/seccomp/index.ts';
 import { REPOSITORY } from '../../helpers/run-metactl.ts';
 
 /** A checkout of its own, so that the bundle can be broken. */
@@ -87,6 +88,17 @@ test('the cache of a pack is not taken for another text, even of the same length
   expect(readdirSync(dist)).toContain(`ip.pack.${hash}.cache`);
   const script = `console.log(bundle.cacheName('ip.pack', ${JSON.stringify('/* 0123456789abcdef */ []')}));`;
   expect(evaluate(script)).toBe('ip.pack.0123456789abcdef.cache\n');
+});
+
+test('the usual filter of system calls is compiled at the build, and what compiles it is no part of a start', () => {
+  // Long strings go over several lines.
+  const pack = textOf('run.pack').replaceAll('\\\n', '');
+  for (const arch of ['x64', 'arm64']) {
+    const program = Buffer.from(seccompProgram(arch)).toString('base64');
+    expect(pack.split(program), arch).toHaveLength(2);
+  }
+  expect(pack).not.toContain('process_madvise');
+  expect(pieces().some((name) => textOf(name).includes('process_madvise'))).toBe(true);
 });
 
 test('says what to do before it is built', () => {
