@@ -20,6 +20,7 @@
               "native/binding_respawn.cc",
               "native/binding_spawn.cc",
               "native/binding_spawn_queue.cc",
+              "native/cgroup.cc",
               "native/clone.cc",
               "native/datagram.cc",
               "native/descriptors.cc",

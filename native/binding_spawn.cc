@@ -27,12 +27,6 @@ bool flag(const Napi::Object& object, const char* name) {
   return value.As<Napi::Boolean>();
 }
 
-std::string text_field(const Napi::Object& object, const char* name) {
-  Napi::Value value = object.Get(name);
-  if (!value.IsString()) bad_argument(object.Env(), std::string(name) + " must be a string");
-  return value.As<Napi::String>().Utf8Value();
-}
-
 std::vector<Tree> decode_trees(Napi::Env env, const Napi::Value& value) {
   std::vector<Tree> trees;
   if (value.IsUndefined()) return trees;
@@ -119,6 +113,12 @@ Napi::Value make_pipe_pair(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+std::string text_field(const Napi::Object& object, const char* name) {
+  Napi::Value value = object.Get(name);
+  if (!value.IsString()) bad_argument(object.Env(), std::string(name) + " must be a string");
+  return value.As<Napi::String>().Utf8Value();
+}
 
 SpawnOptions decode_spawn(Napi::Env env, const Napi::Object& object) {
   SpawnOptions options;

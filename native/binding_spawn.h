@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <string>
 
 #include "respawn.h"
 #include "spawn.h"
@@ -12,6 +13,9 @@ namespace metactl {
 
 /// SpawnOptions as addon.ts describes them.
 SpawnOptions decode_spawn(Napi::Env env, const Napi::Object& object);
+
+/// Throws METACTL_BAD_ARGUMENT where it is no text.
+std::string text_field(const Napi::Object& object, const char* name);
 
 /// {pid, pidfd, error, status}: the descriptors are the caller's from now on.
 Napi::Object spawned_object(Napi::Env env, Spawned& made);

@@ -30,11 +30,26 @@ Queue& queue() {
   return only;
 }
 
+void make_its_cgroup(QueuedSpawn& job) {
+  job.made_cgroup = make_cgroup(*job.cgroup);
+  for (const Fd& tasks : job.made_cgroup.tasks) job.options.tasks.push_back(tasks.get());
+  job.options.cgroup = job.made_cgroup.directory.get();
+}
+
+/// The cgroup of what was not launched. It must be empty: whoever tries again makes it anew.
+void discard_cgroup(QueuedSpawn& job) {
+  bool was_made = !job.made_cgroup.tasks.empty() || job.made_cgroup.directory;
+  job.made_cgroup = {};
+  if (was_made) remove_cgroup(*job.cgroup);
+}
+
 void carry_out(QueuedSpawn& job) {
   try {
+    if (job.cgroup != nullptr) make_its_cgroup(job);
     job.made = std::make_unique<Spawned>(spawn(job.options));
   } catch (const SysError& error) {
     job.error = std::make_unique<SysError>(error);
+    discard_cgroup(job);
   }
 }
 

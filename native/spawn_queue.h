@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "cgroup.h"
 #include "fd.h"
 #include "spawn.h"
 #include "sys_error.h"
@@ -14,6 +15,9 @@ struct QueuedSpawn {
   SpawnOptions options;
   /// A copy of the stage's descriptor: whoever finds it out of date closes its own.
   Fd stage;
+  /// The daemon's cgroup, where that is to be made first; `options` has none then. A launch that fails leaves none.
+  std::unique_ptr<CgroupRequest> cgroup;
+  MadeCgroup made_cgroup;
   /// What became of it: one of both.
   std::unique_ptr<Spawned> made;
   std::unique_ptr<SysError> error;

@@ -82,9 +82,13 @@ export interface Addon {
   spawn(options: SpawnOptions): Spawned;
   /**
    * The same on a thread that does one launch after the other. All descriptors but `stage` stay open until the callback, which
-   * gets the error or null.
+   * gets the error or null. @param cgroup is made first, and goes into the options' place, which have none then.
    */
-  spawnSoon(options: SpawnOptions, done: (error: Error | null, spawned: Spawned) => void): void;
+  spawnSoon(
+    options: SpawnOptions,
+    cgroup: CgroupRequest | undefined,
+    done: (error: Error | null, spawned: Spawned & Partial<MadeCgroup>) => void,
+  ): void;
   /** An anonymous file that nobody can change any more. */
   sealedMemfd(name: string, bytes: Uint8Array, executable: boolean): number;
   /** What tells one file, directory or mount from every other, for each path; zeroes where nothing is. */
@@ -192,6 +196,23 @@ export interface Spawned {
   readonly pidfd: number;
   readonly error: number;
   readonly status: number;
+}
+
+/** A daemon's cgroup where nothing of it is there yet, but its parents are. Absolute paths; see native/cgroup.h. */
+export interface CgroupRequest {
+  readonly absent: readonly string[];
+  readonly v1: readonly string[];
+  /** Empty for none. */
+  readonly v2: string;
+  readonly filled: readonly string[];
+  readonly controllers: readonly string[];
+  readonly writes: readonly { readonly file: string; readonly value: string; readonly optional: boolean }[];
+}
+
+/** Descriptors, the caller's: v1's `tasks` files, and the directory in the v2 tree. */
+export interface MadeCgroup {
+  readonly tasks: readonly number[];
+  readonly directory?: number;
 }
 
 export interface RawNotification {

@@ -4,12 +4,14 @@ import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import { hostIds } from '../../util/ids.ts';
 import type { StdioPlan } from '../host.ts';
+import type { CgroupRequest } from './addon.ts';
+import { isUnusual } from './cgroup/at-once.ts';
 import type { Stored } from './descriptor-store.ts';
 import { type EncodedPlan, encodedPlan, encodeOnce, type StartKind, sharedRootsOf } from './encoded-plans.ts';
 import { nativeFiles } from './native-files.ts';
 import type { ReadyLaunch } from './next-run.ts';
 import { hasNodeStages, makeNodeStage, nodeStage } from './node-stages.ts';
-import { type SpawnRequest, spawnInit, spawnInitSoon } from './spawn.ts';
+import { type LaunchedSoon, type SpawnRequest, spawnInit, spawnInitSoon } from './spawn.ts';
 import { disableStages, emptyStage, makeEmptyStage } from './stage-build.ts';
 import { hostSources } from './stage-split.ts';
 import type { StagesHold } from './stages.ts';
@@ -59,16 +61,33 @@ export function launch(plan: SandboxPlan, handles: LaunchHandles): LaunchedSandb
   }
 }
 
-/** The same beside other launches, see `spawnInitSoon`. `handles` stay open until it is done; without `stored`. */
-export async function launchSoon(plan: SandboxPlan, handles: LaunchHandles): Promise<LaunchedSandbox> {
+/**
+ * The same beside other launches, see `spawnInitSoon`. `handles` stay open until it is done; without `stored`.
+ * @param cgroup is made with it, `handles` having none (but for `v1`): a launch that fails leaves none, and may go well by `launch`
+ * where `isLaunchedOtherwise` says so.
+ */
+export async function launchSoon(
+  plan: SandboxPlan,
+  handles: LaunchHandles,
+  cgroup?: CgroupRequest,
+): Promise<LaunchedSoon> {
   const start = begin(plan, handles);
   try {
     const encoded = encodedPlan(plan, start.kind, encodeOptions(plan, handles));
-    return followed(plan, handles, await spawnInitSoon(spawnRequest(plan, handles, encoded, start.stage)));
+    const launched = await spawnInitSoon(spawnRequest(plan, handles, encoded, start.stage), cgroup);
+    followed(plan, handles, launched.sandbox);
+    return launched;
   } catch (error) {
+    if (cgroup !== undefined && isUnusual(error)) throw error;
     requireWithoutStage(start, error);
-    return launchFrom(plan, handles, FROM_HOST);
+    if (cgroup !== undefined) throw error;
+    return { sandbox: launchFrom(plan, handles, FROM_HOST) };
   }
+}
+
+/** Whether `launch` with a cgroup may do what `launchSoon` could not. Pure. */
+export function isLaunchedOtherwise(error: unknown): boolean {
+  return isUnusual(error) || (error as MetactlError).step === STAGE_STEP;
 }
 
 function begin(plan: SandboxPlan, handles: LaunchHandles): Start {
@@ -80,9 +99,12 @@ function begin(plan: SandboxPlan, handles: LaunchHandles): Start {
 
 /** @throws `error` unless it may go well from the host's mounts. */
 function requireWithoutStage({ stage }: Start, error: unknown): void {
-  if (stage === undefined || (error as MetactlError).step !== 'enter prepared mounts') throw error;
+  if (stage === undefined || (error as MetactlError).step !== STAGE_STEP) throw error;
   disableStages();
 }
+
+/** native/spawn_child.cc */
+const STAGE_STEP = 'enter prepared mounts';
 
 interface Start {
   readonly kind: StartKind;

@@ -61,7 +61,7 @@ export const linux: Host = {
     const name = objectName(request.paths, request.app);
     return openApp(request, await keptCgroupFacts(name, request.limits?.limits.ioWeight !== undefined));
   },
-  takeOverApp: async (request, handed) => (await import('./app.ts')).takeOverApp(request, handed),
+  takeOverApp: async (request, handed) => (await import('./linux-app.ts')).takeOverApp(request, handed),
   handover,
   findRunning: async (paths, app, daemon) => (await import('./running.ts')).findRunning(paths, app, daemon),
   listProcesses,

@@ -28,6 +28,9 @@ interface Queue {
 
 const queues = new Map<string, Queue>();
 
+/** The first of those of this process that want an app's lock at the same time, a later one, or one that is alone. */
+export type Turn = 'alone' | 'first' | 'later';
+
 /** Milliseconds after which the lock is not handed on any more: other processes get their turn. */
 const LONGEST_HOLD = 500;
 
@@ -36,9 +39,10 @@ const LONGEST_HOLD = 500;
  * the order in which they came: left to the file's lock they would look again and again whether it is free, and some of a
  * hundred daemons that start at once would not get it in ten seconds. It is handed on to the next, since taking it costs
  * a dozen system calls.
+ * @param work is told whether it is one of many.
  * @throws MetactlError METACTL_LOCKED after a minute; what `work` throws.
  */
-export function withAppLock<T>(paths: Paths, app: string, work: () => Promise<T>): Promise<T> {
+export function withAppLock<T>(paths: Paths, app: string, work: (turn: Turn) => Promise<T>): Promise<T> {
   const key = paths.runApp(app);
   const queue = queues.get(key) ?? { last: Promise.resolve(), waiting: 0, fd: undefined, since: 0 };
   const before = queues.has(key) ? queue.last : undefined;
@@ -57,12 +61,7 @@ export function withAppLock<T>(paths: Paths, app: string, work: () => Promise<T>
   return mine;
 }
 
-/** Whether others of this process wait for the app's lock: there is more to do than what is at hand. */
-export function isWaitedFor(paths: Paths, app: string): boolean {
-  return (queues.get(paths.runApp(app))?.waiting ?? 0) > 0;
-}
-
-async function whileLocked<T>(paths: Paths, app: string, queue: Queue, work: () => Promise<T>): Promise<T> {
+async function whileLocked<T>(paths: Paths, app: string, queue: Queue, work: (turn: Turn) => Promise<T>): Promise<T> {
   const handed = queue.fd;
   queue.fd = undefined;
   queue.waiting--;
@@ -72,7 +71,7 @@ async function whileLocked<T>(paths: Paths, app: string, queue: Queue, work: () 
     queue.since = monotonic();
   }
   try {
-    return await work();
+    return await work(handed !== undefined ? 'later' : queue.waiting > 0 ? 'first' : 'alone');
   } finally {
     const path = join(paths.runApp(app), APP_LOCK);
     const goesOn = queue.waiting > 0 && monotonic() - queue.since < LONGEST_HOLD && isStill(fd, path);

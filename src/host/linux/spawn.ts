@@ -3,7 +3,14 @@ import type { Identity, RootPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Descriptor } from '../handover.ts';
 import type { StdioPlan } from '../host.ts';
-import { addon, type Spawned, type SpawnOptions, type Successor } from './addon.ts';
+import {
+  addon,
+  type CgroupRequest,
+  type MadeCgroup,
+  type Spawned,
+  type SpawnOptions,
+  type Successor,
+} from './addon.ts';
 import { launchError } from './launch-error.ts';
 import { livenessBehind, nativeFiles, privateLiveness } from './native-files.ts';
 import { type OpenedStdio, openStdio, streamBehind } from './stdio.ts';
@@ -46,18 +53,27 @@ export function spawnInit(request: SpawnRequest): LaunchedSandbox {
 /**
  * The same on another thread, for whoever has more to start: the kernel works on one launch while the next is prepared.
  * Descriptors in the request stay open until it is done.
+ * @param cgroup is made first; the request has none then. @returns also its descriptors, which are the caller's.
  */
-export async function spawnInitSoon(request: SpawnRequest): Promise<LaunchedSandbox> {
+export async function spawnInitSoon(request: SpawnRequest, cgroup?: CgroupRequest): Promise<LaunchedSoon> {
   const begun = new BegunSpawn(request);
   try {
     const { options } = begun;
-    const spawned = await new Promise<Spawned>((resolve, reject) => {
-      addon().spawnSoon(options, (error, made) => (error === null ? resolve(made) : reject(error)));
+    const spawned = await new Promise<Spawned & Partial<MadeCgroup>>((resolve, reject) => {
+      addon().spawnSoon(options, cgroup, (error, made) => (error === null ? resolve(made) : reject(error)));
     });
-    return begun.follow(spawned);
+    const { tasks, directory, ...rest } = spawned;
+    const cgroupMade = tasks === undefined ? {} : { made: directory === undefined ? { tasks } : { tasks, directory } };
+    return { sandbox: begun.follow(rest), ...cgroupMade };
   } catch (error) {
     throw begun.failed(error);
   }
+}
+
+export interface LaunchedSoon {
+  readonly sandbox: LaunchedSandbox;
+  /** The cgroup that was asked for. */
+  readonly made?: MadeCgroup;
 }
 
 /** What is opened for one launch. */

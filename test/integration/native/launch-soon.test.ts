@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { addon } from '../../../src/host/linux/addon.ts';
 import { launch, launchSoon } from '../../../src/host/linux/launch.ts';
 import { emptyStage, makeEmptyStage } from '../../../src/host/linux/stage-build.ts';
+import type { SandboxPlan } from '../../../src/sandbox/plan.ts';
 import { sandboxPlan } from '../../fixtures/native/plan.ts';
 import { collect, PIPES, until } from '../../fixtures/native/run.ts';
 
@@ -15,6 +16,7 @@ function isKept(fd: string): boolean {
   }
 }
 
+const soon = async (plan: SandboxPlan) => (await launchSoon(plan, HANDLES)).sandbox;
 const sh = (script: string) => sandboxPlan(['sh', '-c', script]);
 
 describe('launchSoon', () => {
@@ -22,9 +24,9 @@ describe('launchSoon', () => {
     // Encoded plans are kept as long as the plans, numbers set aside for children and stages for good.
     const descriptors = () => readdirSync('/proc/self/fd').filter((fd) => !isKept(fd)).length;
     // What the first one opens stays open.
-    await collect(await launchSoon(sh('exit'), HANDLES));
+    await collect((await launchSoon(sh('exit'), HANDLES)).sandbox);
     const before = descriptors();
-    const begun = Array.from({ length: 30 }, (_, i) => launchSoon(sh(`echo ${i}; exit ${i}`), HANDLES).then(collect));
+    const begun = Array.from({ length: 30 }, (_, i) => soon(sh(`echo ${i}; exit ${i}`)).then(collect));
     // Nothing of it is known in this turn, and one that is launched at once comes between.
     const between = await collect(launch(sh('echo between'), HANDLES));
     expect(between.output).toBe('between\n');
@@ -38,7 +40,7 @@ describe('launchSoon', () => {
     try {
       const handles = { ...HANDLES, netns: wrong };
       const failed = launchSoon(sh('exit'), handles);
-      const next = launchSoon(sh('exit 3'), HANDLES);
+      const next = soon(sh('exit 3'));
       await expect(failed).rejects.toMatchObject({
         name: 'MetactlError',
         message: 'enter network namespace `/dev/null`: invalid argument (setns)',
@@ -62,7 +64,7 @@ describe('launchSoon', () => {
     const nothing = openSync('/dev/null', 'r+');
     const files = { init: nothing, plan: nothing, stdin: nothing, stdout: nothing, stderr: nothing, liveness: nothing };
     const error = await new Promise<Error | null>((resolve) => {
-      addon().spawnSoon({ ...options, ...files, stage: copy }, resolve);
+      addon().spawnSoon({ ...options, ...files, stage: copy }, undefined, resolve);
       closeSync(copy);
     });
     closeSync(nothing);

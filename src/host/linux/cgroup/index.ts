@@ -1,5 +1,6 @@
 /** cgroups of both versions behind one face (DESIGN §5): detection, a daemon's cgroup, an app's left-overs. */
 export { type AppCgroups, findAppCgroups, listAppCgroups, pidsOf, removeAppCgroups } from './app.ts';
+export { isUnusual, type PlannedCgroup, planCgroup } from './at-once.ts';
 export { type BegunCgroup, beginAppCgroup } from './begin.ts';
 export { makeDaemonCgroup, openDaemonCgroup, removeDaemonCgroup } from './daemon.ts';
 export { cgroupFacts, detectCgroups, parseCgroupMounts } from './detect.ts';

@@ -62,7 +62,7 @@ function orUndefined<T>(action: () => T): T | undefined {
 let umask: number | undefined;
 
 /** Whether directories made with 0755 lack some of it. metactl doesn't change its umask, so it is read once. */
-function umaskHides(): boolean {
+export function umaskHides(): boolean {
   umask ??= Number.parseInt(/^Umask:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '777', 8);
   return (umask & 0o755) !== 0;
 }

@@ -1,8 +1,10 @@
+import type { MadeCgroup } from '../addon.ts';
 import { type CgroupKernel, linuxKernel } from './kernel.ts';
 import { killInside, linuxProcesses, type Processes, readPids } from './kill.ts';
 import { cgroupError } from './make.ts';
 import { removeCgroup } from './remove.ts';
 import { type CgroupStats, type Counters, countersOf, countOomKills, type Leaf, readCpu, readStats } from './stats.ts';
+import { v1Directories } from './tree.ts';
 
 /** A daemon's cgroup in all hierarchies, held open for processes to be put into it. */
 export interface DaemonCgroup {
@@ -66,14 +68,21 @@ export class OpenCgroup implements DaemonCgroup {
   #spent = false;
   #lastOomKills = 0;
 
-  constructor(leaves: readonly Leaf[], warnings: readonly string[], backends: Backends) {
+  /** @param made what is open already. */
+  constructor(leaves: readonly Leaf[], warnings: readonly string[], backends: Backends, made?: MadeCgroup) {
     this.leaves = leaves;
     this.#counters = countersOf(leaves);
     this.#backends = backends;
     this.warnings = warnings;
     this.paths = leaves.map(({ path }) => path);
+    this.v1 = v1Directories(leaves);
+    if (made !== undefined) {
+      this.tasks = made.tasks;
+      this.directory = made.directory;
+      this.#open = made.directory === undefined ? [...made.tasks] : [...made.tasks, made.directory];
+      return;
+    }
     const old = leaves.filter(({ hierarchy }) => hierarchy.version === 1);
-    this.v1 = new Map(old.map(({ hierarchy, path }) => [hierarchy.mountedWith, path]));
     try {
       this.tasks = old.map(({ path }) => this.#openTasks(path));
       const unified = leaves.find(({ hierarchy }) => hierarchy.version === 2);

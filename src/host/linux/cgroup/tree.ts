@@ -64,6 +64,14 @@ export function leafPath(hierarchy: Hierarchy, paths: Paths, app: string, daemon
   return { base: hierarchy.base, tree, app: `${tree}/${app}`, leaf: `${tree}/${app}/${daemon}` };
 }
 
+/** Directories in v1 hierarchies by what these are mounted with. Pure. */
+export function v1Directories(
+  leaves: readonly { readonly hierarchy: Hierarchy; readonly path: string }[],
+): ReadonlyMap<string, string> {
+  const old = leaves.filter(({ hierarchy }) => hierarchy.version === 1);
+  return new Map(old.map(({ hierarchy, path }) => [hierarchy.mountedWith, path]));
+}
+
 export interface LeafPath {
   readonly base: string;
   readonly tree: string;
