@@ -15,7 +15,7 @@ namespace {
 
 /// What is launched is told together, when nothing more is to be launched, but not later than this: whoever keeps books now
 /// keeps the others from starting.
-constexpr auto kPatience = std::chrono::milliseconds(50);
+constexpr auto kPatience = std::chrono::milliseconds(200);
 
 struct Queue {
   std::mutex mutex;
