@@ -3,7 +3,8 @@ import { NoSkips } from './test/helpers/no-skips.ts';
 
 /**
  * unit: pure code, no root, no addon. integration: root on the real kernel; one file after the other, because kernel
- * objects (links, cgroups, nft tables) are global and every test checks that nothing of it stays.
+ * objects (links, cgroups, nft tables) are global and every test checks that nothing of it stays. system: two guests side by
+ * side, which touch nothing of each other's. Each project begins when the one before has ended.
  */
 export default defineConfig({
   test: {
@@ -14,6 +15,8 @@ export default defineConfig({
           name: 'unit',
           setupFiles: ['test/helpers/property-seed.ts'],
           include: ['test/unit/**/*.test.ts'],
+          // All processors; vitest's own default leaves one idle.
+          maxWorkers: '100%',
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
@@ -24,6 +27,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
           // Times and races of a shared machine; a fault fails three times. By hand there is no second try.
           retry: process.env.CI ? 2 : 0,
           testTimeout: 60_000,
@@ -35,7 +39,9 @@ export default defineConfig({
           name: 'system',
           include: ['test/system/**/*.test.ts'],
           pool: 'forks',
-          fileParallelism: false,
+          // A guest has work for little more than one processor, and takes 2 GB.
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
           retry: process.env.CI ? 2 : 0,
           // Emulated: everything takes ten times as long.
           testTimeout: 180_000,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { takeLock } from '../../helpers/machine-lock.ts';
 import { REPOSITORY } from '../../helpers/run-metactl.ts';
 
 /** What takes long to make is kept here, some 2 GB. Delete it whenever you like. */
@@ -12,7 +13,7 @@ const HALF = /^making-(\d+)-/;
 /**
  * The directory `<kind>-<hash of key>` in the cache, made by `make` if it isn't there: in a directory beside it that is
  * renamed when all of it is there, so that a killed run leaves nothing that looks ready. Other directories of the kind are
- * outdated and go.
+ * outdated and go. One makes at a time: who wants the same meanwhile waits for it.
  */
 export async function cached(
   kind: string,
@@ -24,9 +25,11 @@ export async function cached(
   const ready = join(cache, `${kind}-${hash}`);
   if (existsSync(ready)) return ready;
   mkdirSync(cache, { recursive: true });
-  removeHalfMade(cache);
+  const release = await takeLock(cache);
   const half = join(cache, `making-${process.pid}-${kind}`);
   try {
+    if (existsSync(ready)) return ready;
+    removeHalfMade(cache);
     mkdirSync(half);
     await make(half);
     const outdated = new RegExp(`^${kind}-[0-9a-f]{16}$`);
@@ -34,6 +37,7 @@ export async function cached(
     renameSync(half, ready);
   } finally {
     remove(half);
+    await release();
   }
   return ready;
 }

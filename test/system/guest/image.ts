@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -9,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REPOSITORY } from '../../helpers/run-metactl.ts';
 import { cached } from './cache.ts';
@@ -35,7 +37,16 @@ const DISK_SIZE = '2G';
  */
 export async function image(volumes: readonly Volume[]): Promise<Image> {
   const debian = await debianRoot();
-  const packed = await pack();
+  // Of its own: other test files may pack at the same time.
+  const directory = mkdtempSync(join(tmpdir(), 'metactl-packed-'));
+  try {
+    return await imageOf(debian, await pack(directory), volumes);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function imageOf(debian: string, packed: string, volumes: readonly Volume[]): Promise<Image> {
   const sources = [import.meta.url, new URL('./agent.mjs', import.meta.url)].map((url) => readFileSync(new URL(url)));
   const key = [debian, ...[...sources, readFileSync(packed)].map(digest)];
   const directory = await cached(`image${volumes.map((name) => `-with-${name}`).join('')}`, key, async (made) => {
@@ -45,7 +56,6 @@ export async function image(volumes: readonly Volume[]): Promise<Image> {
     await addAgent(root);
     await makeDisks(made, root, volumes);
   });
-  rmSync(packed);
   return {
     kernel: join(directory, 'vmlinuz'),
     initrd: join(directory, 'initrd.img'),
@@ -54,17 +64,13 @@ export async function image(volumes: readonly Volume[]): Promise<Image> {
 }
 
 /** `npm pack`, which is deterministic, so that the same build gives the same image. @returns the path of the archive. */
-async function pack(): Promise<string> {
-  const directory = join(REPOSITORY, '.cache/system');
-  mkdirSync(directory, { recursive: true });
+async function pack(directory: string): Promise<string> {
   const answer = await program('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', directory], {
     timeout: 60_000,
     cwd: REPOSITORY,
     env: { PATH: process.env.PATH ?? '' },
   });
-  const packed = join(directory, `packed-${process.pid}.tgz`);
-  renameSync(join(directory, JSON.parse(answer)[0].filename), packed);
-  return packed;
+  return join(directory, JSON.parse(answer)[0].filename);
 }
 
 async function install(root: string, packed: string): Promise<void> {

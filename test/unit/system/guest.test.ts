@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { cached } from '../../system/guest/cache.ts';
 import { findMirror } from '../../system/guest/debian.ts';
@@ -23,6 +24,18 @@ test('what is in the cache is not made again; another key makes it anew and drop
   const second = await cached('debian', ['2'], make('two'), directory);
   expect(readFileSync(join(second, 'text'), 'utf8')).toBe('two');
   expect([existsSync(first), existsSync(image)]).toEqual([false, true]);
+});
+
+test('what two want at the same time is made once, and waited for', async () => {
+  let made = 0;
+  const make = async (directory: string) => {
+    made++;
+    await sleep(200);
+    writeFileSync(join(directory, 'text'), 'there');
+  };
+  const paths = await Promise.all([1, 2].map(() => cached('debian', ['1'], make, directory)));
+  expect([...new Set(paths)].map((path) => readFileSync(join(path, 'text'), 'utf8'))).toEqual(['there']);
+  expect(made).toBe(1);
 });
 
 test('what could not be made is not in the cache', async () => {
