@@ -8,4 +8,4 @@ prefix=$(node -p "require('node:path').dirname(require('node:path').dirname(requ
 nodedir=()
 if [ -e "$prefix/include/node/node_api.h" ]; then nodedir=("--nodedir=$prefix"); fi
 
-node node_modules/node-gyp/bin/node-gyp.js configure build --silent "${nodedir[@]}" "$@"
+node node_modules/node-gyp/bin/node-gyp.js configure build --jobs max --silent "${nodedir[@]}" "$@"

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { REPOSITORY } from '../../helpers/run-metactl.ts';
 import { cached } from './cache.ts';
 import { program } from './program.ts';
 
@@ -59,7 +60,7 @@ function installNode(root: string, node: string, npm: string): void {
 }
 
 function sourceOfThis(): string {
-  return readFileSync(new URL(import.meta.url), 'utf8');
+  return readFileSync(join(REPOSITORY, 'test/system/guest/debian.ts'), 'utf8');
 }
 
 /** Where this machine's apt gets the suite from. */
