@@ -83,11 +83,16 @@ function start(app) {
   return state;
 }
 
+/** What the promise comes to, or `late` after so many seconds; where it comes first, the demo's end does not wait for these. */
+function within(seconds, promise, late) {
+  return Promise.race([promise, sleep(seconds * 1000, late, { ref: false })]);
+}
+
 /** Only matters where a step failed: the app must not outlive the demo. */
 async function stop(app) {
   if (app.status !== undefined) return;
   app.child.kill('SIGTERM');
-  if ((await Promise.race([app.ended, sleep(40_000, 'late')])) === 'late') app.child.kill('SIGKILL');
+  if ((await within(40, app.ended, 'late')) === 'late') app.child.kill('SIGKILL');
   await app.ended;
 }
 
@@ -116,7 +121,7 @@ async function shellSession(app, lines) {
     await quiet();
     child.stdin.write(`${line}\n`);
   }
-  const status = await Promise.race([ended, sleep(20_000, 'no end')]);
+  const status = await within(20, ended, 'no end');
   show(output.replaceAll('\r', ''));
   if (status !== 0) {
     child.kill();
@@ -179,7 +184,7 @@ async function demo(root, before) {
     heading('Stop it');
     console.log('$ kill -TERM %1');
     app.child.kill('SIGTERM');
-    const status = await Promise.race([app.ended, sleep(40_000, 'no end after 40 s')]);
+    const status = await within(40, app.ended, 'no end after 40 s');
     show(`metactl run ended with ${status}`);
     if (status !== 0) throw new Error('the app did not end well');
   } finally {

@@ -33,7 +33,11 @@ it('removes what a killed demo left, and leaves nothing itself; a second one at 
   // Not `ended`: the app that it ran holds its output.
   const [left] = roots();
   const after = demo();
+  await expect.poll(() => after.seen.output, { timeout: 60_000 }).toContain('The demo is over');
+  const over = performance.now();
   expect(await after.ended).toBe(0);
+  // It waited for its own timers, 40 s.
+  expect(performance.now() - over).toBeLessThan(10_000);
   expect(after.seen.output).toContain(`removing what a demo that was killed has left: /srv/${left}\n`);
   expect(roots()).toEqual([]);
   expect(existsSync('/run/netns/metactl-demo-other')).toBe(false);
