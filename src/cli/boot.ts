@@ -1,10 +1,11 @@
 import { fstatSync } from 'node:fs';
-import { listApps } from '../config/app-names.ts';
+import { listPresentApps } from '../config/app-names.ts';
 import type { Host } from '../host/host.ts';
 import { ask } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
 import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
 import { sayOnce } from '../supervisor/service/say.ts';
+import type { BootStarts } from '../supervisor/standalone/boot-starts.ts';
 import { takeOnlyAsked } from '../supervisor/standalone/only-asked.ts';
 import { messageLine } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
@@ -18,25 +19,23 @@ export function managersSocket(): string | undefined {
 
 /**
  * Has the supervisor that this process is start all apps that no service manager has, and tells whoever waits that it did.
- * What can't be started is told, and keeps no other from it.
+ * What can't be started is told, and tried again where that may help; it keeps no other from it.
  */
 export async function startAtBoot(
   paths: Paths,
   host: Pick<Host, 'logs'>,
   socket: string | undefined,
+  starts: BootStarts,
   log: (line: string) => void,
 ): Promise<void> {
-  const startOne = async (app: string) => {
-    try {
+  const startOne = (app: string) =>
+    starts.begin(app, async () => {
       if ((await driver(paths, app)) !== undefined) return;
-      await ask(controlSocket(paths), 'start', { app, wait: false });
-    } catch (error) {
-      log(`${app} could not be started: ${messageLine(error)}`);
-    }
-  };
+      await ask(controlSocket(paths), 'start', { app, wait: false, boot: true });
+    });
   try {
     // Whoever had it started asks for what it is to start.
-    await Promise.all(takeOnlyAsked(paths) ? [] : listApps(paths).map(startOne));
+    await Promise.all(takeOnlyAsked(paths) ? [] : listPresentApps(paths).map(startOne));
   } catch (error) {
     log(`no app could be started: ${messageLine(error)}`);
   }

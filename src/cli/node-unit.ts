@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { inspectNode } from '../config/node-config.ts';
+import { host as hostOfThisMachine } from '../host/index.ts';
 import { onlyAsked } from '../supervisor/standalone/only-asked.ts';
 import type { Paths } from '../util/paths.ts';
 import { requireRoot } from './service.ts';
@@ -17,7 +16,7 @@ export async function startNodeUnit(paths: Paths): Promise<boolean> {
   requireRoot('start the supervisor of this node');
   const { runSteps } = await import('../service/run-steps.ts');
   // The first one since boot is the boot's: it starts all apps.
-  const takeBack = existsSync(join(paths.run, 'control.lock')) ? onlyAsked(paths) : () => {};
+  const takeBack = (await hostOfThisMachine()).wasSupervised(paths) ? onlyAsked(paths) : () => {};
   try {
     await runSteps(driven.manager.control.start(driven.installed, undefined, true));
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { host as hostOfThisMachine } from '../host/index.ts';
 import { errorRecord } from '../supervisor/control/protocol.ts';
 import { DRAFT_FD, type SuccessorAnswer } from '../supervisor/handover/successor.ts';
+import { BootStarts } from '../supervisor/standalone/boot-starts.ts';
 import { READY_FD, supervisorLog } from '../supervisor/standalone/launch.ts';
 import { checkHandover, serve } from '../supervisor/standalone/serve.ts';
 import { contextOf } from './context.ts';
@@ -55,13 +56,14 @@ async function supervise({ background, boot, takeOver }: SuperviseOptions, comma
     const socket = booting?.managersSocket();
     if (background === true) host.closeInherited([READY_FD]);
     process.umask(0o022);
+    const starts = new BootStarts(log);
     await serve({
-      ...{ paths, host, version: VERSION, log },
+      ...{ paths, host, version: VERSION, log, starts },
       successor: { node: process.execPath, options: process.execArgv, program: process.argv[1]! },
       ...(takeOver === undefined ? {} : { takeOver: Number(takeOver) }),
       onListening: () => {
         tell({});
-        void booting?.startAtBoot(paths, host, socket, log);
+        void booting?.startAtBoot(paths, host, socket, starts, log);
       },
     });
   } catch (error) {

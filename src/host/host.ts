@@ -8,13 +8,14 @@ import type { FilteredCall, FilteredCallQuery } from './filtered-call.ts';
 import type { Finding } from './finding.ts';
 import type { FirewallHost } from './firewall-state.ts';
 import type { GcItem } from './gc-item.ts';
-import type { Descriptor, Handed, HandoverHost } from './handover.ts';
+import type { Handed, HandoverHost } from './handover.ts';
 import type { LogHost } from './log-host.ts';
 import type { NetworkTrouble } from './network-trouble.ts';
 import type { NotifyAccess, NotifySocket } from './notify.ts';
 import type { ProcessInfo } from './process-info.ts';
 import type { Published } from './published.ts';
 import type { PurgeItem } from './purge-item.ts';
+import type { SupervisorHost } from './supervisor-host.ts';
 
 /** The part of a host that tells where apps are. */
 export interface Addresses {
@@ -30,7 +31,7 @@ export interface Addresses {
 export type Dial = (path: string, milliseconds: number) => number;
 
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
-export interface Host extends Addresses, FirewallHost {
+export interface Host extends SupervisorHost, Addresses, FirewallHost {
   readonly name: 'linux' | 'solaris';
   /** @throws MetactlError METACTL_NEEDS_ROOT (exit 77) unless the process runs as root. */
   requireRoot(): void;
@@ -99,13 +100,6 @@ export interface Host extends Addresses, FirewallHost {
   releaseMemory(what: 'garbage' | 'all'): void;
   /** From now on this process gets no huge pages, which are mostly empty where it sleeps; daemons get them as ever. */
   refuseHugePages(): void;
-  /**
-   * Takes the lock that only one standalone supervisor of this root can hold; the kernel lets go of it when this process
-   * ends. @returns undefined where another one has it.
-   */
-  holdSupervisor(paths: Paths): SupervisorHold | undefined;
-  /** That hold, in the process that takes this one's place. */
-  takeOverSupervisor(lock: Descriptor): SupervisorHold;
   /** An app's handle as the process before handed it over. The request is the one that it was opened by. */
   takeOverApp(request: AppRequest, handed: Handed): Promise<AppHandle>;
   readonly handover: HandoverHost;
@@ -219,12 +213,6 @@ export interface SysctlChange {
   readonly key: string;
   readonly from: string;
   readonly to: string;
-}
-
-export interface SupervisorHold {
-  /** The lock is this descriptor's. */
-  readonly lock: Descriptor;
-  release(): void;
 }
 
 /** What a daemon uses now. */

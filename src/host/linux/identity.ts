@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { bootId } from './boot-id.ts';
 
 /** What tells one process from every other that ever has its pid (sandbox.md rule 18). */
 export interface ProcessIdentity {
@@ -19,21 +20,13 @@ export function readIdentity(pid: number): ProcessIdentity | undefined {
     const startTime = fields[19];
     const pidNamespace = pidNamespaceOf(pid);
     if (startTime === undefined || pidNamespace === undefined) return undefined;
-    return { pid, startTime, pidNamespace, bootId: ownBootId() };
+    return { pid, startTime, pidNamespace, bootId: bootId() };
   } catch (error) {
     const { code } = error as { code?: string };
     // ESRCH: it ended between open and read.
     if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw error;
   }
-}
-
-let bootId: string | undefined;
-
-/** A process lives in one boot. */
-function ownBootId(): string {
-  bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  return bootId;
 }
 
 /** '' where it may not be known: PID 1 is non-dumpable, and without root that hides its namespaces. */

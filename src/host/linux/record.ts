@@ -1,6 +1,7 @@
 import { closeSync, constants, existsSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
+import { bootId } from './boot-id.ts';
 
 /**
  * What was made in the kernel for one app, or for the node. Each is written down before it is made, so that whoever comes
@@ -42,13 +43,6 @@ interface RecordFile {
   /** Kernel objects do not outlive the boot; a moved root's record on a disk does. */
   readonly bootId: string;
   readonly objects: readonly MadeObject[];
-}
-
-let thisBoot: string | undefined;
-
-function bootId(): string {
-  thisBoot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  return thisBoot;
 }
 
 function pathOf(paths: Paths, owner: Owner): string {

@@ -4,11 +4,13 @@ import { GoOn, isMoved } from '../control/moving.ts';
 import type { Request } from '../control/protocol.ts';
 import type { Conversation, Handler } from '../control/server.ts';
 import { reexecHandlers } from '../handover/receive.ts';
+import type { BootStarts } from './boot-starts.ts';
 import { type Begun, outcomeOf, type Target } from './outcome.ts';
 import type { Supervisor } from './supervisor.ts';
 
 export interface HandlerOptions {
   readonly supervisor: Supervisor;
+  readonly starts: BootStarts;
   /** What `hello` tells besides what it knows. */
   readonly about: Readonly<Record<string, unknown>>;
   readonly end: () => void;
@@ -17,19 +19,32 @@ export interface HandlerOptions {
 }
 
 /** The verbs of the standalone supervisor. */
-export function handlersOf({ supervisor, about, end, replace }: HandlerOptions): Readonly<Record<string, Handler>> {
+export function handlersOf({
+  supervisor,
+  starts,
+  about,
+  end,
+  replace,
+}: HandlerOptions): Readonly<Record<string, Handler>> {
   const hello = () => ({ pid: process.pid, ...about, kind: 'standalone', apps: supervisor.apps() });
   return {
     hello,
     status: (request) => supervisor.status(request.app === undefined ? undefined : targetOf(request)),
     events: eventsHandler(supervisor.events),
-    start: telling(supervisor, (target) => supervisor.start(target)),
-    stop: telling(supervisor, (target, { kill }) => supervisor.stop(target, kill === true)),
+    start: telling(supervisor, (target, { boot }) => {
+      if (boot !== true) starts.forget(target.app);
+      return supervisor.start(target);
+    }),
+    stop: telling(supervisor, (target, { kill }) => {
+      starts.forget(target.app);
+      return supervisor.stop(target, kill === true);
+    }),
     restart: telling(supervisor, (target) => supervisor.restart(target)),
     reload: (request) => supervisor.reload(targetOf(request)),
     wait: telling(supervisor, async (_target, request) => begunOf(request)),
     async shutdown({ kill }, { send }) {
       const stop = supervisor.events.listen(send);
+      starts.forget();
       await supervisor.end(kill === true);
       stop();
       // After the answer.

@@ -1,4 +1,5 @@
-import type { Host, SupervisorHold } from '../../host/host.ts';
+import type { Host } from '../../host/host.ts';
+import type { SupervisorHold } from '../../host/supervisor-host.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { ControlServer } from '../control/server.ts';
 import type { Handover } from '../handover/document.ts';

@@ -1,4 +1,5 @@
-import type { Host, SupervisorHold } from '../../host/host.ts';
+import type { Host } from '../../host/host.ts';
+import type { SupervisorHold } from '../../host/supervisor-host.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
 import { ask } from '../control/client.ts';
@@ -9,6 +10,7 @@ import { receiveHandover, replacer } from '../handover/receive.ts';
 import type { Successor } from '../handover/successor.ts';
 import { preload } from '../preload.ts';
 import { afterwards, isCheap } from '../service/quiet.ts';
+import type { BootStarts } from './boot-starts.ts';
 import { handlersOf } from './handlers.ts';
 import { replaceSupervisor, type StandaloneHandover } from './replace.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
@@ -22,6 +24,8 @@ export interface ServeOptions extends Omit<SupervisorOptions, 'host'> {
   readonly successor: Successor;
   /** Descriptor of what the process before hands over; undefined: there was none. */
   readonly takeOver?: number;
+  /** What it is about to start by itself. */
+  readonly starts: BootStarts;
   /** Called when it listens: whoever started it may go on. */
   readonly onListening: () => void;
 }
@@ -70,6 +74,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   log(`supervisor ${process.pid} (metactl ${version}) ${before === undefined ? 'listens' : 'goes on'}`);
   options.onListening();
   await ended;
+  options.starts.forget();
   log('stopping all daemons');
   await supervisor.end();
   quiet.end();
@@ -111,7 +116,7 @@ async function openControl(
     (successor) => replaceSupervisor({ paths, host, version, replaced, hold, supervisor, log }, successor, server),
     log,
   );
-  const handlers = handlersOf({ supervisor, about, end, replace });
+  const handlers = handlersOf({ supervisor, starts: options.starts, about, end, replace });
   const server = await listenControl(controlSocket(paths), { host, handlers }, before?.control);
   return server;
 }

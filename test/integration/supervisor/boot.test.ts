@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { nodeManager, nodeModel } from '../../../src/service/node.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
@@ -39,6 +40,31 @@ it('a service manager’s supervisor starts all apps, tells that, and stops them
   }
   expect(running.output.stderr).toMatch(/broken/);
   expect((await site.metactl(['status', 'shop'])).status).toBe(3);
+});
+
+it('what can not be started yet is tried again, until somebody says what is to become of it', async () => {
+  site.scratch.metactlConf('[network]\npool = 192.0.2.192/28\nuplink = mtest-none\n');
+  const directory = site.scratch.appDirectory('shop', {});
+  site.scratch.node('shop', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = routed\n[daemon.web]\n${SLEEP}\n`);
+  site.app('mail', { in: SLEEP });
+  const socket = join(site.root, 'notify');
+  const manager = await startServiceManager(socket);
+  const running = startMetactl(['supervise', '--boot'], { root: site.root, env: { NOTIFY_SOCKET: socket } });
+  const said = (seconds: number) =>
+    `shop could not be started: the uplink \`mtest-none\` isn't there; trying again in ${seconds} s\n`;
+  try {
+    await manager.until(/^READY=1$/);
+    await running.waitFor(/trying again in 2 s\n/);
+    expect(running.output.stderr).toContain(said(1));
+    expect((await site.status('mail'))[0]?.state).toBe('running');
+    expect((await site.metactl(['stop', 'shop'])).status).toBe(3);
+    await sleep(2500);
+    expect(running.output.stderr).not.toContain('trying again in 4 s');
+  } finally {
+    const { status } = await running.stop();
+    manager.close();
+    expect(status).toBe(0);
+  }
 });
 
 it('the init script starts and stops them', async () => {
@@ -98,6 +124,11 @@ it('the unit that `install --node` made is what `start` has started, and another
     expect((await site.metactl(['stop', 'all'], { env })).status).toBe(0);
     expect(await site.metactl(['start', 'shop'], { env })).toMatchObject({ stderr: '', status: 0 });
     expect(await running()).toEqual(['shop']);
+    expect((await site.metactl(['stop', 'all'], { env })).status).toBe(0);
+    // As after a reboot: under a moved root the lock's file is still there.
+    writeFileSync(join(site.root, 'run/metactl/control.lock'), '00000000-0000-4000-8000-000000000000\n');
+    expect(await site.metactl(['start', 'shop'], { env })).toMatchObject({ stderr: '', status: 0 });
+    await expect.poll(running, { timeout: 10_000 }).toEqual(['mail', 'shop']);
     expect((await site.metactl(['stop', 'all'], { env })).status).toBe(0);
   } finally {
     expect((await site.metactl(['uninstall', '--node'], { env })).status).toBe(0);
