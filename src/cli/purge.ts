@@ -50,10 +50,11 @@ export function register(program: Command): void {
       if (items.length === 0 && units?.resumed !== true) throw nothing(app);
       const dryRun = options.dryRun === true;
       const belongings = items.filter((item): item is PurgeItem => item.kind !== 'unit');
+      const runs = await whatRuns(paths, app, (units?.changes.length ?? 0) > 0 ? manager : undefined);
       // Before anybody is asked.
       if (!dryRun) {
         requireNoMounts(belongings);
-        if (manager !== undefined && (units?.changes.length ?? 0) > 0) await requireOnlyUnits(paths, app, manager);
+        if (units !== undefined && units.changes.length > 0) requireOnlyUnits(app, runs);
       }
       if (!dryRun && options.force !== true) {
         requireUnchanged(
@@ -67,7 +68,9 @@ export function register(program: Command): void {
         if (units !== undefined) await carryOutInstallation(units, options.force === true);
         await host.purge(paths, app);
       }
-      print(json ? jsonText({ dryRun, items }, 2) : purgeText(items, dryRun) + kept(paths, app, dryRun));
+      const text = purgeText(items, dryRun);
+      if (json) print(jsonText({ dryRun, items, ...(dryRun ? runs : {}) }, 2));
+      else print(dryRun ? runsText(app, runs) + text : text + kept(paths, app));
     });
 }
 
@@ -88,13 +91,39 @@ export function purgeText(items: readonly Listed[], dryRun: boolean): string {
     .join('');
 }
 
+/** What runs of an app. */
+export interface Runs {
+  /** Units that are stopped before they are removed. */
+  readonly stops: readonly string[];
+  /** Daemons that run elsewhere: nothing is removed while they do. */
+  readonly inTheWay: readonly string[];
+}
+
+/** @param manager undefined: it has no units of the app. */
+async function whatRuns(paths: Paths, app: string, manager: Driven['manager'] | undefined): Promise<Runs> {
+  const installed = manager === undefined ? undefined : installedApp(manager, app, paths.nodeId);
+  const [states, records] = await Promise.all([
+    manager === undefined || installed === undefined ? [] : statesOf(manager, [installed]),
+    askStatus(paths, app),
+  ]);
+  const isUp = ({ state }: UnitState) => state !== 'stopped' && state !== 'failed' && state !== 'disabled';
+  const stops = states.filter(isUp).map(({ unit }) => unit);
+  return { stops, inTheWay: runningBesideUnits(installed ?? { units: [] }, states, records) };
+}
+
+/** One line per unit that would be stopped, and one for what would be in the way. Pure. */
+export function runsText(app: string, { stops, inTheWay }: Runs): string {
+  const refused =
+    inTheWay.length === 0
+      ? ''
+      : `would refuse: ${app} is running${stops.length === 0 ? '' : ', not in its units'}: ${inTheWay.join(' ')}; metactl stop ${app} stops it\n`;
+  return refused + stops.map((unit) => `would stop ${unit}\n`).join('');
+}
+
 /** What its units run is ended with them. @throws MetactlError METACTL_RUNNING for what runs beside them. */
-async function requireOnlyUnits(paths: Paths, app: string, manager: Driven['manager']): Promise<void> {
-  const installed = installedApp(manager, app, paths.nodeId);
-  const [states, records] = await Promise.all([statesOf(manager, [installed]), askStatus(paths, app)]);
-  const others = runningBesideUnits(installed, states, records);
-  if (others.length === 0) return;
-  throw new MetactlError(`${app} is running, not in its units: ${others.join(' ')}`, {
+function requireOnlyUnits(app: string, { inTheWay }: Runs): void {
+  if (inTheWay.length === 0) return;
+  throw new MetactlError(`${app} is running, not in its units: ${inTheWay.join(' ')}`, {
     code: 'METACTL_RUNNING',
     step: 'purge the app',
     hint: `stop it first: metactl stop ${app}`,
@@ -103,7 +132,7 @@ async function requireOnlyUnits(paths: Paths, app: string, manager: Driven['mana
 
 /** Daemons that run although their unit is down, or has another process. Pure. */
 export function runningBesideUnits(
-  { units }: InstalledApp,
+  { units }: Pick<InstalledApp, 'units'>,
   states: readonly UnitState[],
   records: readonly StatusRecord[],
 ): readonly string[] {
@@ -117,8 +146,8 @@ export function runningBesideUnits(
   return beside.map(({ daemon }) => daemon);
 }
 
-function kept(paths: Paths, app: string, dryRun: boolean): string {
-  return dryRun ? '' : `its configuration stays: ${join(paths.nodesDirectory, `${app}.conf`)}\n`;
+function kept(paths: Paths, app: string): string {
+  return `its configuration stays: ${join(paths.nodesDirectory, `${app}.conf`)}\n`;
 }
 
 /** @throws MetactlError METACTL_NOT_CONFIRMED (1), METACTL_USAGE (2) where nobody can be asked. */

@@ -6,7 +6,7 @@ import { insteadOf, requireUnit } from '../../../src/cli/boot-verb.ts';
 import { register as disable } from '../../../src/cli/disable.ts';
 import { register as enable } from '../../../src/cli/enable.ts';
 import { register as install } from '../../../src/cli/install.ts';
-import { purgeText, runningBesideUnits } from '../../../src/cli/purge.ts';
+import { purgeText, runningBesideUnits, runsText } from '../../../src/cli/purge.ts';
 import { register as uninstall } from '../../../src/cli/uninstall.ts';
 import { requireElsewhereStopped } from '../../../src/cli/units.ts';
 import { idleRecord } from '../../../src/supervisor/control/status-record.ts';
@@ -179,6 +179,19 @@ it('purge lists what it removes', () => {
   const changed = [{ kind: 'unit', name: '/u', blocked: 'it was changed by hand' } as const];
   expect(purgeText(changed, true)).toBe('would remove unit /u, with --force: it was changed by hand\n');
   expect(purgeText(changed, false)).toBe('removed unit /u\n');
+});
+
+it('purge --dry-run tells what would be stopped, and what would be in its way', () => {
+  expect(runsText('shop', { stops: [], inTheWay: [] })).toBe('');
+  expect(runsText('shop', { stops: ['metactl.shop.web.service'], inTheWay: [] })).toBe(
+    'would stop metactl.shop.web.service\n',
+  );
+  expect(runsText('shop', { stops: [], inTheWay: ['web', 'db'] })).toBe(
+    'would refuse: shop is running: web db; metactl stop shop stops it\n',
+  );
+  expect(runsText('shop', { stops: ['metactl.shop.db.service'], inTheWay: ['web'] })).toBe(
+    'would refuse: shop is running, not in its units: web; metactl stop shop stops it\nwould stop metactl.shop.db.service\n',
+  );
 });
 
 it('purge tells what runs beside units from what they run', () => {
