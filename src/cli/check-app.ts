@@ -4,6 +4,7 @@ import { inspectApp } from '../config/load.ts';
 import { nameProblem } from '../config/names.ts';
 import type { LoadedConfig, Problem } from '../config/types.ts';
 import { platforms } from '../platform/index.ts';
+import { serviceModel } from '../service/model.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 
@@ -33,6 +34,8 @@ export async function checkApp(paths: Paths, app: string, plan: Planner): Promis
   for (const problem of [...problems, ...config.unbuilt.refuse]) add(errors, problem);
   for (const problem of config.warnings) add(notes, problem);
   if (problems.length === 0) {
+    const unit = unitProblem(config, paths);
+    if (unit !== undefined) add(errors, unit);
     if (config.daemons.length === 0 && config.section('crontab').length === 0) add(notes, problemOf(noDaemon(app)));
     for (const daemon of config.daemons) {
       for (const failure of await plan(config, daemon)) {
@@ -42,6 +45,16 @@ export async function checkApp(paths: Paths, app: string, plan: Planner): Promis
     }
   }
   return { name: app, errors: [...errors.values()], notes: [...notes.values()] };
+}
+
+/** What `install` would refuse. Where the program lies does not matter for that. */
+function unitProblem(config: LoadedConfig, paths: Paths): Problem | undefined {
+  try {
+    serviceModel(config, paths, ['/usr/bin/metactl']);
+    return undefined;
+  } catch (error) {
+    return problemOf(error);
+  }
 }
 
 /** Plans for real, on this machine. What `run` would look at is loaded only here. */

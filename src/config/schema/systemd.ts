@@ -48,12 +48,19 @@ const OWN: Readonly<Record<string, string>> = {
   ...each('`[daemon.NAME] kill-signal`', 'KillSignal RestartKillSignal'),
 };
 
+/** Whether a supervisor that dies is started again is no policy for daemons, which have one of their own. Old names in [Service]. */
+const LIMITS = each(
+  '`[daemon.NAME] start-limit-burst` and `start-limit-interval-sec`',
+  'StartLimitIntervalSec StartLimitInterval StartLimitBurst StartLimitAction',
+);
+const ITSELF = 'metactl sets it itself';
+
 const SEES = 'it would change what the supervisor itself sees, and every sandbox with it';
 
 /** `[systemd.Unit|Service|Install]`: what administrators add to the units that `metactl install` writes. */
 export const SYSTEMD: readonly SectionSpec[] = [
-  { name: 'Unit', instead: told({ JoinsNamespaceOf: '`[sandbox] enabled`' }, SEES) },
-  { name: 'Service', instead: { ...told(NAMESPACES, SEES), ...told(OWN, 'metactl sets it itself') } },
+  { name: 'Unit', instead: { ...told({ JoinsNamespaceOf: '`[sandbox] enabled`' }, SEES), ...told(LIMITS, ITSELF) } },
+  { name: 'Service', instead: { ...told(NAMESPACES, SEES), ...told({ ...OWN, ...LIMITS }, ITSELF) } },
   { name: 'Install', instead: {} },
 ].map(({ name, instead }) => ({
   name: `systemd.${name}`,

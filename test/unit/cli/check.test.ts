@@ -35,6 +35,14 @@ describe('checkApp', () => {
     ]);
   });
 
+  it('tells what no unit could be made of', async () => {
+    const node = '[daemon.web]\ncommand = x\n[daemon.db]\ncommand = y\n[systemd.Install]\nAlias = x.service\n';
+    expect(await check(appRoot({ application: '', node }))).toEqual([
+      'error: /etc/metactl/nodes/myapp.conf:6:9: found the same Alias for several units, expected one with %N; write %N where the name of each unit is to be, or set `[service] unit = app`',
+      'myapp: 1 error',
+    ]);
+  });
+
   it('tells what planning each daemon meets, once; what needs root is a note', async () => {
     const root = appRoot({ application: '[daemon.web]\ncommand = x\n[daemon.db]\ncommand = y\n' });
     const missing = new MetactlError('.metactl:3: the jar x.jar is not there', {

@@ -150,6 +150,14 @@ describe('problems, each by its exact text', () => {
       '/etc/metactl/nodes/myapp.conf:2:1: found the directive `PrivateTmp` in [systemd.Service], expected `[sandbox] tmp-size`; it would change what the supervisor itself sees, and every sandbox with it',
     ],
     [
+      '[systemd.Unit]\nStartLimitIntervalSec = 10s',
+      '/etc/metactl/nodes/myapp.conf:2:1: found the directive `StartLimitIntervalSec` in [systemd.Unit], expected `[daemon.NAME] start-limit-burst` and `start-limit-interval-sec`; metactl sets it itself',
+    ],
+    [
+      '[systemd.Service]\nStartLimitBurst = 3',
+      '/etc/metactl/nodes/myapp.conf:2:1: found the directive `StartLimitBurst` in [systemd.Service], expected `[daemon.NAME] start-limit-burst` and `start-limit-interval-sec`; metactl sets it itself',
+    ],
+    [
       '[systemd.Service]\nKillMode = process',
       '/etc/metactl/nodes/myapp.conf:2:1: found the directive `KillMode` in [systemd.Service], expected `[daemon.NAME] command`; metactl sets it itself',
     ],
