@@ -4,6 +4,7 @@ import { type Instead, requireManager } from '../service/index.ts';
 import { installedApp } from '../service/install.ts';
 import { type InstalledApp, unitsFor } from '../service/manager.ts';
 import { runSteps } from '../service/run-steps.ts';
+import { readUnfinished, recordOf, withChoice, writeRecords } from '../service/unfinished.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
 import { jsonText, print } from './print.ts';
@@ -30,8 +31,14 @@ export function bootVerb(program: Command, verb: 'enable' | 'disable', descripti
       const installed = installedApp(manager, app, paths.nodeId);
       if (installed.units.length === 0) throw notInstalled(app, manager.directory);
       requireUnit(installed, daemon);
-      await runSteps(manager.control[verb](installed, daemon));
       const units = unitsFor(installed, daemon);
+      const begun = readUnfinished(paths.lib, app, manager.directory);
+      if (begun !== undefined) {
+        const chosen = daemon === undefined ? undefined : units;
+        const after = withChoice(begun, unitsFor(installed, undefined), chosen, verb === 'enable');
+        writeRecords([recordOf(paths.lib, app, after)]);
+      }
+      await runSteps(manager.control[verb](installed, daemon));
       if (json) print(jsonText({ app, units, enabled: verb === 'enable' }));
       else print(`${daemon === undefined ? app : `${app}/${daemon}`} ${verb}d\n`);
     });

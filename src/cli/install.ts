@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { listApps } from '../config/load.ts';
+import { listPresentApps } from '../config/app-names.ts';
 import { requireUnchanged } from '../service/changes.ts';
 import { KINDS, managerOf, nodeManagerHere, requireManager } from '../service/index.ts';
 import { type Installation, planInstall } from '../service/install.ts';
@@ -102,7 +102,7 @@ function statusOf({ exitStatus = EXIT.error }: MetactlError): number {
 }
 
 async function appPart(paths: Paths, app: string, options: InstallOptions): Promise<Part> {
-  const names = appsOf(app, undefined, () => listApps(paths));
+  const names = appsOf(app, undefined, () => listPresentApps(paths));
   const makers = new Map<string, ReturnType<typeof modelOf>>();
   const load = (one: string) => makers.set(one, modelOf(paths, one));
   if (app !== 'all') for (const one of names) load(one);

@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs';
 import type { Command } from 'commander';
-import { listApps, loadApp } from '../config/load.ts';
+import { listPresentApps } from '../config/app-names.ts';
+import { loadApp } from '../config/load.ts';
 import { platforms } from '../platform/index.ts';
 import type { Driven } from '../service/drive.ts';
 import { hasSupervisor } from '../supervisor/control/ask-all.ts';
@@ -24,7 +25,7 @@ export function register(program: Command): void {
     .action(async (app: string, daemon: string | undefined, options: LifecycleOptions, command: Command) => {
       const context = contextOf(command);
       const { paths } = context;
-      const apps = appsOf(app, daemon, () => listApps(paths));
+      const apps = appsOf(app, daemon, () => listPresentApps(paths));
       const driven = new Map<string, Driven>();
       for (const one of apps) {
         const found = await driver(paths, one);

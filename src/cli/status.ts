@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { listApps } from '../config/app-names.ts';
@@ -8,7 +10,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import { quoted } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
-import { jsonText, print, printOver } from './print.ts';
+import { jsonText, print, printError, printOver } from './print.ts';
 import { statusText } from './status-text.ts';
 
 interface StatusOptions {
@@ -47,6 +49,7 @@ export function register(program: Command): void {
         return records;
       };
       let records = await show(undefined);
+      if (!json) await tellUnfinished(paths, app);
       if (pause !== undefined) {
         for (;;) {
           await sleep(pause);
@@ -57,6 +60,19 @@ export function register(program: Command): void {
         options.node === true ? await hasSupervisor(paths) : app === undefined || records.every(({ ready }) => ready);
       if (!runs) process.exitCode = EXIT.notRunning;
     });
+}
+
+/** What nobody would see of an app: that it may not be started at boot. */
+async function tellUnfinished(paths: Paths, app: string | undefined): Promise<void> {
+  if (!existsSync(join(paths.lib, 'installing'))) return;
+  const { unfinishedApps } = await import('../service/unfinished.ts');
+  for (const one of unfinishedApps(paths.lib)) {
+    if (app !== undefined && app !== one) continue;
+    const what = one === '' ? '--node' : one;
+    printError(
+      `metactl: an install or uninstall of ${what} was not completed: run it again (metactl install ${what}, metactl uninstall ${what})\n`,
+    );
+  }
 }
 
 /** @throws MetactlError METACTL_USAGE (2) */

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
@@ -12,6 +12,14 @@ export function listApps(paths: Paths): string[] {
     .map((name) => name.slice(0, -'.conf'.length));
   const places = list(join(paths.lib, 'apps'));
   return [...new Set([...files, ...places])].filter((name) => nameProblem(name, 'app') === undefined).sort();
+}
+
+/** Without those that are gone: of them the state has stayed, and nothing that could be started. */
+export function listPresentApps(paths: Paths): string[] {
+  const isThere = (app: string) =>
+    [paths.nodesDirectory, paths.siteDirectory].some((directory) => existsSync(join(directory, `${app}.conf`))) ||
+    lstatSync(join(paths.appHome(app), 'current'), { throwIfNoEntry: false }) !== undefined;
+  return listApps(paths).filter(isThere);
 }
 
 function list(directory: string): string[] {

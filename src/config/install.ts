@@ -80,10 +80,10 @@ export function createFile(file: string, text: string): void {
 /**
  * Replaces a file's text in one step: written beside it, synced, renamed over it. Mode and owner stay; a new file gets
  * 0600. A crash leaves the old text or the new one.
- * @param mode then it gets this one, and root's ownership, whatever it had.
+ * @param mode then it gets this one, and root's ownership, whatever it had. @param told its name in errors.
  * @throws MetactlError METACTL_NEEDS_ROOT (77), or what the system says.
  */
-export function replaceFile(file: string, text: string, mode?: number): void {
+export function replaceFile(file: string, text: string, mode?: number, told = file): void {
   const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}`);
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   try {
@@ -99,8 +99,13 @@ export function replaceFile(file: string, text: string, mode?: number): void {
     syncDirectory(dirname(file));
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw writeError(file, error);
+    throw writeError(told, error);
   }
+}
+
+/** The name that a file of a `replaceFile` that was killed was to get; undefined: it is no such file. Pure. */
+export function leftOverOf(name: string): string | undefined {
+  return /^\.(.+)\.[0-9a-f]{12}$/.exec(name)?.[1];
 }
 
 function withDescriptor(file: string, flags: number, mode: number, use: (fd: number) => void): void {

@@ -3,7 +3,6 @@ import {
   constants,
   fstatSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -11,9 +10,10 @@ import {
   rmdirSync,
   rmSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { replaceFile } from '../config/install.ts';
+import { basename, dirname, join } from 'node:path';
+import { leftOverOf, replaceFile } from '../config/install.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import { inDirectory } from './below.ts';
 import type { Change, FoundFile } from './changes.ts';
 import { shellWord } from './shell-quote.ts';
 
@@ -47,20 +47,30 @@ function isOfInterest(name: string): boolean {
 /** Reads the files of an app, never through a link. @throws MetactlError */
 export function readFiles(directory: string, names: readonly string[]): readonly FoundFile[] {
   return names.map((name) => {
-    const path = join(directory, name);
     try {
-      if (!lstatSync(path).isFile()) return { name, text: undefined, mode: 0 };
-      const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-      try {
-        const { size, mode } = fstatSync(fd);
-        return { name, text: size > LARGEST ? undefined : readFileSync(fd, 'utf8'), mode: mode & 0o7777 };
-      } finally {
-        closeSync(fd);
-      }
+      return inDirectory(directory, dirname(name), false, (path) => readFound(join(path, basename(name)), name));
     } catch (error) {
-      throw fileError('read', path, error);
+      if (isLink(error)) return { name, text: undefined, mode: 0 };
+      throw fileError('read', join(directory, name), error);
     }
   });
+}
+
+function readFound(path: string, name: string): FoundFile {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return { name, text: undefined, mode: 0 };
+    const text = stat.size > LARGEST ? undefined : readFileSync(fd, 'utf8');
+    return { name, text, mode: stat.mode & 0o7777 };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What O_NOFOLLOW, with and without O_DIRECTORY, says of a link, and open(2) of a socket. */
+function isLink(error: unknown): boolean {
+  return ['ELOOP', 'ENOTDIR', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /**
@@ -108,15 +118,48 @@ export function carryOut(directory: string, changes: readonly Change[]): void {
     if (kind === 'same') continue;
     try {
       if (after === undefined) {
-        rmSync(path, { force: true });
+        removeFile(directory, name);
         removeEmpty(directory, dirname(name));
       } else {
-        requireNoLinks(directory, [name]);
-        mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-        replaceFile(path, after.text, after.mode);
+        inDirectory(directory, dirname(name), true, (inside) =>
+          replaceFile(join(inside, basename(name)), after.text, after.mode, path),
+        );
       }
     } catch (error) {
+      // One that has become a link since it was looked at.
+      if (isLink(error)) requireNoLinks(directory, [name]);
       throw fileError(after === undefined ? 'remove' : 'write', path, error);
+    }
+  }
+}
+
+/** It may be gone, with its directory. */
+function removeFile(directory: string, name: string): void {
+  try {
+    inDirectory(directory, dirname(name), false, (inside) => rmSync(join(inside, basename(name)), { force: true }));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+/** Milliseconds after which what a `replaceFile` has beside its file is left over: it needs it for some. */
+const IN_USE = 2000;
+
+/** Removes what killed runs have left beside files of these names. @param directory it may be gone. */
+export function removeLeftOvers(directory: string, names: readonly string[]): void {
+  for (const below of new Set(names.map(dirname))) {
+    try {
+      inDirectory(directory, below, false, (inside) => {
+        for (const name of readdirSync(inside)) {
+          const meant = leftOverOf(name);
+          if (meant === undefined || !names.includes(join(below, meant))) continue;
+          const stat = lstatSync(join(inside, name), { throwIfNoEntry: false });
+          if (stat?.isFile() === true && Date.now() - stat.mtimeMs > IN_USE)
+            rmSync(join(inside, name), { force: true });
+        }
+      });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
 }
@@ -125,7 +168,7 @@ export function carryOut(directory: string, changes: readonly Change[]): void {
 function removeEmpty(directory: string, below: string): void {
   for (let name = below; name !== '.'; name = dirname(name)) {
     try {
-      rmdirSync(join(directory, name));
+      inDirectory(directory, dirname(name), false, (inside) => rmdirSync(join(inside, basename(name))));
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
       if (['ENOTEMPTY', 'EEXIST'].includes(code)) return;

@@ -1,5 +1,7 @@
+import { basename, dirname, join } from 'node:path';
+import { leftOverOf } from '../config/install.ts';
 import { type Change, changesOf, requireUnchanged } from './changes.ts';
-import { carryOut, listNames, readFiles, requireNoLinks } from './files.ts';
+import { carryOut, listNames, readFiles, removeLeftOvers, requireNoLinks } from './files.ts';
 import type { InstalledApp, ServiceManager, Step } from './manager.ts';
 import type { ServiceModel } from './model.ts';
 import { runSteps } from './run-steps.ts';
@@ -25,6 +27,8 @@ export interface Installation {
   readonly records: readonly InstallRecord[];
   /** It does what an earlier run has left undone. */
   readonly resumed: boolean;
+  /** Names of the app's files beside which a killed run may have left another one. */
+  readonly littered: readonly string[];
 }
 
 export interface InstallOptions {
@@ -58,7 +62,8 @@ export function planInstall(
   const changes = parts.flatMap((part) => part.changes);
   const busy = parts.filter((part) => part.begun !== undefined || part.changes.some(isChange));
   const resumed = parts.some(({ begun }) => begun !== undefined);
-  const plan = { manager, directory, changes, resumed };
+  const littered = parts.flatMap((part) => litteredOf(manager, names, part.wanted));
+  const plan = { manager, directory, changes, resumed, littered };
   if (control === undefined || busy.length === 0) return { ...plan, before: [], after: [], records: [] };
   const apps = parts.map(({ wanted }) => wanted);
   const removing = parts.flatMap(({ there, wanted }) => {
@@ -71,11 +76,15 @@ export function planInstall(
   const relinked = busy.flatMap(({ unfinished, wanted }) =>
     (unfinished.relinked ?? []).filter((name) => wanted.files.includes(name)),
   );
+  const disabled = new Set(busy.flatMap(({ unfinished, wanted }) => disabledOf(unfinished, wanted)));
   return {
     ...plan,
     // Else what goes would take along what no longer depends on it.
     before: removing.length > 0 && written ? [...control.reread(apps), ...removing] : removing,
-    after: control.installed(apps, { added: new Set(added), enable, relinked: [...new Set(relinked)] }),
+    after: control.installed(apps, {
+      ...{ added: new Set(added), enable, disabled },
+      relinked: [...new Set(relinked)].filter((name) => !disabled.has(name)),
+    }),
     records: busy.map(({ wanted, unfinished }) => recordOf(lib, wanted.app, unfinished)),
   };
 }
@@ -95,7 +104,26 @@ function unfinishedOf(
     directory,
     ...(all ? {} : { added: [...new Set([...(begun?.added ?? []), ...added])] }),
     relinked: [...new Set([...(begun?.relinked ?? []), ...relinked])],
+    ...(begun?.disabled === undefined ? {} : { disabled: begun.disabled }),
   };
+}
+
+/** Units, and files that are units. Pure. */
+function disabledOf({ disabled = [] }: Unfinished, { files, units }: InstalledApp): readonly string[] {
+  return disabled === 'all' ? [...files, ...units.map(({ unit }) => unit)] : disabled;
+}
+
+/** Pure. @param names all in the directory. */
+function litteredOf(
+  manager: ServiceManager,
+  names: readonly string[],
+  { app, nodeId }: InstalledApp,
+): readonly string[] {
+  const meant = names.flatMap((name) => {
+    const one = leftOverOf(basename(name));
+    return one === undefined ? [] : [join(dirname(name), one)];
+  });
+  return meant.length === 0 ? [] : manager.find(meant, app, nodeId, () => undefined).files;
 }
 
 function isChange({ kind }: Change): boolean {
@@ -111,7 +139,7 @@ export function planUninstall(manager: ServiceManager, app: string, nodeId: stri
   const resumed = control !== undefined && readUnfinished(lib, app, directory) !== undefined;
   const drives = control !== undefined && (changes.length > 0 || resumed);
   return {
-    ...{ manager, directory, changes, resumed },
+    ...{ manager, directory, changes, resumed, littered: litteredOf(manager, names, there) },
     before: drives ? control.removing(there) : [],
     after: drives ? control.removed() : [],
     records: drives ? [recordOf(lib, app, { directory })] : [],
@@ -139,6 +167,7 @@ export async function carryOutInstallation(plan: Installation, force: boolean): 
   );
   await runSteps(plan.before);
   carryOut(plan.directory, plan.changes.filter(goes));
+  removeLeftOvers(plan.directory, plan.littered);
   await runSteps(plan.after);
   removeRecords(plan.records);
 }

@@ -74,12 +74,17 @@ export interface ServiceManager {
 export interface Control {
   /**
    * After files were written. `added`: those that were not there before; `enable`: they are started at boot from now on;
-   * `relinked`: units that `isRelinked` was true for.
+   * `relinked`: units that `isRelinked` was true for; `disabled`: units that somebody has disabled meanwhile.
    * Says `reload` to the manager once, however many apps and units.
    */
   installed(
     apps: readonly InstalledApp[],
-    files: { readonly added: ReadonlySet<string>; readonly enable: boolean; readonly relinked: readonly string[] },
+    files: {
+      readonly added: ReadonlySet<string>;
+      readonly enable: boolean;
+      readonly relinked: readonly string[];
+      readonly disabled: ReadonlySet<string>;
+    },
   ): readonly Step[];
   /** Files have been written; what they say about each other counts from now on. */
   reread(apps: readonly InstalledApp[]): readonly Step[];

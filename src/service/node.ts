@@ -234,9 +234,9 @@ function scripts(add: (unit: string) => RunStep, remove: (unit: string) => RunSt
   const each = (app: InstalledApp, step: (unit: string) => RunStep) => app.units.map(({ unit }) => step(unit));
   const run = (verb: string) => (app: InstalledApp) => each(app, (unit) => ({ argv: [`/etc/init.d/${unit}`, verb] }));
   return {
-    installed(apps, { added, enable }) {
+    installed(apps, { added, enable, disabled }) {
       const units = apps.flatMap((app) => app.units.map(({ unit }) => unit));
-      return enable ? units.filter((unit) => added.has(unit)).map(add) : [];
+      return enable ? units.filter((unit) => added.has(unit) && !disabled.has(unit)).map(add) : [];
     },
     reread: () => [],
     removing: (app) => [...run('stop')(app), ...each(app, remove)],

@@ -128,9 +128,9 @@ function systemctl(): Control {
     daemon === undefined ? [...targetOf(app), ...unitsFor(app, undefined)] : unitsFor(app, daemon);
   const blocking = (wait: boolean) => (wait ? [] : ['--no-block']);
   return {
-    installed(apps, { added, enable, relinked }) {
+    installed(apps, { added, enable, relinked, disabled }) {
       const enabled = apps.flatMap((app) => {
-        const all = meant(app, undefined);
+        const all = meant(app, undefined).filter((unit) => !disabled.has(unit));
         // Without its target nothing of the app was started at boot, whatever links there are.
         return all.filter((unit) => enable && (added.has(unit) || targetOf(app).some((target) => added.has(target))));
       });

@@ -85,14 +85,16 @@ export function initctl(old: boolean): Control {
     told: manual ? 'add `manual` to' : 'take `manual` out of',
   });
   const overrides = (app: InstalledApp, daemon: string | undefined, manual: boolean): readonly Step[] => {
-    if (old) throw noOverride();
-    return unitsFor(app, daemon).map((unit) => override(unit, manual));
+    const units = unitsFor(app, daemon);
+    if (old && units.length > 0) throw noOverride();
+    return units.map((unit) => override(unit, manual));
   };
   return {
-    installed(apps, { added, enable }) {
-      const fresh = enable
-        ? []
-        : apps.map((app) => ({ ...app, units: app.units.filter((one) => added.has(`${one.unit}.conf`)) }));
+    installed(apps, { added, enable, disabled }) {
+      const fresh = apps.map((app) => ({
+        ...app,
+        units: app.units.filter(({ unit }) => added.has(`${unit}.conf`) && (!enable || disabled.has(unit))),
+      }));
       return [...fresh.flatMap((app) => overrides(app, undefined, true)), step('reload-configuration')];
     },
     reread: () => [step('reload-configuration')],

@@ -18,6 +18,8 @@ export function unitExitStatus(daemons: readonly Pick<DaemonStatus, 'state'>[], 
  * @param gaveUp the policy has decided that it is not tried again.
  */
 export function unitErrorStatus(error: unknown, gaveUp = false): number {
+  // It would be in the way of whoever has the daemon, once a second for ever.
+  if (error instanceof MetactlError && error.code === 'METACTL_ALREADY_RUNNING') return EXIT.gaveUp;
   switch (error instanceof MetactlError ? error.exitStatus : EXIT.error) {
     case EXIT.needsRoot:
       return EXIT.needsRoot;

@@ -49,8 +49,15 @@ describe('Upstart', () => {
     expect(lines(control!.disable(app, 'web'))).toEqual([manual, reload]);
     expect(lines(control!.enable(app, 'web'))).toEqual([free, reload]);
     const added = new Set([`${WEB}.conf`]);
-    expect(lines(control!.installed([app], { added, enable: false, relinked: [] }))).toEqual([manual, reload]);
-    expect(lines(control!.installed([app], { added, enable: true, relinked: [] }))).toEqual([reload]);
+    expect(lines(control!.installed([app], { added, enable: false, relinked: [], disabled: new Set() }))).toEqual([
+      manual,
+      reload,
+    ]);
+    expect(lines(control!.installed([app], { added, enable: true, relinked: [], disabled: new Set() }))).toEqual([
+      reload,
+    ]);
+    const disabled = new Set([WEB]);
+    expect(lines(control!.installed([app], { added, enable: true, relinked: [], disabled }))).toEqual([manual, reload]);
     expect(lines(control!.removing(app, [WEB]))).toEqual([`/sbin/initctl stop ${WEB} (1 too)`, free]);
   });
 
@@ -110,7 +117,9 @@ describe('SMF', () => {
   });
 
   it('is driven by svccfg and svcadm', () => {
-    expect(lines(control.installed([app], { added: new Set(), enable: true, relinked: [] }))).toEqual([
+    expect(
+      lines(control.installed([app], { added: new Set(), enable: true, relinked: [], disabled: new Set() })),
+    ).toEqual([
       '/usr/sbin/svccfg import /var/svc/manifest/site/metactl.shop.xml',
       `/usr/sbin/svcadm refresh ${DB}`,
       `/usr/sbin/svcadm refresh ${WEB}`,

@@ -299,13 +299,15 @@ describe('control', () => {
   it('drives systemctl, and has it reload once', () => {
     const other = systemd.find(['metactl.x.a.service', 'metactl.x.target'], 'x', '');
     const fresh = new Set(['metactl.shop.web.service', 'metactl.x.a.service', 'metactl.x.target']);
-    expect(lines(control.installed([app, other], { added: fresh, enable: true, relinked: [] }))).toEqual([
+    expect(
+      lines(control.installed([app, other], { added: fresh, enable: true, relinked: [], disabled: new Set() })),
+    ).toEqual([
       'systemctl --no-reload enable metactl.shop.web.service metactl.x.target metactl.x.a.service',
       'systemctl daemon-reload',
     ]);
-    expect(lines(control.installed([app], { added: fresh, enable: false, relinked: [] }))).toEqual([
-      'systemctl daemon-reload',
-    ]);
+    expect(lines(control.installed([app], { added: fresh, enable: false, relinked: [], disabled: new Set() }))).toEqual(
+      ['systemctl daemon-reload'],
+    );
     const all = 'metactl.shop.target metactl.shop.db.service metactl.shop.web.service';
     expect(lines(control.removing(app))).toEqual([
       `systemctl stop ${all}`,

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { changesText, dryRunText } from '../../../src/cli/service.ts';
@@ -6,7 +6,7 @@ import { carryOutInstallation, type Installation, planInstall, planUninstall } f
 import type { Step } from '../../../src/service/manager.ts';
 import { nodeManager } from '../../../src/service/node.ts';
 import { systemd } from '../../../src/service/systemd.ts';
-import { readUnfinished } from '../../../src/service/unfinished.ts';
+import { readUnfinished, recordOf, unfinishedApps, withChoice, writeRecords } from '../../../src/service/unfinished.ts';
 import { lines, modelOf, SHOP, scratch } from './models.ts';
 
 let directory: string;
@@ -88,6 +88,55 @@ describe('what was begun is completed by the next run', () => {
     expect(lines(again.after)).toEqual([RELOAD]);
     await endsAt(again, undefined);
     expect(unplan()).toMatchObject({ after: [], resumed: false });
+  });
+
+  it('but what somebody has disabled meanwhile stays so, until it is enabled', async () => {
+    const units = ['metactl.shop.db.service', 'metactl.shop.web.service'];
+    const choose = (chosen: readonly string[] | undefined, enabled: boolean) => {
+      const begun = readUnfinished(lib, 'shop', directory)!;
+      writeRecords([recordOf(lib, 'shop', withChoice(begun, units, chosen, enabled))]);
+    };
+    await endsAt(plan(), 0);
+    choose(['metactl.shop.web.service'], false);
+    expect(lines(plan().after)).toEqual([ENABLE.replace(' metactl.shop.web.service', ''), RELOAD]);
+    choose(['metactl.shop.web.service'], true);
+    expect(lines(plan().after)).toEqual([ENABLE, RELOAD]);
+    choose(undefined, false);
+    // Also of files that are still to be written, and where it is broken off once more.
+    rmSync(join(directory, 'metactl.shop.web.service'));
+    await endsAt(plan(), 0);
+    expect(lines(plan().after)).toEqual([RELOAD]);
+    choose(['metactl.shop.db.service'], true);
+    expect(lines(plan().after)).toEqual([
+      'systemctl --no-reload enable metactl.shop.target metactl.shop.db.service',
+      RELOAD,
+    ]);
+    choose(undefined, true);
+    expect(lines(plan().after)).toEqual([ENABLE, RELOAD]);
+    choose(undefined, false);
+    await endsAt(plan(), undefined);
+    expect(plan()).toMatchObject({ after: [], resumed: false });
+  });
+
+  it('and what a killed run has left beside its files goes', async () => {
+    await endsAt(plan(), 0);
+    const litter = [
+      join(directory, '.metactl.shop.web.service.0123456789ab'),
+      join(directory, '.metactl.shop.target.0123456789ab'),
+      join(lib, 'installing/.shop.0123456789ab'),
+    ];
+    const others = ['.metactl.other.web.service.0123456789ab', '.metactl.shop.web.service.swp', 'x'];
+    const fresh = '.metactl.shop.db.service.0123456789ab';
+    for (const file of [...litter, ...[...others, fresh].map((name) => join(directory, name))]) {
+      writeFileSync(file, '');
+      // One that somebody is writing just now is none.
+      if (!file.endsWith(fresh)) utimesSync(file, 1, 1);
+    }
+    expect(unfinishedApps(lib)).toEqual(['shop']);
+    await endsAt(plan(), undefined);
+    expect(litter.filter((file) => existsSync(file))).toEqual([]);
+    expect(readdirSync(directory)).toEqual(expect.arrayContaining([...others, fresh]));
+    expect(unfinishedApps(lib)).toEqual([]);
   });
 
   it('of the node, once there is the program for it', async () => {

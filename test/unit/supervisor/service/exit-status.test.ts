@@ -16,6 +16,7 @@ it('errors that another try can not mend are told from others', () => {
   expect([77, 78, 2, 4, 126, 127].map(status)).toEqual([77, 78, 78, 78, 69, 69]);
   expect([undefined, 1, 125].map(status)).toEqual([1, 1, 1]);
   expect(unitErrorStatus(new Error('x'))).toBe(1);
+  expect(unitErrorStatus(new MetactlError('', { code: 'METACTL_ALREADY_RUNNING' }))).toBe(69);
   // Unless the policy has been asked.
   expect(unitErrorStatus(new Error('x'), true)).toBe(69);
   expect(unitErrorStatus(new MetactlError('', { code: 'E', exitStatus: 78 }), true)).toBe(78);
