@@ -68,7 +68,9 @@ function refuseForeign(paths: Paths, app: string, told: string): void {
     isDirectory(other) ? [{ told: other, real: real(other) }] : [],
   );
   try {
-    checkAppDirectory({ told, real: real(told), covered, home, stateDirectory, others });
+    // A new app that is to be where another one is, is a mistake, whoever made the link.
+    const decidedByRoot = () => false;
+    checkAppDirectory({ told, real: real(told), covered, home, stateDirectory, others, decidedByRoot });
   } catch (error) {
     throw badPath(told, `--app-dir: ${(error as Error).message}`, 'name the directory of the app alone');
   }

@@ -334,6 +334,8 @@ export interface HostFacts {
   /** lstat of the paths that the root plan may have to cover; `realPaths` where it is a symlink. */
   state(path: string): PathState;
   realPath(path: string): string | undefined;
+  /** Whether root alone decides what a path leads to: nobody else may change a name or a symbolic link on its way. */
+  decidedByRoot(path: string): boolean;
   /** Names in a directory, in any order; undefined where there are more than `most`, or it can't be listed. */
   entries(path: string, most: number): readonly string[] | undefined;
   /** Uid of the owner of what is at a real path; undefined where nothing is. */

@@ -9,6 +9,7 @@ export function rememberedFacts(facts: HostFacts): HostFacts {
     ...facts,
     state: remembered((path) => facts.state(path)),
     realPath: remembered((path) => facts.realPath(path)),
+    decidedByRoot: remembered((path) => facts.decidedByRoot(path)),
     owner: remembered((path) => facts.owner(path)),
     read: remembered((path) => facts.read(path)),
     user: remembered((name) => facts.user(name)),

@@ -180,7 +180,9 @@ function rootPlan(
     const real = now.realPath(told);
     return real === undefined ? [] : [{ told, real }];
   });
-  checkAppDirectory({ told: config.directory, real: directory, covered, home, stateDirectory, others: elsewhere });
+  const decidedByRoot = () => now.decidedByRoot(config.directory);
+  const told = config.directory;
+  checkAppDirectory({ told, real: directory, covered, home, stateDirectory, others: elsewhere, decidedByRoot });
   return planRoot({
     facts,
     covered,

@@ -67,6 +67,8 @@ function realDirectories({ facts, others, directory, stateDirectory, covered }: 
   for (const told of others) {
     const real = facts.realPath(told);
     if (real === undefined || real === directory || settled.some((path) => isBelow(real, path))) continue;
+    // Somebody's link into this app's directory would take away what it leads to. Its own app does not start.
+    if (real !== told && isBelow(real, directory) && !facts.decidedByRoot(told)) continue;
     if (mayBeHidden(real, covered) && facts.state(real) === 'directory') found.add(real);
   }
   return [...found];

@@ -9,6 +9,8 @@ export interface FakeMachine {
   readonly absent?: readonly string[];
   /** Idmapped mounts; yes unless told. */
   readonly idmapped?: boolean;
+  /** Paths of which somebody else than root decides what they lead to. */
+  readonly decidedByOthers?: readonly string[];
   /** Owners of paths; root's unless told. */
   readonly owners?: Readonly<Record<string, number>>;
 }
@@ -56,6 +58,7 @@ export function fakeFacts(machine: FakeMachine = {}): HostFacts {
       const names = [...new Set(below.map((name) => name.slice(path.length + 1).split('/')[0]!))];
       return names.length > most ? undefined : names;
     },
+    decidedByRoot: (path) => !machine.decidedByOthers?.includes(path),
     idmappedMounts: () => machine.idmapped ?? true,
     owner: (path) => (paths[path] === undefined ? undefined : (machine.owners?.[path] ?? 0)),
     read: (path) => machine.files?.[path] ?? '',

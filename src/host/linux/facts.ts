@@ -3,6 +3,7 @@ import { lstatSync, opendirSync, readFileSync, realpathSync } from 'node:fs';
 import type { HostFacts, HostMount, PathState } from '../host.ts';
 import { addon } from './addon.ts';
 import { plannedCgroupFacts } from './cgroup/index.ts';
+import { decidedByRoot } from './decided-by-root.ts';
 
 /** Undoes the octal escapes of mountinfo (`\040` is a space). */
 function unescapeMount(text: string): string {
@@ -135,6 +136,7 @@ export function readFacts(): HostFacts {
     mounts: parseMountinfo(read('/proc/self/mountinfo')),
     state,
     realPath,
+    decidedByRoot,
     entries,
     owner,
     idmappedMounts: () => addon().hasMountApi(),

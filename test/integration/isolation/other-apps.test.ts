@@ -1,5 +1,5 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { makeProbeApp, type ProbeApp } from '../../helpers/probe-app.ts';
@@ -74,14 +74,39 @@ describe('the directory of another app', () => {
   it('is not shown by a link in the place of the app’s own', async () => {
     const file = secret('elsewhere/other');
     configure('other', 'elsewhere/other');
-    const link = join(scratch.root, 'link');
+    const link = join(scratch.root, 'developers/link');
+    mkdirSync(dirname(link));
+    chownSync(dirname(link), 1000, 1000);
     symlinkSync(join(scratch.root, 'elsewhere/other'), link);
-    configure('dev', 'link');
+    configure('dev', 'developers/link');
     const outcome = await runMetactl(['exec', 'dev', '--fresh', '--', 'cat', file], { root: scratch.root });
     expect(outcome).toMatchObject({ status: 78, stdout: '' });
     expect(outcome.stderr).toContain(
       `the app directory ${link} leads to ${scratch.root}/elsewhere/other, and that is ${scratch.root}/elsewhere/other, the directory of another app`,
     );
+  });
+
+  it('can be a link of root’s, and neither stops nor shrinks by somebody’s link into it', async () => {
+    const file = secret('elsewhere/other');
+    writeFileSync(join(scratch.root, 'elsewhere/other/main'), '#!/bin/sh\ncat secret\n', { mode: 0o755 });
+    symlinkSync(join(scratch.root, 'elsewhere/other'), join(scratch.root, 'current'));
+    configure('other', 'current');
+    mkdirSync(join(scratch.root, 'developers'));
+    chownSync(join(scratch.root, 'developers'), 1000, 1000);
+    for (const [name, target] of [
+      ['whole', 'elsewhere/other'],
+      ['part', 'elsewhere/other/lib'],
+    ] as const) {
+      mkdirSync(join(scratch.root, target), { recursive: true });
+      symlinkSync(join(scratch.root, target), join(scratch.root, 'developers', name));
+      configure(name, `developers/${name}`);
+    }
+    writeFileSync(join(scratch.root, 'elsewhere/other/lib/code'), 'is there\n');
+    const { root } = scratch;
+    expect(await runMetactl(['run', 'other'], { root })).toMatchObject({ status: 0, stdout: 'of another app\n' });
+    const read = ['exec', 'other', '--fresh', '--', 'cat', join(root, 'current/lib/code'), file];
+    expect(await runMetactl(read, { root })).toMatchObject({ status: 0, stdout: 'is there\nof another app\n' });
+    expect(await runMetactl(['run', 'part'], { root })).toMatchObject({ status: 78 });
   });
 
   it('is shown by [sandbox.mounts] of the administrator, and not by .metactl, however it is trusted', async () => {

@@ -3,7 +3,7 @@ import { checkAppDirectory, mayBeHidden, type OtherDirectory } from '../../../sr
 
 const HOME = '/var/lib/metactl/apps/shop';
 
-function check(told: string, real: string, others: readonly OtherDirectory[] = []) {
+function check(told: string, real: string, others: readonly OtherDirectory[] = [], decidedByRoot = false) {
   checkAppDirectory({
     told,
     real,
@@ -11,6 +11,7 @@ function check(told: string, real: string, others: readonly OtherDirectory[] = [
     home: HOME,
     stateDirectory: `${HOME}/state`,
     others,
+    decidedByRoot: () => decidedByRoot,
   });
 }
 
@@ -89,6 +90,13 @@ describe('the app directory and those of others', () => {
         exitStatus: 78,
       }),
     );
+  });
+
+  it('may be where somebody’s link leads, by a link of root’s', () => {
+    const others = other('/data/shop', '/srv/dev/app');
+    expect(() => check('/srv/shop', '/data/shop', others, true)).not.toThrow();
+    expect(() => check('/srv/shop', '/data/shop', others, false)).toThrow('the directory of another app');
+    expect(() => check('/srv/shop', '/etc/metactl', [], true)).toThrow('holds /etc/metactl');
   });
 
   it.each([

@@ -43,6 +43,15 @@ describe('the directories of other apps', () => {
     expect(hide(['/srv/link', '/data/b', '/srv/gone'], { ...links, '/srv/gone': 'absent' }).masks).toEqual(['/data/b']);
   });
 
+  it('are not hidden in the app’s own where somebody’s link says so, who would take it away', () => {
+    const paths = { '/srv/link': '/srv/shop/lib', '/srv/shop/lib': 'directory' } as const;
+    const facts = (decidedByOthers: readonly string[]) => fakeFacts({ paths, decidedByOthers });
+    expect(hide(['/srv/link'], {}, { facts: facts(['/srv/link']) })).toEqual(nothing);
+    expect(hide(['/srv/link'], {}, { facts: facts([]) }).masks).toEqual(['/srv/shop/lib']);
+    // What the node file itself names is hidden, whoever owns the app's directory.
+    expect(hide(['/srv/shop/lib'], {}, { facts: facts(['/srv/shop/lib']) }).masks).toEqual(['/srv/shop/lib']);
+  });
+
   it('stay where they are the app’s own, or hidden anyway', () => {
     const others = ['/srv/shop', '/home/b', '/var/lib/metactl/apps/b/current', `${STATE}/b`];
     expect(hide(others)).toEqual(nothing);
