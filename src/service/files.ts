@@ -6,11 +6,12 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   rmdirSync,
   rmSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { leftOverOf, replaceFile } from '../config/install.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { inDirectory } from './below.ts';
@@ -29,6 +30,7 @@ export function listNames(directory: string, below = ''): string[] {
     const entries = readdirSync(join(directory, below), { withFileTypes: true });
     const names = entries.flatMap((entry) => {
       const name = join(below, entry.name);
+      if (below === '' && entry.isSymbolicLink() && isAlias(directory, name)) return [];
       if (!entry.isDirectory()) return [name];
       return below !== '' || isOfInterest(entry.name) ? listNames(directory, name) : [];
     });
@@ -37,6 +39,12 @@ export function listNames(directory: string, below = ''): string[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw fileError('list', directory, error);
   }
+}
+
+/** What `Alias=` of a unit has systemd make: it goes with that unit, and is none. */
+function isAlias(directory: string, name: string): boolean {
+  const target = resolve(directory, readlinkSync(join(directory, name)));
+  return dirname(target) === resolve(directory) && basename(target) !== name;
 }
 
 /** Directories of metactl's, and those where systemd has its links. */

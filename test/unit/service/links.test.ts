@@ -55,3 +55,19 @@ it('a directory of services may itself be behind a link', async () => {
   appendFileSync(join(sv, 'metactl.shop.web/run'), '# MINE\n');
   await expect(carryOutInstallation(planIn(link), false)).rejects.toMatchObject({ code: 'METACTL_UNIT_CHANGED' });
 });
+
+it('an alias of a unit is no unit', async () => {
+  const directory = scratch();
+  const manager = { ...managerOf('systemd'), directory };
+  const plan = () => planInstall(manager, [modelOf(ONE)], { to: directory, enable: true, lib: '/nonexistent' });
+  await carryOutInstallation(plan(), false);
+  const unit = 'metactl.shop.web.service';
+  symlinkSync(join(directory, unit), join(directory, 'metactl.shop.web-x.service'));
+  symlinkSync(unit, join(directory, 'metactl.shop.web-y.service'));
+  expect(plan().changes.filter(({ kind }) => kind !== 'same')).toEqual([]);
+  // A masked one is.
+  symlinkSync('/dev/null', join(directory, 'metactl.shop.db.service'));
+  expect(plan().changes.filter(({ kind }) => kind !== 'same')).toMatchObject([
+    { name: 'metactl.shop.db.service', kind: 'remove', blocked: 'it is no regular file' },
+  ]);
+});
