@@ -48,6 +48,8 @@ export interface LogDirectory {
   /** Nothing where it isn't there. */
   remove(name: string): void;
   list(): readonly string[];
+  /** The same, as somebody has found it in this turn of the event loop. */
+  names(): readonly string[];
   /** Another one, which outlives this one. */
   again(): LogDirectory;
   close(): void;

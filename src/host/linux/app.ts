@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { objectName } from '../../util/paths.ts';
 import type { AppHandle, AppRequest, CgroupFacts } from '../host.ts';
 import { cgroupSuffix, makeCgroup } from './app-cgroup.ts';
 import { ensureFirewall, removeFirewall } from './app-firewall.ts';
@@ -12,6 +13,7 @@ import { type OpenNotifySocket, openNotifySocket } from './notify-socket.ts';
 import { endPredecessor } from './predecessor.ts';
 import { releaseApp } from './release-app.ts';
 import { beginNetns } from './spare-netns.ts';
+import { untilStagesMade } from './stages.ts';
 import { makeTemporary } from './temporary.ts';
 import { openUserNamespace } from './user-namespace.ts';
 
@@ -41,6 +43,7 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
       isOneOfMany = turn !== 'alone';
       hold = holdDaemon(paths, app, daemon);
       await endPredecessor(paths, app, daemon);
+      if (turn === 'later') await untilStagesMade(objectName(paths, app));
       // Below the directories of the first, others make theirs with their launches, and look for what an earlier one left only
       // where that fails.
       const makesNow = turn !== 'later';

@@ -160,8 +160,11 @@ export class LinuxApp implements AppHandle {
     const cgroup = this.#cgroupFor(plan);
     const killsBefore = cgroup.knownOomKills;
     const handles = this.#handles(cgroup, io, killsBefore, idmap);
-    const sandbox = soon ? (await launchSoon(plan, handles)).sandbox : launch(plan, handles);
-    return { sandbox, cgroup, killsBefore };
+    if (!soon) return { sandbox: launch(plan, handles), cgroup, killsBefore };
+    const launched = launchSoon(plan, handles);
+    // The others wait for it, see `untilStagesMade`.
+    if (this.#netns !== undefined && plan.sandboxed) void this.#stages.prepare(plan, this.#netns, idmap);
+    return { sandbox: (await launched).sandbox, cgroup, killsBefore };
   }
 
   /** Follows what the addon has started at the end of the run before. */

@@ -18,6 +18,7 @@ import type { Paths } from '../../util/paths.ts';
 import type { LogDirectory, LogFile, LogHost } from '../log-host.ts';
 import { addon } from './addon.ts';
 import { openRootDirectory } from './directories.ts';
+import { loopTurn } from './loop-turn.ts';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
@@ -59,13 +60,24 @@ export const logs: LogHost = {
   sockets: { journal: '/run/systemd/journal/socket', syslog: '/dev/log' },
 };
 
+/** Those opened in this turn of the event loop, by path: the daemons of an app that start together need not look at each as well. */
+const opened = new Map<string, number>();
+
+function remember(path: string, fd: number): void {
+  if (opened.size === 0) setImmediate(() => opened.clear());
+  opened.set(path, fd);
+}
+
 function openLogDirectory(paths: Paths, app: string, make: boolean): LogDirectory | undefined {
   const path = `${paths.log}/${app}`;
   try {
+    const known = make ? opened.get(path) : undefined;
+    if (known !== undefined) return directoryBehind(openAgain(known), path);
     const parent = openParent(paths.log, make);
     if (parent === undefined) return undefined;
     try {
       const fd = openInside(parent, app, make);
+      if (fd !== undefined && make) remember(path, fd);
       return fd === undefined ? undefined : directoryBehind(fd, path);
     } finally {
       closeSync(parent);
@@ -120,6 +132,7 @@ function directoryBehind(directory: number, path: string): LogDirectory {
       throw logError(error, step, `${path}/${name}`);
     }
   };
+  const list = () => told('list the logs', '', () => readdirSync(`/proc/self/fd/${directory}`));
   return {
     path,
     fd: directory,
@@ -140,11 +153,28 @@ function directoryBehind(directory: number, path: string): LogDirectory {
       }),
     rename: (from, to) => told('rotate the log', from, () => renameSync(inside(from), inside(to))),
     remove: (name) => told('remove an old log', name, () => rmSync(inside(name), { force: true })),
-    list: () => told('list the logs', '', () => readdirSync(`/proc/self/fd/${directory}`)),
-    again: () =>
-      told('open the log directory', '', () => directoryBehind(openSync(inside('.'), O_RDONLY | O_DIRECTORY), path)),
-    close: () => closeSync(directory),
+    list,
+    names: () => namesIn(path, list),
+    again: () => told('open the log directory', '', () => directoryBehind(openAgain(directory), path)),
+    close() {
+      if (opened.get(path) === directory) opened.delete(path);
+      closeSync(directory);
+    },
   };
+}
+
+function openAgain(directory: number): number {
+  return openSync(`/proc/self/fd/${directory}/.`, O_RDONLY | O_DIRECTORY);
+}
+
+/** What was in a directory when it was looked at last. */
+let seen: { readonly path: string; readonly turn: number; readonly names: readonly string[] } | undefined;
+
+/** As `list`, once for all that ask in this turn: with each look at what a hundred daemons log to, their number would be squared. */
+function namesIn(path: string, list: () => readonly string[]): readonly string[] {
+  const turn = loopTurn();
+  if (seen?.path !== path || seen.turn !== turn) seen = { path, turn, names: list() };
+  return seen.names;
 }
 
 function openLog(path: string): LogFile {

@@ -50,6 +50,11 @@ export class AppStages {
     return making;
   }
 
+  /** Settled when none is in the making. */
+  get made(): Promise<unknown> | undefined {
+    return this.#tried.size === 0 ? undefined : Promise.all(this.#tried.values());
+  }
+
   async #make(shared: SharedRoots, ofDaemon: number, idmap: number | undefined): Promise<void> {
     // Its own descriptor: the daemon may end, and its number become another file's, while this waits.
     const netns = openSync(`/proc/self/fd/${ofDaemon}`, 'r');
@@ -113,6 +118,21 @@ async function sourceFor({ app, node, onNode }: SharedRoots): Promise<StageSourc
 }
 
 const open = new Map<string, { readonly stages: AppStages; holders: number }>();
+
+/** Milliseconds: one takes about two, and a start goes on without. */
+const LONGEST_WAIT = 100;
+
+/** Waits for what is in the making of the app's stages, for a moment: of many launches to come each is faster by more than this takes. */
+export async function untilStagesMade(key: string): Promise<void> {
+  const made = open.get(key)?.stages.made;
+  if (made === undefined) return;
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LONGEST_WAIT);
+  });
+  await Promise.race([made, patience]);
+  clearTimeout(timer);
+}
 
 /** What a daemon holds while it may be started again. */
 export interface StagesHold {

@@ -170,7 +170,7 @@ export class FileSink extends TellingSink {
     if (this.#closed) return;
     const { directory, daemon, compressor, onProblem } = this.#options;
     try {
-      const names = directory.list();
+      const names = directory.names();
       for (const name of names) {
         if (name.startsWith(`${daemon}.`) && name.endsWith('.gz.new')) directory.remove(name);
       }
