@@ -10,7 +10,7 @@ import { spawnInit } from './spawn.ts';
  *
  * The empty stage is one per process. It holds nothing; host mounts are handed over as detached trees. The node's stage
  * holds what is the same for all apps, an app's the shared part of its root. All are made in the background after a start,
- * never before one, and where they can't be made, launches go on without.
+ * never before one (of many that start together: beside the first), and where they can't be made, launches go on without.
  */
 
 const EMPTY_ROOT: RootPart = {

@@ -16,7 +16,7 @@ import { sharedRootsOf } from '../../../src/host/linux/encoded-plans.ts';
 import { launch } from '../../../src/host/linux/launch.ts';
 import { makeNodeStage, nodeStage } from '../../../src/host/linux/node-stages.ts';
 import { emptyStage, makeEmptyStage } from '../../../src/host/linux/stage-build.ts';
-import { openAppStages, type StagesHold } from '../../../src/host/linux/stages.ts';
+import { openAppStages, type StagesHold, untilStagesMade } from '../../../src/host/linux/stages.ts';
 import type { MountStep, SandboxPlan } from '../../../src/sandbox/plan.ts';
 import { rootSteps, sandboxPlan } from '../../fixtures/native/plan.ts';
 import { collect, PIPES } from '../../fixtures/native/run.ts';
@@ -193,6 +193,16 @@ describe('a stage', () => {
     await hold.stages.prepare(sandboxPlan(['true']), netns);
     expect(hold.stages.ready(sandboxPlan(['false']), netns)).toBeTypeOf('number');
     expect(hold.stages.ready(withSteps(['true'], bindSource()), netns)).toBeUndefined();
+  });
+
+  it('is waited for by those that start with the one that makes it', async () => {
+    const plan = sandboxPlan(['true']);
+    await untilStagesMade('nobody');
+    await untilStagesMade('test');
+    void hold.prepare(plan, netns);
+    expect(hold.stages.ready(plan, netns)).toBeUndefined();
+    await untilStagesMade('test');
+    expect(hold.stages.ready(plan, netns)).toBeDefined();
   });
 
   it('that can’t be built does not keep a launch from telling why', async () => {
