@@ -1,5 +1,6 @@
 #include "spawn_queue.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -17,14 +18,43 @@ namespace {
 /// keeps the others from starting.
 constexpr auto kPatience = std::chrono::milliseconds(200);
 
-struct Queue {
-  std::mutex mutex;
-  std::condition_variable filled;
-  std::deque<std::unique_ptr<QueuedSpawn>> jobs;
-  bool has_thread = false;
+using Job = std::unique_ptr<QueuedSpawn>;
+
+/// Jobs on their way to a thread.
+class Line {
+ public:
+  void push(Job job) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      jobs_.push_back(std::move(job));
+    }
+    filled_.notify_one();
+  }
+  /// Waits for one.
+  Job pop() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    filled_.wait(lock, [&] { return !jobs_.empty(); });
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    return job;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable filled_;
+  std::deque<Job> jobs_;
 };
 
-/// Never destroyed: its thread waits at it when the process ends.
+struct Queue {
+  std::mutex starting;
+  bool has_threads = false;
+  Line to_make;
+  Line to_launch;
+  /// In both lines, and between them.
+  std::atomic<int> waiting{0};
+};
+
+/// Never destroyed: its threads wait at it when the process ends.
 Queue& queue() {
   static Queue& only = *new Queue();
   return only;
@@ -43,10 +73,11 @@ void discard_cgroup(QueuedSpawn& job) {
   if (was_made) remove_cgroup(*job.cgroup);
 }
 
-void carry_out(QueuedSpawn& job) {
+template <typename Step>
+void carry_out(QueuedSpawn& job, Step step) {
+  if (job.error != nullptr) return;
   try {
-    if (job.cgroup != nullptr) make_its_cgroup(job);
-    job.made = std::make_unique<Spawned>(spawn(job.options));
+    step();
   } catch (const SysError& error) {
     job.error = std::make_unique<SysError>(error);
     discard_cgroup(job);
@@ -58,47 +89,52 @@ void tell(std::unique_ptr<QueuedSpawn> job) {
   done(std::move(job));
 }
 
-/// One for good: the stack that children are born with is its thread's.
-void* work(void*) {
+/// Makes cgroups, while the other thread waits for the one before to be launched.
+void* make(void*) {
   Queue& from = queue();
-  std::vector<std::unique_ptr<QueuedSpawn>> told;
+  for (;;) {
+    Job job = from.to_make.pop();
+    carry_out(*job, [&] {
+      if (job->cgroup != nullptr) make_its_cgroup(*job);
+    });
+    from.to_launch.push(std::move(job));
+  }
+}
+
+/// One for good: the stack that children are born with is its thread's.
+void* launch(void*) {
+  Queue& from = queue();
+  std::vector<Job> told;
   auto since = std::chrono::steady_clock::now();
   for (;;) {
-    std::unique_ptr<QueuedSpawn> job;
+    Job job = from.to_launch.pop();
     if (told.empty()) since = std::chrono::steady_clock::now();
-    {
-      std::unique_lock<std::mutex> lock(from.mutex);
-      from.filled.wait(lock, [&] { return !from.jobs.empty(); });
-      job = std::move(from.jobs.front());
-      from.jobs.pop_front();
-    }
-    carry_out(*job);
+    carry_out(*job, [&] { job->made = std::make_unique<Spawned>(spawn(job->options)); });
     told.push_back(std::move(job));
-    bool more = false;
-    {
-      std::lock_guard<std::mutex> lock(from.mutex);
-      more = !from.jobs.empty();
-    }
+    bool more = --from.waiting > 0;
     if (more && std::chrono::steady_clock::now() - since < kPatience) continue;
-    for (std::unique_ptr<QueuedSpawn>& one : told) tell(std::move(one));
+    for (Job& one : told) tell(std::move(one));
     told.clear();
   }
+}
+
+void start_threads(Queue& of) {
+  std::lock_guard<std::mutex> lock(of.starting);
+  if (of.has_threads) return;
+  for (auto* body : {launch, make}) {
+    int error = start_detached_thread(body, nullptr);
+    if (error != 0) fail("start a thread", "pthread_create", {}, error);
+  }
+  of.has_threads = true;
 }
 
 }  // namespace
 
 void queue_spawn(std::unique_ptr<QueuedSpawn> job) {
   Queue& to = queue();
-  {
-    std::lock_guard<std::mutex> lock(to.mutex);
-    if (!to.has_thread) {
-      int error = start_detached_thread(work, nullptr);
-      if (error != 0) fail("start a thread", "pthread_create", {}, error);
-      to.has_thread = true;
-    }
-    to.jobs.push_back(std::move(job));
-  }
-  to.filled.notify_one();
+  start_threads(to);
+  to.waiting++;
+  to.to_make.push(std::move(job));
 }
 
 }  // namespace metactl

@@ -1,4 +1,4 @@
-// Launches one after the other on a thread of their own: what the kernel does for one goes on beside whoever prepares the next.
+// Launches one after the other on a thread of their own, behind one that makes their cgroups: what the kernel does for one goes on beside whoever prepares the next.
 #pragma once
 
 #include <functional>
