@@ -1,4 +1,4 @@
-import { closeSync, constants, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import { openRootDirectory } from './directories.ts';
@@ -33,8 +33,12 @@ function write(path: string, leases: Leases, directory: number): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
   const fd = openSync(temporary, flags, 0o600);
   try {
-    writeSync(fd, `${JSON.stringify(leases, null, 1)}\n`);
+    // All of it, or an error: a single write(2) of a disk that gets full ends in the midst without one.
+    writeFileSync(fd, `${JSON.stringify(leases, null, 1)}\n`);
     fsyncSync(fd);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   } finally {
     closeSync(fd);
   }

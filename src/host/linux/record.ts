@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import { bootId } from './boot-id.ts';
@@ -111,7 +111,11 @@ function write(paths: Paths, owner: Owner, objects: readonly MadeObject[]): void
     0o600,
   );
   try {
-    writeSync(fd, `${JSON.stringify(file)}\n`);
+    // All of it, or an error: a single write(2) may end in the midst without one where there is no room.
+    writeFileSync(fd, `${JSON.stringify(file)}\n`);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   } finally {
     closeSync(fd);
   }
