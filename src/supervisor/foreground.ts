@@ -180,6 +180,7 @@ function openControl(
     daemons: [...group.daemons.values()],
     start: (daemon) => group.start([daemon]),
     stop: (daemon) => group.stop([daemon]),
+    kill: (daemon) => group.kill([daemon]),
     restart: (daemon) => group.restart([daemon]),
     isToStart: (daemon) => group.isToStart(daemon),
     ...(reexec === undefined

@@ -28,6 +28,8 @@ export interface RunControlOptions {
   readonly lossOf: (daemon: string) => LogLoss | undefined;
   readonly start: (daemon: string) => void;
   readonly stop: (daemon: string) => void;
+  /** It and what depends on it, by SIGKILL. */
+  readonly kill: (daemon: string) => void;
   readonly restart: (daemon: string) => void;
   /** All of it was told to stop: nothing is started any more. */
   readonly isEnding: () => boolean;
@@ -177,7 +179,7 @@ function handlersOf(
     }),
     stop: telling(async (wait, gone, kill) => {
       options.stop(name);
-      if (kill) daemon.kill();
+      if (kill) options.kill(name);
       if (wait) await untilOver(daemon, gone);
       return wait ? 'is stopped' : 'is being stopped';
     }),

@@ -95,11 +95,14 @@ export class DaemonGroup {
     return this.#toStart.has(name);
   }
 
-  /** SIGKILL for everything of all of them. */
-  kill(): void {
-    this.#toStop.clear();
-    this.#toStart.clear();
-    for (const daemon of this.daemons.values()) daemon.kill();
+  /** SIGKILL for everything of these (all unless told) and of what depends on them. */
+  kill(names: Iterable<string> = this.daemons.keys()): void {
+    const wanted = new Set([...names].flatMap((name) => [name, ...this.#dependentsOf(name)]));
+    for (const name of wanted) {
+      this.#toStop.delete(name);
+      this.#toStart.delete(name);
+    }
+    for (const name of wanted) this.daemons.get(name)?.kill();
   }
 
   /** Whether a daemon waits for others that won't come by themselves, or for one that does. */

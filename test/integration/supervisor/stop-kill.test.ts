@@ -39,6 +39,39 @@ describe('stop --kill', () => {
     expect(processesWith(SLEEP)).toEqual([]);
   });
 
+  const THREE = {
+    db: STUBBORN,
+    web: `${STUBBORN}\ndepends-on.db = started`,
+    other: `command = ${SLEEP}`,
+  };
+  const states = async () => (await site.status('shop')).map(({ daemon, state }) => `${daemon} ${state}`).sort();
+
+  it('of one daemon takes along what depends on it, and nothing else', async () => {
+    site.app('shop', THREE);
+    await site.metactl(['start', 'shop']);
+    const outcome = await site.metactl(['stop', 'shop', 'db', '--kill']);
+    expect(outcome).toMatchObject({ stdout: 'shop/db is stopped\nshop/web is stopped\n', stderr: '', status: 0 });
+    expect(await states()).toEqual(['db stopped', 'other running', 'web stopped']);
+    expect(processesWith(SLEEP)).toHaveLength(1);
+  });
+
+  it('does so in the foreground, too', async () => {
+    site.app('shop', THREE);
+    const running = startMetactl(['run', 'shop'], { root: site.root });
+    try {
+      await expect.poll(states, { timeout: 10_000 }).toEqual(['db running', 'other running', 'web running']);
+      expect(await site.metactl(['stop', 'shop', 'db', '--kill'])).toMatchObject({
+        stdout: 'shop/db is stopped\n',
+        status: 0,
+      });
+      await expect.poll(states, { timeout: 10_000 }).toEqual(['db stopped', 'other running', 'web stopped']);
+      expect(processesWith(SLEEP)).toHaveLength(1);
+    } finally {
+      await site.metactl(['stop', 'shop', '--kill']);
+      await running.ended;
+    }
+  });
+
   it('of all apps ends the supervisor, too', async () => {
     site.app('shop', { web: STUBBORN });
     site.app('back', { web: STUBBORN });

@@ -175,6 +175,17 @@ describe('a group of daemons', () => {
     expect(launches('app')).toBe(1);
   });
 
+  it('kills one with what depends on it, and nothing else', async () => {
+    await up();
+    for (const { sandboxes } of Object.values(daemons)) sandboxes[0]!.stubborn = true;
+    group.stop(['app']);
+    group.kill(['app']);
+    await settle();
+    expect(states()).toEqual({ web: 'stopped', app: 'stopped', db: 'running', cache: 'running' });
+    await clock.pass(100_000);
+    expect([launches('web'), launches('app')]).toEqual([1, 1]);
+  });
+
   it('kills all at once', async () => {
     await up();
     for (const { sandboxes } of Object.values(daemons)) sandboxes[0]!.stubborn = true;
