@@ -2,7 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { mountsBelow } from '../../../src/host/linux/mounts-below.ts';
+import { purge } from '../../../src/host/linux/purge.ts';
 import { removeTree } from '../../../src/host/linux/remove-tree.ts';
+import { pathsFor } from '../../../src/util/paths.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { makeSite, type Site } from '../supervisor/site.ts';
 
@@ -51,6 +54,7 @@ it('purge lists, asks, and removes all of an app but its configuration; not whil
   expect([state, logs, configuration].map(existsSync)).toEqual([false, false, true]);
   expect([lease('shop'), lease('other')]).toEqual([undefined, expect.objectContaining({ uid: expect.any(Number) })]);
   expect(existsSync(join(site.root, 'var/lib/metactl/apps/other/state'))).toBe(true);
+  expect(existsSync(join(site.root, 'run/metactl/shop'))).toBe(false);
   const again = await site.metactl(['purge', 'shop', '--yes']);
   expect(again).toMatchObject({ status: 4, stdout: '' });
   expect(again.stderr).toContain('there is nothing of shop to be removed\n');
@@ -69,9 +73,14 @@ it('purge removes nothing while something is mounted below, of the same file sys
       stdout: `would not remove files ${home}: mounted at ${point}\n`,
       status: 0,
     });
-    const refused = await site.metactl(['purge', 'shop', '--yes']);
-    expect(refused).toMatchObject({ status: 1, stdout: '' });
-    expect(refused.stderr).toContain(`metactl: won't remove what is mounted at ${point}\n`);
+    // Told before anybody is asked.
+    for (const answer of [['--yes'], []]) {
+      const refused = await site.metactl(['purge', 'shop', ...answer]);
+      expect(refused).toMatchObject({ status: 1, stdout: '' });
+      expect(refused.stderr).toContain(`metactl: won't remove what is mounted at ${point}\n`);
+    }
+    // One that came while somebody was asked.
+    await expect(purge(pathsFor(site.root), 'shop')).rejects.toMatchObject({ code: 'METACTL_MOUNTED' });
     expect([join(precious, 'kept'), join(home, 'state/kept')].map(existsSync)).toEqual([true, true]);
   } finally {
     spawnSync('umount', [point]);
@@ -80,18 +89,19 @@ it('purge removes nothing while something is mounted below, of the same file sys
   expect([existsSync(home), existsSync(join(precious, 'kept'))]).toEqual([false, true]);
 });
 
-it('what is mounted after that look is not emptied either', () => {
+it.each(['shop', 'shop/up', 'shop/up/deep'])('what is mounted at %s after that look is not emptied either', (place) => {
   const home = join(site.root, 'apps');
-  mkdirSync(join(home, 'shop/up'), { recursive: true });
-  mkdirSync(join(site.root, 'precious'));
-  writeFileSync(join(site.root, 'precious/kept'), '');
-  expect(spawnSync('mount', ['--bind', join(site.root, 'precious'), join(home, 'shop/up')]).status).toBe(0);
+  const [precious, point] = [join(site.root, 'precious'), join(home, place)];
+  for (const directory of [precious, point]) mkdirSync(directory, { recursive: true });
+  writeFileSync(join(precious, 'kept'), '');
+  expect(spawnSync('mount', ['--bind', precious, point]).status).toBe(0);
   const parent = openSync(home, 'r');
   try {
     expect(() => removeTree(parent, 'shop')).toThrow(expect.objectContaining({ code: 'EBUSY' }));
-    expect(existsSync(join(site.root, 'precious/kept'))).toBe(true);
+    expect(existsSync(join(precious, 'kept'))).toBe(true);
   } finally {
     closeSync(parent);
-    spawnSync('umount', [join(home, 'shop/up')]);
+    // It may have come up beside what it was found in.
+    for (const one of mountsBelow(readFileSync('/proc/self/mountinfo', 'utf8'), home)) spawnSync('umount', [one]);
   }
 });
