@@ -243,6 +243,36 @@ describe('the root of a sandbox', () => {
     expect(leftOut).toEqual([]);
   });
 
+  it('mounts the outer one first, whatever the order of the lines', () => {
+    const paths = { '/srv/in': 'directory' } as const;
+    const { steps } = plan({ paths }, { mounts: [request('/srv/in'), request('/srv', { kind: 'tmpfs' })] });
+    const at = (target: string) => position(steps, (step) => step.target === target);
+    expect(at('/srv')).toBeGreaterThan(0);
+    expect(at('/srv/in')).toBeGreaterThan(at('/srv'));
+  });
+
+  it('hides under what nobody may write, and lays something over that all may', () => {
+    const paths = { '/srv/secret': 'directory', '/srv/scratch': 'directory' } as const;
+    const mounts = [request('/srv/secret', { kind: 'hide' }), request('/srv/scratch', { kind: 'tmpfs' })];
+    const { steps } = plan({ paths }, { mounts });
+    const flags = { op: 'tmpfs', size: 4096, noSuid: true, noDev: true };
+    expect(steps).toContainEqual(expect.objectContaining({ ...flags, target: '/srv/secret', mode: 0o755 }));
+    expect(steps).toContainEqual(expect.objectContaining({ ...flags, target: '/srv/scratch', mode: 0o1777 }));
+    expect(targets(steps, 'remount')).toContain('/srv/secret');
+    expect(targets(steps, 'remount')).not.toContain('/srv/scratch');
+  });
+
+  it.each(['/', '/run', '/tmp', '/etc', '/var', '/proc/sys', '/sys', '/dev/shm'])(
+    'mounts nothing over %s',
+    (target) => {
+      for (const kind of ['ro', 'rw', 'hide', 'tmpfs'] as const) {
+        expect(() => plan({}, { mounts: [request(target, { kind, source: '/srv' })] })).toThrow(
+          `nodes/web.conf:3: \`${target}\` belongs to the sandbox and can't be mounted over`,
+        );
+      }
+    },
+  );
+
   it.each([
     ['a missing source', request('/srv', { source: '/gone' }), "nodes/web.conf:3: `/gone` isn't there on this server"],
     [
