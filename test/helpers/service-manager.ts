@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { REPOSITORY } from './run-metactl.ts';
+import { afterEach } from 'vitest';
+import { REPOSITORY, type Running } from './run-metactl.ts';
+import type { Scratch } from './scratch.ts';
+import { useScratch } from './use-scratch.ts';
 
 export interface Message {
   readonly pid: number;
@@ -16,6 +19,24 @@ export interface ServiceManager {
   /** Waits, at most 15 s, until a line matches. */
   until(pattern: RegExp): Promise<void>;
   close(): void;
+}
+
+/**
+ * A scratch root and a service manager for each test of the file, handed to `made` before it. @returns what starts
+ * `run --unit shop` under it: killed when the test is over.
+ */
+export function useServiceManager(
+  made: (scratch: Scratch, manager: ServiceManager, socket: string) => void,
+): (env?: Readonly<Record<string, string>>) => Running {
+  let manager: ServiceManager | undefined;
+  let socket = '';
+  const start = useScratch(async (scratch) => {
+    socket = join(scratch.root, 'notify');
+    manager = await startServiceManager(socket);
+    made(scratch, manager, socket);
+  });
+  afterEach(() => manager?.close());
+  return (env = {}) => start(['run', '--unit', 'shop'], { NOTIFY_SOCKET: socket, ...env });
 }
 
 /** @param socket a path, or `@name`. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach } from 'vitest';
+import { type Lab, makeLab } from './lab.ts';
 import { makeProbeScratch } from './probe-app.ts';
 import { type Running, runMetactl, startMetactl } from './run-metactl.ts';
 import { makeScratch, type Scratch } from './scratch.ts';
@@ -10,12 +11,12 @@ export type Start = (args: readonly string[], env?: Readonly<Record<string, stri
  * A scratch root for each test of the file, handed to `made` before it. Afterwards what was started by the returned function is
  * killed, then `gc` and the root's removal. A file's own `afterEach` is run before that, as vitest runs them in reverse.
  */
-export function useScratch(made: (scratch: Scratch) => void): Start {
+export function useScratch(made: (scratch: Scratch) => void | Promise<void>): Start {
   let scratch: Scratch;
   const running: Running[] = [];
-  beforeEach(() => {
+  beforeEach(async () => {
     scratch = makeScratch();
-    made(scratch);
+    await made(scratch);
   });
   afterEach(async () => {
     for (const one of running.splice(0)) await one.stop('SIGKILL');
@@ -38,4 +39,17 @@ export function useProbeScratch(made: (scratch: Scratch) => void | Promise<void>
     await made(site.scratch);
   });
   afterEach(() => remove());
+}
+
+/** The same where apps have networks of their own, by an uplink that is made for the test. */
+export function useProbeLab(made: (scratch: Scratch) => void | Promise<void>): void {
+  let lab: Lab;
+  beforeEach(async () => {
+    lab = await makeLab();
+  });
+  afterEach(() => lab.close());
+  useProbeScratch((scratch) => {
+    scratch.metactlConf(lab.metactlConf);
+    return made(scratch);
+  });
 }

@@ -1,5 +1,6 @@
 import { copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { afterEach } from 'vitest';
 import type { AppHandle, Ending, Sandbox } from '../../src/host/host.ts';
 import { appRequest } from '../../src/supervisor/app-request.ts';
 import { type Prepared, prepare } from '../../src/supervisor/prepare.ts';
@@ -10,6 +11,7 @@ import type { Readiness, ReadinessReport } from '../../src/supervisor/state/type
 import { pathsFor } from '../../src/util/paths.ts';
 import { REPOSITORY } from './run-metactl.ts';
 import type { Scratch } from './scratch.ts';
+import { useScratch } from './use-scratch.ts';
 
 /** One start of `test/fixtures/programs/notify.py` in a real sandbox, and what its readiness watch reports. */
 export interface WatchedDaemon {
@@ -77,6 +79,33 @@ export async function watchDaemon(
     return one;
   };
   return start();
+}
+
+/**
+ * A scratch root for each test of the file, handed to `made` before it. What `daemon` has started is stopped afterwards, and
+ * their app let go; a test that does so itself empties `started`.
+ */
+export function useWatchedDaemons(made: (scratch: Scratch) => void): {
+  readonly started: WatchedDaemon[];
+  readonly daemon: (words: string, keys?: string, sections?: string) => Promise<WatchedDaemon>;
+} {
+  const started: WatchedDaemon[] = [];
+  let scratch: Scratch;
+  useScratch((one) => {
+    scratch = one;
+    made(one);
+  });
+  afterEach(async () => {
+    for (const one of started) await one.stop();
+    await started[0]?.handle.close();
+    started.length = 0;
+  });
+  const daemon = async (words: string, keys = 'ready = notify', sections?: string) => {
+    const one = await watchDaemon(scratch, words, keys, sections === undefined ? {} : { sections });
+    started.push(one);
+    return one;
+  };
+  return { started, daemon };
 }
 
 /** How many descriptors this process has open. */

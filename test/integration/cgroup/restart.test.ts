@@ -1,23 +1,16 @@
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { fixtures } from '../../helpers/fixtures.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { type Running, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { useScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let running: Running | undefined;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-
-afterEach(async () => {
-  await running?.stop();
-  scratch.remove();
+const start = useScratch((made) => {
+  scratch = made;
 });
 
 function childrenOf(pid: number): number[] {
@@ -34,7 +27,7 @@ test('a daemon starts again after something in its cgroup had to be killed', asy
     'again',
     `[app]\ndirectory = ${directory}\n\n[sandbox]\nenabled = no\n\n[daemon.web]\ncommand = ./probe double-fork hold\nrestart = always\n`,
   );
-  running = startMetactl(['run', 'again'], { root: scratch.root });
+  const running = start(['run', 'again']);
   for (let starts = 1; starts <= 3; starts++) {
     await running.waitFor(new RegExp(`(?:^ready\\n[^]*){${starts}}`, 'm'));
     const init = childrenOf(running.child.pid!).find((pid) =>

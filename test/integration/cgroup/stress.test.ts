@@ -1,26 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { listAppCgroups } from '../../../src/host/linux/cgroup/index.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import type { Running } from '../../helpers/run-metactl.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { useScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let running: Running | undefined;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
+const start = useScratch((made) => {
+  scratch = made;
 });
 
 /** Runs stress-ng as the daemon `main` of an app. It is started again when it was killed, in the same cgroup. */
@@ -31,8 +24,7 @@ function stress(options: string, limits: string): Running {
     'app',
     `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n[daemon.main]\nrestart = always\ncommand = ${command}\n${limits}\n`,
   );
-  running = startMetactl(['run', 'app'], { root: scratch.root });
-  return running;
+  return start(['run', 'app']);
 }
 
 /** The first of these files that there is in a cgroup of the daemon: v1's name or v2's. */

@@ -1,30 +1,26 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fixtures } from '../../helpers/fixtures.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import type { ProbeReport } from '../../helpers/probe.ts';
 import { makeProbeApp, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
 import { type Outcome, REPOSITORY } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useChildren } from '../../helpers/use-children.ts';
 import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
 let app: ProbeApp;
-const children: ChildProcess[] = [];
+const children = useChildren();
 
 useProbeScratch((made) => {
   scratch = made;
   app = makeProbeApp(scratch, 'shop');
-});
-afterEach(async () => {
-  for (const child of children.splice(0)) {
-    if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
-  }
 });
 
 const AS_ROOT = ['--as-root'];

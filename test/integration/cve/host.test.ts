@@ -1,30 +1,26 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fixtures } from '../../helpers/fixtures.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { onTerminal } from '../../helpers/on-terminal.ts';
 import { makeProbeApp, outside, type ProbeApp } from '../../helpers/probe-app.ts';
 import { REPOSITORY, runMetactl } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
+import { useChildren } from '../../helpers/use-children.ts';
 import { useProbeScratch } from '../../helpers/use-scratch.ts';
 
 leakCheck();
 
 let scratch: Scratch;
 let app: ProbeApp;
-const children: ChildProcess[] = [];
+const children = useChildren();
 
 useProbeScratch((made) => {
   scratch = made;
   app = makeProbeApp(scratch, 'shop');
-});
-afterEach(async () => {
-  for (const child of children.splice(0)) {
-    if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
-  }
 });
 
 const BIN = join(REPOSITORY, 'bin/metactl.cjs');

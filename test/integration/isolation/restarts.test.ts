@@ -1,27 +1,20 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Lab, makeLab } from '../../helpers/lab.ts';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import type { ProbeReport } from '../../helpers/probe.ts';
 import { makeProbeApp, type ProbeApp } from '../../helpers/probe-app.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
-import { useProbeScratch } from '../../helpers/use-scratch.ts';
+import { useProbeLab } from '../../helpers/use-scratch.ts';
 import { byPath, expectedMounts, printedPlan, seenMounts } from './planned.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let lab: Lab;
 let app: ProbeApp;
 
-beforeEach(async () => {
-  lab = await makeLab();
-});
-afterEach(() => lab.close());
-useProbeScratch((made) => {
+useProbeLab((made) => {
   scratch = made;
-  scratch.metactlConf(lab.metactlConf);
   app = makeProbeApp(scratch, 'shop');
 });
 

@@ -1,30 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, statSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { addon } from '../../../src/host/linux/addon.ts';
 import { runMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
-import { openDescriptors, type WatchedDaemon, watchDaemon } from '../../helpers/watched-daemon.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { openDescriptors, useWatchedDaemons } from '../../helpers/watched-daemon.ts';
 
 let scratch: Scratch;
-const started: WatchedDaemon[] = [];
-
-beforeEach(() => {
-  scratch = makeScratch();
+const { started, daemon } = useWatchedDaemons((made) => {
+  scratch = made;
 });
-afterEach(async () => {
-  for (const one of started) await one.stop();
-  await started[0]?.handle.close();
-  started.length = 0;
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
-});
-
-async function daemon(words: string, keys = 'ready = notify', sections?: string): Promise<WatchedDaemon> {
-  const one = await watchDaemon(scratch, words, keys, sections === undefined ? {} : { sections });
-  started.push(one);
-  return one;
-}
 
 describe('a daemon that speaks sd_notify', () => {
   it('is ready when it says so', async () => {

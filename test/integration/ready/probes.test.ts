@@ -1,29 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
-import { openDescriptors, type WatchedDaemon, watchDaemon } from '../../helpers/watched-daemon.ts';
+import { describe, expect, it } from 'vitest';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { openDescriptors, useWatchedDaemons } from '../../helpers/watched-daemon.ts';
 
 let scratch: Scratch;
-const started: WatchedDaemon[] = [];
-
-beforeEach(() => {
-  scratch = makeScratch();
+const { started, daemon } = useWatchedDaemons((made) => {
+  scratch = made;
 });
-afterEach(async () => {
-  for (const one of started) await one.stop();
-  await started[0]?.handle.close();
-  started.length = 0;
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
-});
-
-async function daemon(words: string, keys: string, sections?: string): Promise<WatchedDaemon> {
-  const one = await watchDaemon(scratch, words, keys, sections === undefined ? {} : { sections });
-  started.push(one);
-  return one;
-}
 
 const ROUTED = '[sandbox.net]\nip = 198.51.100.7\n';
 

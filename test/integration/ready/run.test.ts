@@ -1,8 +1,7 @@
-import { copyFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { REPOSITORY, type Running, runMetactl } from '../../helpers/run-metactl.ts';
+import { type NotifyDaemons, notifyApp } from '../../helpers/notify-app.ts';
+import { type Running, runMetactl } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
 import { useScratch } from '../../helpers/use-scratch.ts';
 
@@ -13,16 +12,7 @@ const started = useScratch((made) => {
   scratch = made;
 });
 
-/** Daemon names to the words of `notify.py` and further lines of the section. */
-function shop(daemons: Readonly<Record<string, readonly [string, string]>>): void {
-  const directory = scratch.appDirectory('shop', {});
-  copyFileSync(join(REPOSITORY, 'test/fixtures/programs/notify.py'), join(directory, 'notify.py'));
-  const sections = Object.entries(daemons).map(
-    ([name, [words, keys]]) =>
-      `[daemon.${name}]\ncommand = /usr/bin/python3 ${directory}/notify.py ${words}\n${keys}\n`,
-  );
-  scratch.node('shop', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n${sections.join('')}`);
-}
+const shop = (daemons: NotifyDaemons) => notifyApp(scratch, daemons);
 
 function start(): Running {
   return started(['run', 'shop']);

@@ -1,46 +1,21 @@
-import { copyFileSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { REPOSITORY, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
-import { type ServiceManager, startServiceManager } from '../../helpers/service-manager.ts';
+import { type NotifyDaemons, notifyApp } from '../../helpers/notify-app.ts';
+import { runMetactl } from '../../helpers/run-metactl.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { type ServiceManager, useServiceManager } from '../../helpers/service-manager.ts';
 
 leakCheck();
 
 let scratch: Scratch;
-let socket: string;
 let manager: ServiceManager;
-const running: Running[] = [];
-
-beforeEach(async () => {
-  scratch = makeScratch();
-  socket = join(scratch.root, 'notify');
-  manager = await startServiceManager(socket);
-});
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.stop('SIGKILL');
-  manager.close();
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
+const start = useServiceManager((...made) => {
+  [scratch, manager] = made;
 });
 
-/** Daemon names to a command line and further lines of the section. */
-function shop(daemons: Readonly<Record<string, readonly [string, string]>>): void {
-  const directory = scratch.appDirectory('shop', {});
-  copyFileSync(join(REPOSITORY, 'test/fixtures/programs/notify.py'), join(directory, 'notify.py'));
-  const sections = Object.entries(daemons).map(
-    ([name, [words, keys]]) =>
-      `[daemon.${name}]\ncommand = /usr/bin/python3 ${directory}/notify.py ${words}\n${keys}\n`,
-  );
-  scratch.node('shop', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n${sections.join('')}`);
-}
-
-function start(env: Record<string, string> = {}): Running {
-  const one = startMetactl(['run', '--unit', 'shop'], { root: scratch.root, env: { NOTIFY_SOCKET: socket, ...env } });
-  running.push(one);
-  return one;
-}
+const shop = (daemons: NotifyDaemons) => notifyApp(scratch, daemons);
 
 const metactl = (...args: string[]) => runMetactl(args, { root: scratch.root });
 

@@ -1,52 +1,27 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ask } from '../../../src/supervisor/control/client.ts';
 import { runSocket } from '../../../src/supervisor/control/sockets.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { REPOSITORY, type Running, runMetactl, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
-import { type ServiceManager, startServiceManager } from '../../helpers/service-manager.ts';
+import { type NotifyDaemons, notifyApp } from '../../helpers/notify-app.ts';
+import { runMetactl } from '../../helpers/run-metactl.ts';
+import type { Scratch } from '../../helpers/scratch.ts';
+import { type ServiceManager, startServiceManager, useServiceManager } from '../../helpers/service-manager.ts';
 
 leakCheck();
 
 let scratch: Scratch;
 let socket: string;
 let manager: ServiceManager;
-const running: Running[] = [];
-
-beforeEach(async () => {
-  scratch = makeScratch();
-  socket = join(scratch.root, 'notify');
-  manager = await startServiceManager(socket);
-});
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.stop('SIGKILL');
-  manager.close();
-  await runMetactl(['gc'], { root: scratch.root });
-  scratch.remove();
+const start = useServiceManager((...made) => {
+  [scratch, manager, socket] = made;
 });
 
-/** Daemon names to the words of `notify.py` and further lines of the section. @returns the app's directory. */
-function shop(daemons: Readonly<Record<string, readonly [string, string]>>, more = ''): string {
-  const directory = scratch.appDirectory('shop', {});
-  copyFileSync(join(REPOSITORY, 'test/fixtures/programs/notify.py'), join(directory, 'notify.py'));
-  const sections = Object.entries(daemons).map(
-    ([name, [words, keys]]) =>
-      `[daemon.${name}]\ncommand = /usr/bin/python3 ${directory}/notify.py ${words}\n${keys}\n`,
-  );
-  scratch.node('shop', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n${more}${sections.join('')}`);
-  return directory;
-}
-
-function start(env: Record<string, string> = {}): Running {
-  const one = startMetactl(['run', '--unit', 'shop'], { root: scratch.root, env: { NOTIFY_SOCKET: socket, ...env } });
-  running.push(one);
-  return one;
-}
+const shop = (daemons: NotifyDaemons, more = '') => notifyApp(scratch, daemons, more);
 
 const toEnd = (env: Record<string, string> = {}) =>
   runMetactl(['run', '--unit', 'shop'], { root: scratch.root, env: { NOTIFY_SOCKET: socket, ...env } });
