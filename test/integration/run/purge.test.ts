@@ -85,8 +85,16 @@ it('purge removes nothing while something is mounted below, of the same file sys
   } finally {
     spawnSync('umount', [point]);
   }
-  expect(await site.metactl(['purge', 'shop', '--yes'])).toMatchObject({ status: 0 });
-  expect([existsSync(home), existsSync(join(precious, 'kept'))]).toEqual([false, true]);
+  // Another app's are not its business.
+  const other = `${home}-2`;
+  mkdirSync(other);
+  expect(spawnSync('mount', ['--bind', precious, other]).status).toBe(0);
+  try {
+    expect(await site.metactl(['purge', 'shop', '--yes'])).toMatchObject({ status: 0 });
+    expect([existsSync(home), existsSync(join(precious, 'kept'))]).toEqual([false, true]);
+  } finally {
+    spawnSync('umount', [other]);
+  }
 });
 
 it.each(['shop', 'shop/up', 'shop/up/deep'])('what is mounted at %s after that look is not emptied either', (place) => {

@@ -57,10 +57,11 @@ it('is not kept out by a depth that no path reaches', () => {
 });
 
 it('refuses a link in the place of the directory itself', () => {
-  mkdirSync(join(directory, 'outside'));
+  mkdirSync(join(directory, 'outside/kept'), { recursive: true });
   symlinkSync('outside', join(directory, 'app'));
   expect(() => removeTree(fd, 'app')).toThrow(/ENOTDIR|ELOOP/);
   expect(readdirSync(directory).sort()).toEqual(['app', 'outside']);
+  expect(readdirSync(join(directory, 'outside'))).toEqual(['kept']);
 });
 
 it('follows no link that somebody puts there meanwhile', async () => {

@@ -111,6 +111,21 @@ describe('what watching costs', () => {
     expect(count.most()).toBeLessThan(2 * 200_000 + 2 * 250);
   });
 
+  it('leaves no line out, and looks at none twice, however many turns it takes', async () => {
+    const stream = new PassThrough();
+    const seen: string[] = [];
+    const lines = Array.from({ length: 3000 }, (_, i) => `line ${i}`);
+    await new Promise<void>((found) => {
+      const matches = (line: string) => seen.push(line) === lines.length;
+      watchLines(stream, Object.assign(matches, { size: 250 }), found);
+      stream.write(`${lines.slice(0, 2000).join('\n')}\n`);
+      // More comes while the others wait.
+      setTimeout(() => stream.write(`${lines.slice(2000).join('\r\n')}\n`), 30);
+    });
+    expect(seen).toEqual(lines);
+    expect(stream.listenerCount('data')).toBe(0);
+  });
+
   it('leaves the oldest lines out where too many wait, and hands over the rest', () => {
     const stream = new PassThrough();
     const watch = watchLines(
