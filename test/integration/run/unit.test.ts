@@ -44,14 +44,17 @@ describe('the service manager hears', () => {
   });
 
   it('it by an abstract socket too', async () => {
-    manager.close();
-    socket = `@metactl-test-${process.pid}`;
-    manager = await startServiceManager(socket);
-    shop({ main: ['sleep 60', ''] });
-    const one = start();
-    await manager.until(/^READY=1$/);
-    expect((await one.stop('SIGTERM')).status).toBe(0);
-    await manager.until(/^STOPPING=1$/);
+    const name = `@metactl-test-${process.pid}`;
+    const other = await startServiceManager(name);
+    try {
+      shop({ main: ['sleep 60', ''] });
+      const one = start({ NOTIFY_SOCKET: name });
+      await other.until(/^READY=1$/);
+      expect((await one.stop('SIGTERM')).status).toBe(0);
+      await other.until(/^STOPPING=1$/);
+    } finally {
+      other.close();
+    }
   });
 
   it('nothing of what the daemon says, which sees nothing of the manager', async () => {
