@@ -164,7 +164,7 @@ test('code caches are there, are used, and are not needed', () => {
   expect(evaluate("await bundle.main(['--version'])")).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 
-test('the bundle is made anew only when a source is newer', () => {
+test('the bundle is made anew only when a source is newer', { timeout: 180_000 }, () => {
   const made = (): number => statSync(join(dist, 'main.pack')).mtimeMs;
   const before = made();
   execFileSync(process.execPath, [join(directory, 'scripts/bundle.mjs'), '--if-stale'], { stdio: 'pipe' });
