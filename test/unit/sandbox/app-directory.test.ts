@@ -20,6 +20,7 @@ describe('the app directory', () => {
     ['/srv/shop', '/srv/shop'],
     ['/home/alice/shop', '/home/alice/shop'],
     ['/root/shop', '/root/shop'],
+    ['/tmp/shop', '/tmp/shop'],
     [`${HOME}/current`, `${HOME}/releases/7`],
     ['/srv/shop', '/srv/releases/7'],
     ['/home/alice/shop', '/home/alice/releases/7'],
@@ -30,6 +31,12 @@ describe('the app directory', () => {
   it.each([
     ['/', '/', 'the app directory / holds /etc/metactl, which is metactl’s own'],
     ['/var', '/var', 'the app directory /var holds /var/lib/metactl, which is metactl’s own'],
+    [HOME, HOME, `the app directory ${HOME} is in /var/lib/metactl, which is metactl’s own`],
+    [
+      '/srv/shop',
+      '/tmp',
+      'the app directory /srv/shop leads to /tmp, and that is in /tmp, which every sandbox has of its own',
+    ],
     ['/etc/metactl/x', '/etc/metactl/x', 'the app directory /etc/metactl/x is in /etc/metactl, which is metactl’s own'],
     [
       '/srv/shop',
@@ -72,6 +79,9 @@ it('is hidden from other apps only where that takes nothing from them', () => {
   expect(['/srv/shop', '/etc/ssl', '/etc', '/home', '/tmp'].filter((path) => mayBeHidden(path, []))).toEqual([
     '/srv/shop',
   ]);
+  // Of a root that was moved.
+  const covered = ['/data/site/var/lib/metactl'];
+  expect(['/data', '/data/site', '/data/other'].filter((path) => mayBeHidden(path, covered))).toEqual(['/data/other']);
 });
 
 describe('the app directory and those of others', () => {
@@ -116,6 +126,7 @@ describe('the app directory and those of others', () => {
     ],
     ['a directory beside it', '/srv/a', '/data/a', other('/data/ab', '/srv/ab')],
     ['beside one that is no app’s', '/srv/a', '/data/a', other('/')],
+    ['in one that is no app’s', '/home/dev/a', '/srv/a', other('/srv')],
   ])('may be %s', (_, told, real, others) => {
     expect(() => check(told, real, others)).not.toThrow();
   });

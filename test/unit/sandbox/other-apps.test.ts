@@ -41,6 +41,7 @@ describe('the directories of other apps', () => {
   it('are hidden by what they really are, once', () => {
     const links = { '/srv/link': '/data/b', '/data/b': 'directory' };
     expect(hide(['/srv/link', '/data/b', '/srv/gone'], { ...links, '/srv/gone': 'absent' }).masks).toEqual(['/data/b']);
+    expect(hide(['/srv/link'], links)).toEqual({ ...nothing, masks: ['/data/b'] });
   });
 
   it('are not hidden in the app’s own where somebody’s link says so, who would take it away', () => {
@@ -63,6 +64,9 @@ describe('the directories of other apps', () => {
 
   it('are hidden inside the app’s own', () => {
     expect(hide(['/srv/shop/b'])).toEqual({ ...nothing, masks: ['/srv/shop/b'] });
+    // Not together with the app itself, which has nothing but links to elsewhere.
+    const masks = ['/srv/shop/b', '/srv/shop/c'];
+    expect(hide(masks)).toEqual({ ...nothing, masks });
   });
 
   it('leave the app’s own a place in them', () => {

@@ -118,12 +118,26 @@ describe('what watching costs', () => {
     await new Promise<void>((found) => {
       const matches = (line: string) => seen.push(line) === lines.length;
       watchLines(stream, Object.assign(matches, { size: 250 }), found);
+      const timers = () => process.getActiveResourcesInfo().filter((one) => one === 'Timeout').length;
+      const before = timers();
       stream.write(`${lines.slice(0, 2000).join('\n')}\n`);
+      // A process that has nothing else to do may end.
+      expect(timers()).toBe(before);
       // More comes while the others wait.
       setTimeout(() => stream.write(`${lines.slice(2000).join('\r\n')}\n`), 30);
     });
     expect(seen).toEqual(lines);
     expect(stream.listenerCount('data')).toBe(0);
+  });
+
+  it('leaves no line out, however much came before', () => {
+    const stream = new PassThrough();
+    let seen = 0;
+    const matches = () => ++seen < 0;
+    const watch = watchLines(stream, Object.assign(matches, { size: 1 }), () => {});
+    for (let i = 0; i < 30; i++) stream.emit('data', Buffer.from(`${'a'.repeat(999)}\n`.repeat(100)));
+    expect(seen).toBe(3000);
+    watch.stop();
   });
 
   it('leaves the oldest lines out where too many wait, and hands over the rest', () => {
