@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { LineHead } from '../../../../src/host/log-host.ts';
 import { MARK, type Origin } from '../../../../src/supervisor/logs/line.ts';
+import type { HandedSink } from '../../../../src/supervisor/logs/sink.ts';
 import { type Sent, TellingSink } from '../../../../src/supervisor/logs/telling-sink.ts';
 import { frameLines } from '../../../helpers/frame-lines.ts';
 
@@ -16,8 +17,11 @@ class FakeSink extends TellingSink {
   calls = 0;
   ended = false;
 
-  constructor() {
-    super(frameLines, (text) => this.problems.push(text), '/log');
+  /** Bytes and lines that are written, or left out, before the disk refuses. */
+  partly = { done: 0, skipped: 0 };
+
+  constructor(handed?: HandedSink) {
+    super(frameLines, (text) => this.problems.push(text), '/log', handed);
   }
   protected head({ stream }: Origin): LineHead {
     return { bytes: Buffer.from(`${stream}: `), mark: stream.length };
@@ -32,7 +36,7 @@ class FakeSink extends TellingSink {
   protected async send(lines: Buffer): Promise<Sent> {
     this.calls++;
     await this.gate;
-    if (this.error !== undefined) return { done: 0, error: this.error };
+    if (this.error !== undefined) return { ...this.partly, error: this.error };
     this.written += lines.toString();
     return { done: lines.length, error: undefined };
   }
@@ -88,6 +92,24 @@ test('what a disk refuses is counted, told once, and stands in the log when it w
   sink.push(Buffer.from('on'), origin, MARK.unfinished);
   await sink.close(5000);
   expect(sink.written).toBe('metactl: 5 lines lost: ENOSPC\nout~ on\n');
+});
+
+test('what is written before the disk refuses is not lost; what is left out of it is', async () => {
+  const sink = new FakeSink();
+  sink.error = 'ENOSPC';
+  sink.partly = { done: 'out: 0\nout: 1\nout: 2\n'.length, skipped: 1 };
+  sink.push(lines(0, 5), origin);
+  await sleep(5);
+  await sink.close(5000);
+  expect(sink.problems[1]).toBe('/log ends with 3 lines lost: ENOSPC');
+});
+
+test('what the process before has lost stands in the log of the next, without a further line', async () => {
+  const sink = new FakeSink({ losses: { lost: 4, code: 'ENOSPC' } });
+  for (let round = 0; round < 100 && sink.written === ''; round++) await sleep(50);
+  expect(sink.written).toBe('metactl: 4 lines lost: ENOSPC\n');
+  expect(sink.problems).toEqual(['/log is written again: 4 lines lost: ENOSPC']);
+  await sink.close(5000);
 });
 
 test('what was lost is counted in the log when it ends, or told where that is not possible', async () => {
