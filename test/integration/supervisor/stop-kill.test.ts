@@ -50,7 +50,7 @@ describe('stop --kill', () => {
     site.app('shop', THREE);
     await site.metactl(['start', 'shop']);
     const outcome = await site.metactl(['stop', 'shop', 'db', '--kill']);
-    expect(outcome).toMatchObject({ stdout: 'shop/db is stopped\nshop/web is stopped\n', stderr: '', status: 0 });
+    expect(outcome).toMatchObject({ stdout: 'shop/web is stopped\nshop/db is stopped\n', stderr: '', status: 0 });
     expect(await states()).toEqual(['db stopped', 'other running', 'web stopped']);
     expect(processesWith(SLEEP)).toHaveLength(1);
   });
