@@ -1,6 +1,8 @@
 // N-API face of file.h.
 #include <sys/file.h>
 
+#include <cstring>
+
 #include "addon_support.h"
 #include "file.h"
 
@@ -93,6 +95,26 @@ void resize_terminal(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { set_window_size(fd, rows, columns); });
 }
 
+/// makeRaw(fd) → Buffer, for restoreTerminal
+Napi::Value make_terminal_raw(const Napi::CallbackInfo& info) {
+  int fd = int_arg(info, 0, "fd");
+  return guarded(info.Env(), [&] {
+    struct termios before = make_raw(fd);
+    return Napi::Buffer<char>::Copy(info.Env(), reinterpret_cast<const char*>(&before), sizeof before);
+  });
+}
+
+/// restoreTerminal(fd, before)
+void set_terminal_back(const Napi::CallbackInfo& info) {
+  int fd = int_arg(info, 0, "fd");
+  struct termios before = {};
+  if (!info[1].IsBuffer() || info[1].As<Napi::Buffer<char>>().Length() != sizeof before) {
+    bad_argument(info.Env(), "before must come from makeRaw");
+  }
+  std::memcpy(&before, info[1].As<Napi::Buffer<char>>().Data(), sizeof before);
+  guarded(info.Env(), [&] { restore_terminal(fd, before); });
+}
+
 }  // namespace
 
 void register_file(Napi::Env env, Napi::Object exports) {
@@ -104,6 +126,8 @@ void register_file(Napi::Env env, Napi::Object exports) {
   exports.Set("unmount", Napi::Function::New(env, unmount_path, "unmount"));
   exports.Set("openPty", Napi::Function::New(env, open_terminal, "openPty"));
   exports.Set("setWindowSize", Napi::Function::New(env, resize_terminal, "setWindowSize"));
+  exports.Set("makeRaw", Napi::Function::New(env, make_terminal_raw, "makeRaw"));
+  exports.Set("restoreTerminal", Napi::Function::New(env, set_terminal_back, "restoreTerminal"));
 }
 
 }  // namespace metactl

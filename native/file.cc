@@ -130,6 +130,9 @@ Pty open_pty(uint16_t rows, uint16_t columns, Fd ptmx) {
   Pty pty;
   pty.master = ptmx ? static_cast<Fd&&>(ptmx) : Fd(::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!pty.master) fail("open terminal", "open", "/dev/ptmx");
+  // Whoever reads what came must not wait for more, and keys that nobody takes must not hold up the output.
+  int flags = ::fcntl(pty.master.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(pty.master.get(), F_SETFL, flags | O_NONBLOCK) != 0) fail("open terminal", "fcntl", "/dev/ptmx");
   int unlock = 0;
   if (::ioctl(pty.master.get(), TIOCSPTLCK, &unlock) != 0) fail("open terminal", "ioctl TIOCSPTLCK");
   pty.slave = Fd(::ioctl(pty.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -143,6 +146,21 @@ void set_window_size(int fd, uint16_t rows, uint16_t columns) {
   size.ws_row = rows;
   size.ws_col = columns;
   if (::ioctl(fd, TIOCSWINSZ, &size) != 0) fail("set window size", "ioctl TIOCSWINSZ");
+}
+
+struct termios make_raw(int fd) {
+  struct termios before = {};
+  if (::tcgetattr(fd, &before) != 0) fail("set terminal", "tcgetattr");
+  struct termios raw = before;
+  ::cfmakeraw(&raw);
+  restore_terminal(fd, raw);
+  return before;
+}
+
+void restore_terminal(int fd, const struct termios& before) {
+  while (::tcsetattr(fd, TCSADRAIN, &before) != 0) {
+    if (errno != EINTR) fail("set terminal", "tcsetattr");
+  }
 }
 
 }  // namespace metactl

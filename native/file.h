@@ -1,6 +1,8 @@
 // Files, mounts and terminals that the supervisor itself handles.
 #pragma once
 
+#include <termios.h>
+
 #include <cstdint>
 #include <string>
 
@@ -44,9 +46,15 @@ struct Pty {
 };
 
 /// A new pseudo terminal; the slave comes from the master itself (TIOCGPTPEER), not from a path. `ptmx`: the opened
-/// multiplexer to use, where it is not the host's.
+/// multiplexer to use, where it is not the host's. The master is non-blocking, the slave is not.
 Pty open_pty(uint16_t rows, uint16_t columns, Fd ptmx);
 
 void set_window_size(int fd, uint16_t rows, uint16_t columns);
+
+/// Lets all bytes pass a terminal as they are, both ways. @returns how it was set before.
+struct termios make_raw(int fd);
+
+/// Sets a terminal as make_raw found it, once all output has been sent.
+void restore_terminal(int fd, const struct termios& before);
 
 }  // namespace metactl

@@ -37,7 +37,7 @@ class Poller {
       delete this;
       return status;
     }
-    status = uv_poll_start(&handle_, UV_READABLE | UV_DISCONNECT, on_ready);
+    status = uv_poll_start(&handle_, kReading, on_ready);
     if (status != 0) {
       close();
       return status;
@@ -68,7 +68,14 @@ class Poller {
     if (!closing_) alive ? uv_ref(handle) : uv_unref(handle);
   }
 
+  /// Calls back also while the descriptor can be written to.
+  void set_writing(bool writing) {
+    if (!closing_) uv_poll_start(&handle_, writing ? kReading | UV_WRITABLE : kReading, on_ready);
+  }
+
  private:
+  static constexpr int kReading = UV_READABLE | UV_DISCONNECT;
+
   static void on_ready(uv_poll_t* handle, int status, int) {
     auto* self = static_cast<Poller*>(handle->data);
     if (self->closing_) return;
@@ -123,7 +130,8 @@ class PollHandle : public Napi::ObjectWrap<PollHandle> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Poll",
                        {InstanceMethod("arm", &PollHandle::arm), InstanceMethod("close", &PollHandle::close),
-                        InstanceMethod("setAlive", &PollHandle::set_alive)});
+                        InstanceMethod("setAlive", &PollHandle::set_alive),
+                        InstanceMethod("setWriting", &PollHandle::set_writing)});
   }
 
   explicit PollHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PollHandle>(info) {}
@@ -139,6 +147,10 @@ class PollHandle : public Napi::ObjectWrap<PollHandle> {
 
   void set_alive(const Napi::CallbackInfo& info) {
     if (poller_ != nullptr) poller_->set_alive(info[0].ToBoolean());
+  }
+
+  void set_writing(const Napi::CallbackInfo& info) {
+    if (poller_ != nullptr) poller_->set_writing(info[0].ToBoolean());
   }
 
   void arm(const Napi::CallbackInfo& info) {

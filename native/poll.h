@@ -1,4 +1,4 @@
-// poll(fd, callback) → {close(), setAlive(), arm()}: readability of a descriptor in Node's event loop.
+// poll(fd, callback) → {close(), setAlive(), setWriting(), arm()}: readability of a descriptor in Node's event loop.
 #pragma once
 
 #include <napi.h>

@@ -54,17 +54,15 @@ async function runOnTerminal(door: Door): Promise<number> {
   try {
     const { slave } = terminal;
     const entered = await door.enter({ stdin: slave, stdout: slave, stderr: isatty(2) ? slave : 2 });
-    terminal.closeSlave();
     return await finish(entered, disconnect);
   } catch (error) {
-    terminal.closeSlave();
-    await disconnect();
+    disconnect();
     door.close();
     throw error;
   }
 }
 
-async function finish({ sandbox, limits, release }: Entered, drain: () => Promise<unknown>): Promise<number> {
+async function finish({ sandbox, limits, release }: Entered, drain: () => unknown): Promise<number> {
   const stopListening = onSignals((signal) => sandbox.signal(signal));
   try {
     await sandbox.started;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Duplex, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { NodeConfig } from '../config/types.ts';
 import type { CgroupLimits, FirewallPlan, Identity, NetworkPlan, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import type { Paths } from '../util/paths.ts';
@@ -16,6 +16,7 @@ import type { ProcessInfo } from './process-info.ts';
 import type { Published } from './published.ts';
 import type { PurgeItem } from './purge-item.ts';
 import type { SupervisorHost } from './supervisor-host.ts';
+import type { Terminal, TerminalSize } from './terminal.ts';
 
 /** The part of a host that tells where apps are. */
 export interface Addresses {
@@ -156,21 +157,6 @@ export interface RunningDaemon {
    * @throws MetactlError where that can't be; else it doesn't return.
    */
   becomeInNetwork(file: string, argv: readonly string[], env: Readonly<Record<string, string | undefined>>): never;
-  close(): void;
-}
-
-export interface TerminalSize {
-  readonly rows: number;
-  readonly columns: number;
-}
-
-/** Our end of a pseudo-terminal. */
-export interface Terminal {
-  /** To be handed over as stdin, stdout and stderr, then closed with `closeSlave`. */
-  readonly slave: number;
-  readonly stream: Duplex;
-  resize(size: TerminalSize): void;
-  closeSlave(): void;
   close(): void;
 }
 

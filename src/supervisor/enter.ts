@@ -1,7 +1,8 @@
 import { inspectApp } from '../config/load.ts';
 import { requireAppName } from '../config/names.ts';
-import type { Sandbox, StdioPlan, Terminal, TerminalSize } from '../host/host.ts';
+import type { Sandbox, StdioPlan } from '../host/host.ts';
 import { host as hostOfThisMachine } from '../host/index.ts';
+import type { Terminal, TerminalSize } from '../host/terminal.ts';
 import { platforms } from '../platform/index.ts';
 import { withoutNotify } from '../sandbox/notify.ts';
 import { freshFirstPid } from '../sandbox/pids.ts';

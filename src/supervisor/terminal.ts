@@ -1,4 +1,4 @@
-import type { Terminal } from '../host/host.ts';
+import type { Terminal } from '../host/terminal.ts';
 import type { Door } from './enter.ts';
 
 /** The caller's terminal: standard input and output of this process. */
@@ -15,39 +15,32 @@ export interface CallerTerminal {
 export async function connectTerminal(
   door: Door,
   { input, output }: CallerTerminal,
-): Promise<{ terminal: Terminal; disconnect: () => Promise<void> }> {
+): Promise<{ terminal: Terminal; disconnect: () => void }> {
   const size = () => ({ rows: output.rows || 24, columns: output.columns || 80 });
   const terminal = await door.openTerminal(size());
   const onResize = () => terminal.resize(size());
-  const onInput = (data: Buffer) => terminal.stream.write(data);
-  const wasRaw = input.isRaw === true;
-  input.setRawMode(true);
+  const onInput = (keys: Buffer) => {
+    const taken = terminal.write(keys);
+    if (taken === undefined) return;
+    input.pause();
+    void taken.then(() => connected && input.resume());
+  };
+  let connected = true;
+  const restore = terminal.passThrough(0);
   input.on('data', onInput);
   input.resume();
   output.on('resize', onResize);
-  terminal.stream.on('data', (data: Buffer) => {
-    if (!output.write(data)) {
-      terminal.stream.pause();
-      output.once('drain', () => terminal.stream.resume());
-    }
-  });
-  // EIO is how the kernel says that the last process has closed the other end.
-  const ended = new Promise<void>((resolve) => {
-    terminal.stream.once('close', () => resolve());
-    terminal.stream.once('end', () => resolve());
-    terminal.stream.once('error', () => resolve());
-  });
-  const disconnect = async () => {
-    // What the shell wrote last may still be under way; a background job that keeps the terminal must not hold us.
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, LAST_OUTPUT))]);
+  // Node writes to a terminal at once, and waits where that is slow.
+  terminal.read((bytes) => output.write(bytes));
+  const disconnect = () => {
+    if (!connected) return;
+    connected = false;
+    // What was written last is still handed over. A background job that keeps the terminal does not hold us.
+    terminal.close();
     output.off('resize', onResize);
     input.off('data', onInput);
-    input.setRawMode(wasRaw);
+    restore();
     input.pause();
-    terminal.close();
   };
   return { terminal, disconnect };
 }
-
-/** Milliseconds to wait for output after the shell has ended (lxc #4507: return when the shell exits). */
-const LAST_OUTPUT = 200;

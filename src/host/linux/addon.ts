@@ -27,6 +27,9 @@ export interface Addon {
   /** `ptmx`: an opened multiplexer to use in place of the host's; it becomes the master. */
   openPty(rows: number, columns: number, ptmx?: number): { master: number; slave: number };
   setWindowSize(fd: number, rows: number, columns: number): void;
+  /** Lets all bytes pass a terminal as they are, both ways. @returns how it was set before, for `restoreTerminal`. */
+  makeRaw(fd: number): Buffer;
+  restoreTerminal(fd: number, before: Buffer): void;
   /** Before Linux 5.4 the process's directory in /proc, which every function here takes in a pidfd's place. */
   pidfdOpen(pid: number): number;
   /** @returns false where the process is gone. */
@@ -239,6 +242,8 @@ export interface Poll {
   close(): void;
   /** False: this poll alone does not keep the process running. */
   setAlive(alive: boolean): void;
+  /** True: calls back also while the descriptor can be written to. */
+  setWriting(writing: boolean): void;
   /** Of a status pipe: what is to be started, once, before the callback is called for the end of the daemon. Undefined: nothing. */
   arm(options: ArmOptions | undefined): void;
 }
