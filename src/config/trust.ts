@@ -125,9 +125,11 @@ export function checkLess(
   const allowed = numbersOf(spec, limit);
   const excess = numbersOf(spec, request.value).some((n, i) => (atMost ? n > allowed[i]! : n < allowed[i]!));
   if (!excess) return;
+  // Weights and limits that nobody sets are the kernel's defaults.
+  const isDefault = spec.bound === undefined || (spec.default === undefined && spec.type !== 'duration');
   const by =
     bound === undefined
-      ? `the built-in ${spec.bound === undefined || spec.default === undefined ? 'default' : 'bound'}`
+      ? `the built-in ${isDefault ? 'default' : 'bound'}`
       : `${bound.written.origin.file}:${bound.written.origin.line}`;
   const text = messages.moreThanAllowed(request.key, request.shown, bound?.shown ?? fallback!, atMost, by);
   context.problems.at(written.origin, { ...text, hint: messages.trustHint(context.nodeFile) });

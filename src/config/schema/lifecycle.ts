@@ -1,10 +1,14 @@
 import { constants } from 'node:os';
+import { formatDuration } from '../../util/duration.ts';
 import { readSignal, readStatuses } from '../signals.ts';
 import type { KeySpec } from '../types.ts';
 import { readValue } from '../values.ts';
 
 /** Longest timer Node can set (2^31 − 1 ms), rounded down: longer ones would fire at once. */
 export const LONGEST_TIMER = 24 * 86_400_000;
+
+/** What `.metactl` may set as `timeout-stop-sec`, and how long a daemon may draw out its stop in all. ms */
+export const LONGEST_STOP = 5 * 60_000;
 
 /** When a daemon is started again, and how it is stopped. */
 export const LIFECYCLE_KEYS: readonly KeySpec[] = [
@@ -20,9 +24,19 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     type: 'duration',
     default: '100ms',
     max: LONGEST_TIMER,
-    doc: 'First pause between an end and the next start; doubles with every further failure.',
+    onlyLess: 'at-least-default',
+    bound: '10ms',
+    doc: 'First pause between an end and the next start; doubles with every further failure. From `.metactl` at least 10ms, or what site or node file sets.',
   },
-  { key: 'restart-max-delay-sec', type: 'duration', default: '30s', max: LONGEST_TIMER, doc: 'Longest such pause.' },
+  {
+    key: 'restart-max-delay-sec',
+    type: 'duration',
+    default: '30s',
+    max: LONGEST_TIMER,
+    onlyLess: 'at-least-default',
+    bound: '1s',
+    doc: 'Longest such pause. From `.metactl` at least 1s, or what site or node file sets: a daemon that always fails at once must not keep the server busy.',
+  },
   {
     key: 'restart-reset-sec',
     type: 'duration',
@@ -75,7 +89,7 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     default: '30s',
     max: LONGEST_TIMER,
     onlyLess: 'at-most-default',
-    bound: '5min',
+    bound: formatDuration(LONGEST_STOP),
     doc: 'How long a daemon may take to stop before SIGKILL for all of it. A JVM is asked for its threads (SIGQUIT) one second before. From `.metactl` at most 5min, or what site or node file sets.',
   },
   {
@@ -90,7 +104,9 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     type: 'duration',
     min: 10,
     max: LONGEST_TIMER,
-    doc: 'Restart the daemon unless it reports life (WATCHDOG=1 by sd_notify(3)) at least this often.',
+    onlyLess: 'at-least-default',
+    bound: '1s',
+    doc: 'Restart the daemon unless it reports life (WATCHDOG=1 by sd_notify(3)) at least this often. From `.metactl` at least 1s, or what site or node file sets.',
   },
   {
     key: 'file-descriptor-store-max',

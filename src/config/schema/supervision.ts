@@ -1,3 +1,4 @@
+import { formatDuration } from '../../util/duration.ts';
 import { HEALTH_EXPECTED, parseHealth, parseProbe, READY_EXPECTED } from '../probe.ts';
 import type { KeySpec } from '../types.ts';
 import { ADMINISTRATORS } from './layers.ts';
@@ -5,6 +6,9 @@ import { LONGEST_TIMER } from './lifecycle.ts';
 
 const readReady = (text: string) => (parseProbe(text) === undefined ? undefined : text);
 const readHealth = (text: string) => (parseHealth(text) === undefined ? undefined : text);
+
+/** What `.metactl` may set as `ready.timeout`, and how long a daemon may draw out its start in all. ms */
+export const LONGEST_START = 30 * 60_000;
 
 /** How it is known that a daemon is ready and well. */
 export const PROBE_KEYS: readonly KeySpec[] = [
@@ -22,7 +26,7 @@ export const PROBE_KEYS: readonly KeySpec[] = [
     min: 1,
     max: LONGEST_TIMER,
     onlyLess: 'at-most-default',
-    bound: '30min',
+    bound: formatDuration(LONGEST_START),
     doc: 'How long it may take to become ready; one that takes longer has failed. From `.metactl` at most 30min, or what site or node file sets.',
   },
   {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
+import { LONGEST_START } from '../../config/schema/supervision.ts';
 import type { Sandbox } from '../../host/host.ts';
 import type { Notification, NotifySocket } from '../../host/notify.ts';
 import { formatDuration } from '../../util/duration.ts';
@@ -307,8 +308,13 @@ class ReadinessWatch implements Readiness {
   }
 
   #extend(milliseconds: number): void {
-    if (this.#settings.ready !== undefined && !this.#ready && this.#startedAt > 0) {
-      if (performance.now() + milliseconds > this.#deadlineAt) this.#setDeadline(milliseconds);
+    const { ready, readyTimeout } = this.#settings;
+    if (ready !== undefined && !this.#ready && this.#startedAt > 0) {
+      // It may ask again and again, but for no more in all than its own configuration could have given it.
+      const last = this.#startedAt + Math.max(readyTimeout, LONGEST_START);
+      const now = performance.now();
+      const deadline = Math.min(now + milliseconds, last);
+      if (deadline > Math.max(this.#deadlineAt, now)) this.#setDeadline(deadline - now);
     }
     this.#report({ type: 'extend', milliseconds });
   }

@@ -1,3 +1,4 @@
+import { LONGEST_STOP } from '../../config/schema/lifecycle.ts';
 import type { Ending } from '../../host/host.ts';
 import { formatDuration } from '../../util/duration.ts';
 import type { Input, Model } from './model.ts';
@@ -313,14 +314,13 @@ class Step extends Turn {
   // What readiness tells
 
   #report(report: ReadinessReport): void {
-    const { threadDump } = this.context.settings.stop;
     switch (report.type) {
       case 'status-text':
         this.set({ statusText: report.text });
         this.tell(report);
         break;
       case 'extend':
-        if (this.model.asked) this.#killAfter(report.milliseconds, threadDump, 'extend-timer');
+        this.#extend(report.milliseconds);
         break;
       case 'failed':
         this.#fault(report.reason);
@@ -334,6 +334,15 @@ class Step extends Turn {
       default:
         this.#says(report);
     }
+  }
+
+  /** It may ask again and again, but for no more in all than its own configuration could have given it. */
+  #extend(milliseconds: number): void {
+    const { timeout, threadDump } = this.context.settings.stop;
+    const { asked, killed, since } = this.model;
+    if (!asked || killed) return;
+    const left = since + Math.max(LONGEST_STOP, timeout) - this.context.now;
+    if (left > 0) this.#killAfter(Math.min(milliseconds, left), threadDump, 'extend-timer');
   }
 
   /** It is up, and says of itself that something is different with it. */

@@ -209,6 +209,11 @@ describe('.metactl may only ask for less', () => {
     ['timeout-stop-sec', '24d', '5min', true],
     ['ready.timeout', '31min', '30min', true],
     ['health.interval', '999ms', '1s', false],
+    ['watchdog-sec', '999ms', '1s', false],
+    ['restart-sec', '0', '10ms', false],
+    ['restart-sec', '9ms', '10ms', false],
+    ['restart-max-delay-sec', '0', '1s', false],
+    ['restart-max-delay-sec', '999ms', '1s', false],
   ])('than the built-in bound, which is not the default: %s = %s', (key, value, bound, atMost) => {
     expect(inspect({ application: application(key, value) }).lines).toEqual([
       less(key, value, bound, 'the built-in bound', atMost),

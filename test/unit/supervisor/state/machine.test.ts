@@ -254,6 +254,20 @@ describe('stopping', () => {
     expect(bench.pass(1).kills).toBe(1);
   });
 
+  it('gives at most five minutes by that, or timeout-stop-sec where that is more', () => {
+    const drawnOut = (timeout: number) => {
+      const one = new Bench({ stop: { ...stop, timeout } }).start().run().stop();
+      const begun = one.now;
+      for (let asked = 0; one.kills === 0 && asked < 1000; asked += 10) {
+        one.report({ type: 'extend', milliseconds: 2 ** 31 - 1 }).report({ type: 'extend', milliseconds: 15_000 });
+        one.pass(10_000);
+      }
+      return one.now - begun;
+    };
+    expect(drawnOut(30_000)).toBe(300_000);
+    expect(drawnOut(600_000)).toBe(600_000);
+  });
+
   it('never has less time for having asked for more', () => {
     bench.start().run().stop().report({ type: 'extend', milliseconds: 1000 });
     const { timeout } = bench.settings.stop;
