@@ -16,18 +16,19 @@ import {
 } from './lifecycle.ts';
 import { driver, driveUnits, isAnyUp } from './units.ts';
 
-/** `metactl restart APP [DAEMON]`: with the configuration as it is now. */
+/** `metactl restart APP [DAEMON]`: with the configuration as it is now. What is stopped is started, as systemctl does. */
 export function register(program: Command): void {
   lifecycleVerb(
     program,
     'restart',
-    'Stop an app, or one daemon of it, and start it again with the configuration as it is now.',
+    'Stop an app, or one daemon of it, if it runs, and start it with the configuration as it is now.',
   )
     .option('--no-wait', "don't wait until it is up again")
     .addHelpText(
       'after',
-      '\nA configuration with errors changes nothing: what runs goes on. `all`: the apps in the background.' +
-        '\nExit status: 0 it is up again, 1 it could not be started, 3 it was not running, 4 no such app, 5 not ready in time, 78 configuration.',
+      '\nWhat does not run is started, as by `metactl start`. A configuration with errors changes nothing: what runs goes on.' +
+        '\n`all`: the apps in the background that run.' +
+        '\nExit status: 0 it is up, 1 it could not be started, 3 nothing runs (`all`), 4 no such app, 5 not ready in time, 78 configuration.',
     )
     .action(async (app: string, daemon: string | undefined, { wait }: LifecycleOptions, command: Command) => {
       const context = contextOf(command);
@@ -42,8 +43,12 @@ export function register(program: Command): void {
           const units = driven === undefined ? undefined : await driveUnits(paths, 'restart', driven, { daemon, wait });
           if (units !== undefined) return [units];
           const answers = await askRunning(paths, 'restart', { app: one, daemon, wait }, { onEvent });
-          if (answers.length === 0) throw await notRunningOrUnknown(paths, one, daemon);
-          return answers;
+          if (answers.length > 0) return answers;
+          // Somebody has just stopped it.
+          if (app === 'all') throw await notRunningOrUnknown(paths, one, daemon);
+          const { starter } = await import('./start.ts');
+          const start = await starter(context, [one], { daemon, wait });
+          return start(one);
         },
       );
     });

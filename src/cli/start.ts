@@ -9,6 +9,7 @@ import { ask } from '../supervisor/control/client.ts';
 import { controlSocket } from '../supervisor/control/sockets.ts';
 import { ensureSupervisor, untilListens } from '../supervisor/standalone/launch.ts';
 import type { Paths } from '../util/paths.ts';
+import type { Context } from './context.ts';
 import { appsOf, contextOf, forEachApp, type LifecycleOptions, lifecycleVerb, progressOf } from './lifecycle.ts';
 import { driver, driveUnits } from './units.ts';
 
@@ -26,26 +27,38 @@ export function register(program: Command): void {
       const context = contextOf(command);
       const { paths } = context;
       const apps = appsOf(app, daemon, () => listPresentApps(paths));
-      const driven = new Map<string, Driven>();
-      for (const one of apps) {
-        const found = await driver(paths, one);
-        if (found !== undefined) driven.set(one, found);
-      }
-      const own = apps.filter((one) => !driven.has(one));
-      // What is wrong is told before anything is started.
-      if (own.length > 0 && !(await hasSupervisor(paths))) {
-        for (const one of own) loadApp(paths, one, platforms);
-        const { startNodeUnit } = await import('./node-unit.ts');
-        if (await startNodeUnit(paths)) await untilListens(paths);
-        else await ensureSupervisor(paths, superviseCommand(paths));
-      }
-      const request = { wait: options.wait, ...(daemon === undefined ? {} : { daemon }) };
-      await forEachApp(context, apps, async (one) => {
-        const units = driven.get(one);
-        if (units !== undefined) return [await driveUnits(paths, 'start', units, { daemon, wait: options.wait })];
-        return [await ask(controlSocket(paths), 'start', { app: one, ...request }, { onEvent: progressOf(context) })];
-      });
+      await forEachApp(context, apps, await starter(context, apps, { daemon, wait: options.wait }));
     });
+}
+
+/**
+ * Sees to it that somebody is there to start apps: their service manager, or the supervisor of this node.
+ * @returns starts one of them. @throws MetactlError what is wrong with any, before anything is started.
+ */
+export async function starter(
+  context: Context,
+  apps: readonly string[],
+  { daemon, wait }: { readonly daemon: string | undefined; readonly wait: boolean },
+): Promise<(app: string) => Promise<readonly unknown[]>> {
+  const { paths } = context;
+  const driven = new Map<string, Driven>();
+  for (const one of apps) {
+    const found = await driver(paths, one);
+    if (found !== undefined) driven.set(one, found);
+  }
+  const own = apps.filter((one) => !driven.has(one));
+  if (own.length > 0 && !(await hasSupervisor(paths))) {
+    for (const one of own) loadApp(paths, one, platforms);
+    const { startNodeUnit } = await import('./node-unit.ts');
+    if (await startNodeUnit(paths)) await untilListens(paths);
+    else await ensureSupervisor(paths, superviseCommand(paths));
+  }
+  const request = { wait, ...(daemon === undefined ? {} : { daemon }) };
+  return async (app) => {
+    const units = driven.get(app);
+    if (units !== undefined) return [await driveUnits(paths, 'start', units, { daemon, wait })];
+    return [await ask(controlSocket(paths), 'start', { app, ...request }, { onEvent: progressOf(context) })];
+  };
 }
 
 /**

@@ -166,9 +166,19 @@ describe('restart', () => {
     expect((await site.status('shop'))[0]).toMatchObject({ changed: [], restarts: 0 });
   });
 
-  it('says 3 for what does not run', async () => {
-    site.app('shop', { web: `command = ${SLEEP}` });
-    expect(await site.metactl(['restart', 'shop'])).toMatchObject({ status: 3 });
+  it('starts what does not run, and makes nothing run by `all`', async () => {
+    site.app('shop', { web: `command = ${SLEEP}`, db: `command = ${SLEEP}` });
+    expect(await site.metactl(['restart', 'all'])).toMatchObject({ status: 3 });
+    expect(await site.metactl(['restart', 'shop', 'wbe'])).toMatchObject({ status: 2 });
+    expect(await site.metactl(['restart', 'other'])).toMatchObject({ status: 4 });
+    expect(await site.metactl(['restart', 'shop', 'web'])).toMatchObject({ stdout: 'shop/web is up\n', status: 0 });
+    expect(await site.metactl(['restart', 'shop', 'db'])).toMatchObject({ stdout: 'shop/db is up\n', status: 0 });
+    expect(processesWith(SLEEP)).toHaveLength(2);
+    await site.metactl(['stop', 'shop', 'db']);
+    expect(await site.metactl(['restart', 'all'])).toMatchObject({ status: 0 });
+    await site.metactl(['stop', 'shop']);
+    expect(await site.metactl(['restart', 'all'])).toMatchObject({ status: 3 });
+    expect(processesWith(SLEEP)).toHaveLength(0);
   });
 });
 
