@@ -219,7 +219,8 @@ class ReadinessWatch implements Readiness {
     this.#ready = true;
     clearTimeout(this.#deadline);
     this.#report({ type: 'ready' });
-    const seconds = (performance.now() - (this.#startedAt || performance.now())) / 1000;
+    // It may say so before this process knew that it runs.
+    const seconds = this.#startedAt === 0 ? 0 : (performance.now() - this.#startedAt) / 1000;
     this.#world.log(`ready after ${seconds.toFixed(seconds < 0.1 ? 3 : 1)} s`, true);
     if (this.#startedAt > 0) this.#settled();
   }
