@@ -7,6 +7,7 @@ import { platforms } from '../platform/index.ts';
 import { serviceModel } from '../service/model.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
+import { hideInData, hideInError } from '../util/secrets.ts';
 
 /** What was found about one subject: an app, or metactl.conf. */
 export interface Findings {
@@ -35,12 +36,12 @@ export async function checkApp(paths: Paths, app: string, plan: Planner): Promis
   for (const problem of config.warnings) add(notes, problem);
   if (problems.length === 0) {
     const unit = unitProblem(config, paths);
-    if (unit !== undefined) add(errors, unit);
+    if (unit !== undefined) add(errors, hideInData(unit, config.secrets));
     if (config.daemons.length === 0 && config.section('crontab').length === 0) add(notes, problemOf(noDaemon(app)));
     for (const daemon of config.daemons) {
       for (const failure of await plan(config, daemon)) {
         const needsRoot = failure instanceof MetactlError && failure.exitStatus === EXIT.needsRoot;
-        add(needsRoot ? notes : errors, problemOf(failure));
+        add(needsRoot ? notes : errors, problemOf(hideInError(failure, config.secrets)));
       }
     }
   }

@@ -13,6 +13,7 @@ import { summary } from '../sandbox/seccomp/index.ts';
 import { escapeText } from '../util/escape.ts';
 import { isSecretName, MASK, maskText, maskWords } from '../util/mask.ts';
 import { formatPublish } from '../util/publish.ts';
+import { hideIn, hideInData } from '../util/secrets.ts';
 import { shortList } from '../util/short-list.ts';
 import { quoteWord } from '../util/words.ts';
 
@@ -23,9 +24,9 @@ export function planJson(plan: SandboxPlan, config: AppConfig, reveal: boolean):
   const env = Object.entries(process.env).map(([key, value]) => [key, shown(key, value, mask, reveal)]);
   const argv = maskedArgv(process.argv, config, reveal);
   return {
-    ...plan,
+    ...hideInData({ ...plan, process: undefined }, reveal ? [] : config.secrets),
     process: {
-      ...process,
+      ...hideInData(process, reveal ? [] : config.secrets),
       argv,
       env: Object.fromEntries(env),
       seccompInstructions: seccompProgram.length / 8,
@@ -34,23 +35,9 @@ export function planJson(plan: SandboxPlan, config: AppConfig, reveal: boolean):
   };
 }
 
-/** Shorter texts stand in too many places to be told apart from what is no secret. */
-const SHORTEST_SECRET = 4;
-
-/**
- * Hides secrets in what a plan shows: every text that the configuration knows as one, wherever interpolation has carried
- * it, and passwords in URLs. Pure.
- */
-function masker(config: AppConfig, reveal: boolean): (text: string) => string {
-  if (reveal) return (text) => text;
-  const secrets = config
-    .sections()
-    .flatMap((section) => [...config.section(section)])
-    .filter((setting) => setting.secret && setting.text.length >= SHORTEST_SECRET)
-    // A URL hides its password only.
-    .flatMap((setting) => (maskText(setting.text) === setting.text ? [setting.text] : []))
-    .sort((a, b) => b.length - a.length);
-  return (text) => maskText(secrets.reduce((shown, secret) => shown.replaceAll(secret, MASK), text));
+/** Hides what the configuration knows as secret, wherever interpolation has carried it, and passwords in URLs. Pure. */
+function masker({ secrets }: AppConfig, reveal: boolean): (text: string) => string {
+  return reveal ? (text) => text : (text) => maskText(hideIn(text, secrets));
 }
 
 /** A variable that is named like a secret is one, however short. */
@@ -79,7 +66,8 @@ export function planText(
   { rules = '', changes = [], log }: PlanSurroundings = {},
 ): string {
   const lines = [`${plan.app}/${plan.daemon}${plan.sandboxed ? '' : ' (no sandbox)'}`];
-  const add = (label: string, value: string) => lines.push(`  ${label.padEnd(13)}${escapeText(value)}`);
+  const add = (label: string, value: string) =>
+    lines.push(`  ${label.padEnd(13)}${escapeText(reveal ? value : hideIn(value, config.secrets))}`);
   const { identity, process, network } = plan;
   const mask = masker(config, reveal);
   if (plan.sandboxed) {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { currentName } from '../supervisor/logs/rotation.ts';
 import { describeLog, logSettings } from '../supervisor/logs/settings.ts';
 import { type Prepared, prepare } from '../supervisor/prepare.ts';
+import { hideInData } from '../util/secrets.ts';
 import { contextOf } from './context.ts';
 import { planJson, planText } from './plan-text.ts';
 import { jsonText, print, remark } from './print.ts';
@@ -25,10 +26,12 @@ export function register(program: Command): void {
       const changes = plans[0] === undefined ? [] : host.networkChanges(paths, node, plans[0].network);
       const rules = await firewallRules(prepared);
       const reveal = options.reveal === true;
+      const hide = <T>(data: T) => (reveal ? data : hideInData(data, config.secrets));
       const settings = (name: string) => logSettings(config, name, 'stdout');
       const log = (name: string) => describeLog(settings(name), `${paths.log}/${app}/${currentName(name)}`);
-      const daemons = () => plans.map((plan) => ({ ...planJson(plan, config, reveal), log: settings(plan.daemon) }));
-      const firewall = rules === '' ? {} : { firewallRules: rules };
+      const daemons = () =>
+        plans.map((plan) => ({ ...planJson(plan, config, reveal), log: hide(settings(plan.daemon)) }));
+      const firewall = rules === '' ? {} : { firewallRules: hide(rules) };
       const text = context.json
         ? jsonText({ app, warnings, sysctls: changes, daemons: daemons(), ...firewall }, 2)
         : plans.map((plan) => planText(plan, config, reveal, { rules, changes, log: log(plan.daemon) })).join('\n');

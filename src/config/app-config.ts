@@ -11,6 +11,7 @@ export interface ConfigParts {
   readonly files: readonly string[];
   readonly warnings: readonly Problem[];
   readonly unbuilt: LoadedConfig['unbuilt'];
+  readonly secrets: readonly string[];
   readonly sections: ReadonlyMap<string, readonly Setting[]>;
   /** Settings of `[env.DAEMON]` over `[env]`, by daemon. */
   readonly environments: ReadonlyMap<string, readonly Setting[]>;
@@ -30,6 +31,7 @@ export class MergedConfig implements LoadedConfig {
   readonly files: readonly string[];
   readonly warnings: readonly Problem[];
   readonly unbuilt: LoadedConfig['unbuilt'];
+  readonly secrets: readonly string[];
   readonly #parts: ConfigParts;
   readonly #byKey = new Map<string, Setting>();
 
@@ -42,6 +44,7 @@ export class MergedConfig implements LoadedConfig {
     this.files = parts.files;
     this.warnings = parts.warnings;
     this.unbuilt = parts.unbuilt;
+    this.secrets = parts.secrets;
     this.#parts = parts;
     for (const settings of parts.sections.values()) {
       for (const setting of settings) this.#byKey.set(`${setting.section}\0${setting.key}`, setting);

@@ -1,5 +1,6 @@
 import type { Platform } from '../platform/platform.ts';
 import { isSecretName, MASK, maskText } from '../util/mask.ts';
+import { hideInData, sortedSecrets } from '../util/secrets.ts';
 import { acceptWarning } from './accept-warning.ts';
 import { MergedConfig } from './app-config.ts';
 import { checkDependencies } from './dependencies.ts';
@@ -62,6 +63,7 @@ class Assembly {
   readonly #merged: Merged;
   readonly #sections: Map<string, Map<string, MergedKey>>;
   readonly #trust: TrustContext;
+  readonly #secrets = new Set<string>();
   #interpolator: Interpolator;
   #whyNoAddress = '';
   /** Some value has `%(ip)` or `%(ip6)` in it. */
@@ -111,15 +113,17 @@ class Assembly {
     const environments = new Map(daemons.map((daemon) => [daemon, this.#environment(daemon)]));
     const unbuilt = this.#unbuilt(sections);
     this.#warnings.addAll(unbuilt.note);
+    const secrets = sortedSecrets(this.#secrets);
     const config: LoadedConfig = new MergedConfig({
+      secrets,
       app: this.#material.app,
       directory: this.#material.directory,
       stateDirectory: this.#material.stateDirectory,
       logDirectory: this.#material.logDirectory,
       daemons,
       files: files.map(({ file }) => file).filter((file) => file.startsWith('/')),
-      warnings: this.#warnings.items,
-      unbuilt,
+      warnings: hideInProblems(this.#warnings.items, secrets),
+      unbuilt: { refuse: hideInProblems(unbuilt.refuse, secrets), note: hideInProblems(unbuilt.note, secrets) },
       sections,
       environments,
       find: this.#finder.find,
@@ -128,7 +132,7 @@ class Assembly {
       // Most apps don't name their address: theirs is not worked out again.
       bind: (ip, ip6) => (this.#namesAddress ? bind({ ...this.#material, ip, ip6 }) : config),
     });
-    return { config, problems: this.#problems.items };
+    return { config, problems: hideInProblems(this.#problems.items, secrets) };
   }
 
   #find(section: string, key: string): MergedKey | undefined {
@@ -164,6 +168,7 @@ class Assembly {
         readFile: readSecretFile,
       },
       this.#problems,
+      this.#secrets,
     );
   }
 
@@ -323,6 +328,14 @@ class Assembly {
     }
     return { refuse, note };
   }
+}
+
+/** Places stay as they are: they are looked up. */
+function hideInProblems(problems: readonly Problem[], secrets: readonly string[]): readonly Problem[] {
+  return problems.map(({ message, hint, ...place }) => ({
+    ...place,
+    ...hideInData(hint === undefined ? { message } : { message, hint }, secrets),
+  }));
 }
 
 function headerOf(files: readonly LayerFile[], name: string): Origin | undefined {

@@ -62,6 +62,11 @@ twice, are errors.
 another key (\`%(section:key)\`), or by a file of root (\`%(file:/path)\`; not in \`.metactl\`). \`%%\` is a \`%\`; a \`%\`
 before anything else is itself. Commands and lists are split into words after that.
 
+**Secrets.** Values of keys whose names hold \`password\`, \`secret\`, \`token\` or \`key\`, files (\`%(file:)\`) and passwords in URLs are
+shown as \`***\`, also where \`%(NAME)\` carries them into another value, in all that metactl prints and logs about the app:
+settings, plans, errors, warnings and events (\`config\` and \`plan\` show them with \`--reveal\`). In texts other than the value
+itself, a secret of fewer than four characters is not found: it would hide half of every text. What the app itself writes is not touched.
+
 **Types.** *duration*: \`500ms\`, \`5s\`, \`2min\`, \`1h\`, \`1d\`; a bare number is seconds. *size*: bytes, or \`256m\`,
 \`2g\`, base 1024. *flag*: \`yes\`, \`no\`, \`true\`, \`false\`, \`on\`, \`off\`. *command* and *list*: words by the quoting
 rules of systemd, never given to a shell.

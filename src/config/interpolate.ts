@@ -1,4 +1,5 @@
 import { isSecretName, MASK, maskText } from '../util/mask.ts';
+import { secretsIn } from '../util/secrets.ts';
 import type { MergedKey } from './merge.ts';
 import * as messages from './messages.ts';
 import type { ProblemList } from './problem-list.ts';
@@ -58,9 +59,12 @@ export class Interpolator {
   readonly #done = new Map<string, Expansion | undefined>();
   readonly #stack: { readonly id: string; readonly item: MergedKey }[] = [];
   readonly #told = new Set<string>();
+  readonly #secrets: Set<string>;
   #total = 0;
 
-  constructor(names: Names, problems: ProblemList) {
+  /** @param secrets gets the secret texts that values turn out to have. */
+  constructor(names: Names, problems: ProblemList, secrets = new Set<string>()) {
+    this.#secrets = secrets;
     this.#names = names;
     this.#problems = problems;
   }
@@ -121,7 +125,9 @@ export class Interpolator {
     if (depth > DEEPEST) return this.#fail(origin, messages.tooDeep(DEEPEST, ''));
     this.#total += parts.length > 1 || typeof parts[0] !== 'string' ? text.length : 0;
     if (this.#total > LONGEST_TOTAL) return this.#fail(origin, messages.tooLong(LONGEST_VALUE));
-    return { text, masked: maskOf(item.key, text, masked), chain: [...links.values()], trust, depth };
+    const shown = maskOf(item.key, text, masked);
+    this.#remember(text, shown);
+    return { text, masked: shown, chain: [...links.values()], trust, depth };
   }
 
   #reference(user: MergedKey, name: string, scope: string | undefined): Reference | undefined {
@@ -172,8 +178,13 @@ export class Interpolator {
     const path = name.slice('file:'.length);
     const read = this.#names.readFile(path);
     if ('why' in read) return this.#fail(user.winner.origin, messages.badFileReference(path, read.why));
+    this.#remember(read.text, MASK);
     const expansion: Expansion = { text: read.text, masked: MASK, chain: [], trust: 'platform', depth: 0 };
     return { name, expansion, link: { name, text: read.text, masked: MASK, secret: true } };
+  }
+
+  #remember(text: string, masked: string): void {
+    for (const secret of secretsIn(text, masked)) this.#secrets.add(secret);
   }
 
   #known(): readonly string[] {

@@ -149,6 +149,8 @@ export interface AppConfig {
   readonly files: readonly string[];
   /** Notes that don't stop a start: keys of features not built yet, and so on. */
   readonly warnings: readonly Problem[];
+  /** Secret texts of its values, of at least four characters: what is said about the app hides them (`util/secrets.ts`). */
+  readonly secrets: readonly string[];
   sections(): readonly string[];
   /** All keys of a section, in order. Built-in schema defaults are not listed; platform defaults are. */
   section(name: string): readonly Setting[];

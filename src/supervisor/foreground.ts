@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppHandle } from '../host/host.ts';
 import type { SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT } from '../util/error.ts';
+import { hideIn } from '../util/secrets.ts';
 import type { Request } from './control/protocol.ts';
 import { openRunControl, type RunControl, type RunControlOptions } from './control/run-control.ts';
 import { eventText } from './event-text.ts';
@@ -64,7 +65,9 @@ export async function runForeground(prepared: Prepared, io: ForegroundIo): Promi
 }
 
 /** The same. @param before what the process that this one takes the place of was doing: it is gone on with. */
-export async function runInForeground(spec: RunSpec, io: ForegroundIo, before?: HandedRun): Promise<number> {
+export async function runInForeground(spec: RunSpec, openIo: ForegroundIo, before?: HandedRun): Promise<number> {
+  const secrets = spec.units[0]!.secrets;
+  const io = { ...openIo, log: (line: string) => openIo.log(hideIn(line, secrets)) };
   const handles: AppHandle[] = [];
   const launches = new Gate();
   const copies = new Copies(
@@ -141,11 +144,11 @@ function makeGroup(
   for (const { daemon, other } of io.watcher === undefined ? leftOut(dependencies) : []) {
     io.log(`warning: ${app}/${daemon} depends on ${app}/${other}, which this does not run`);
   }
-  const daemons = units.map(({ plan, settings, readiness }, index) => {
+  const daemons = units.map(({ plan, settings, readiness, secrets }, index) => {
     const log = (line: string) => io.log(`${plan.app}/${plan.daemon}: ${line}`);
     const handle = gated(handles[index]!, launches);
     return new SupervisedDaemon({
-      ...{ plan, handle, settings, unattended: io.watcher !== undefined },
+      ...{ plan, handle, settings, secrets, unattended: io.watcher !== undefined },
       output: () => outputOf(plan.daemon),
       ...watchOf({ host, paths, plan, settings: readiness, handle, log }),
       killedFor: (since) => killedFor(host, plan, since),

@@ -21,6 +21,7 @@ import { planStateOwner, type StateOwner } from '../sandbox/state-owner.ts';
 import { refuseBlockOwner } from '../sandbox/user-namespace.ts';
 import { EXIT, fieldsOf, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
+import { hideInData, hideInError } from '../util/secrets.ts';
 import { nearest } from '../util/suggest.ts';
 import { unresolved } from './firewall-watch.ts';
 import { type ReadinessSettings, readinessSettings } from './ready/settings.ts';
@@ -66,6 +67,20 @@ export async function prepare(paths: Paths, app: string, options: PrepareOptions
   if (options.start) host.expectStart();
   const { config: loaded, node } =
     options.loaded ?? loadAppAndNode(paths, app, platforms, options.sandbox ? {} : { sandbox: false });
+  try {
+    const prepared = await prepareLoaded(paths, app, options, { host, loaded, node });
+    return { ...prepared, warnings: hideInData(prepared.warnings, loaded.secrets) };
+  } catch (error) {
+    throw hideInError(error, loaded.secrets);
+  }
+}
+
+async function prepareLoaded(
+  paths: Paths,
+  app: string,
+  options: PrepareOptions,
+  { host, loaded, node }: { readonly host: Host; readonly loaded: LoadedConfig; readonly node: NodeConfig },
+): Promise<Prepared> {
   const daemons = chooseDaemons(loaded, options.daemon);
   requireBuilt(loaded);
   const sandboxed = isSandboxed(loaded);

@@ -1,4 +1,5 @@
 import type { SandboxPlan } from '../../sandbox/plan.ts';
+import { hideIn } from '../../util/secrets.ts';
 import type { ConfigChanges } from '../control/config-changes.ts';
 import { isOver } from '../control/outcome.ts';
 import { idleRecord, type StatusRecord, statusRecord } from '../control/status-record.ts';
@@ -56,7 +57,8 @@ export function watchFirewall(
     renewFirewall: async (to: typeof plan) => (await held()?.renewFirewall(to)) ?? true,
     keepFirewall: async () => (await held()?.keepFirewall()) ?? true,
   };
-  app.firewall = new FirewallWatch({ ...options, app: app.name, handle, plan });
+  const log = (line: string) => options.log(hideIn(line, [...app.units.values()].at(-1)?.spec.secrets ?? []));
+  app.firewall = new FirewallWatch({ ...options, app: app.name, handle, plan, log });
 }
 
 const SUPERVISOR = { pid: process.pid, kind: 'standalone' } as const;

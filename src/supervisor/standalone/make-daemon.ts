@@ -10,13 +10,13 @@ import type { UnitSpec } from './unit-spec.ts';
 /** A daemon in the background. */
 export function makeDaemon(
   host: Host,
-  { plan, request, settings, readiness }: UnitSpec,
+  { plan, request, settings, readiness, secrets }: UnitSpec,
   handle: LazyApp,
   log: LazyLog,
   tell: ReadinessWorld['log'],
 ): SupervisedDaemon {
   return new SupervisedDaemon({
-    ...{ plan, handle, settings },
+    ...{ plan, handle, settings, secrets },
     output: () => log.startOutput(),
     ...watchOf({ host, paths: request.paths, plan, settings: readiness, handle, log: tell }),
     killedFor: (since) => killedFor(host, plan, since),

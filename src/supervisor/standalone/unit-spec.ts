@@ -27,6 +27,8 @@ export interface UnitSpec {
   readonly readiness: ReadinessSettings;
   readonly log: LogSettings;
   readonly fingerprint: Fingerprint;
+  /** Of the configuration: what is said about the daemon hides them. */
+  readonly secrets: readonly string[];
 }
 
 /** Pure. */
@@ -47,6 +49,7 @@ export function unitSpec(prepared: Prepared, plan: SandboxPlan): UnitSpec {
     // There is no standard output to pass it on to.
     log: log.to === 'stdout' ? { ...log, to: 'file' } : log,
     fingerprint: fingerprintOf(config, plan.daemon),
+    secrets: config.secrets,
   };
 }
 

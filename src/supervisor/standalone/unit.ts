@@ -1,5 +1,6 @@
 import type { Handed } from '../../host/handover.ts';
 import type { AppHandle, Host } from '../../host/host.ts';
+import { hideIn } from '../../util/secrets.ts';
 import { isOver } from '../control/outcome.ts';
 import type { Gate } from '../handover/gate.ts';
 import type { Compressor } from '../logs/compress.ts';
@@ -47,12 +48,12 @@ export class Unit {
   /** @param before what it was in the process before; call `goOn` then. */
   constructor(spec: UnitSpec, options: UnitOptions, before?: { handed: HandedUnit; app: AppHandle | undefined }) {
     const { host, compressor, gate } = options;
-    const { plan, request, log } = spec;
+    const { plan, request, log, secrets } = spec;
     this.spec = spec;
     this.app = plan.app;
     this.name = plan.daemon;
     this.cpuBefore = before?.handed.cpuBefore ?? 0;
-    const tell = (text: string) => options.onWarning(this, text);
+    const tell = (text: string) => options.onWarning(this, hideIn(text, secrets));
     this.#ledger = new LossLedger(before?.handed.loss);
     this.handle = new LazyApp(host, { ...request, onWarning: tell }, gate, before?.app);
     this.#log = new LazyLog(
@@ -63,7 +64,7 @@ export class Unit {
       before?.handed.log,
     );
     this.daemon = makeDaemon(host, spec, this.handle, this.#log, (text, note) => {
-      if (note === true) options.onNote(this, text);
+      if (note === true) options.onNote(this, hideIn(text, secrets));
       else tell(text);
     });
     this.daemon.onEvent((event, status) => {

@@ -1,6 +1,7 @@
 import type { AppHandle, DaemonSandbox } from '../../host/host.ts';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
+import { hideInData, hideInError } from '../../util/secrets.ts';
 import { describeEnding } from '../ending-text.ts';
 import type { StartOutput } from '../output.ts';
 import { restartsAtOnceFrom } from './anticipate.ts';
@@ -9,7 +10,15 @@ import { step } from './machine.ts';
 import { type Action, type Input, type Model, newModel, shiftModel, statusOf, type TimerName } from './model.ts';
 import { immediateEndings } from './restart-policy.ts';
 import type { DaemonSettings } from './settings.ts';
-import type { Daemon, DaemonListener, DaemonStatus, HandedReadiness, Readiness, Reloaded } from './types.ts';
+import type {
+  Daemon,
+  DaemonListener,
+  DaemonStatus,
+  HandedReadiness,
+  Readiness,
+  ReadinessReport,
+  Reloaded,
+} from './types.ts';
 
 export interface SupervisedOptions {
   readonly plan: SandboxPlan;
@@ -25,6 +34,8 @@ export interface SupervisedOptions {
   /** Makes the watch of one start; only where `settings.gated`, or where it has something else to report. */
   readonly readiness?: (resumed?: { readonly handed: HandedReadiness; readonly by: number }) => Readiness;
   readonly clock?: Clock;
+  /** What errors must not show. */
+  readonly secrets?: readonly string[];
 }
 
 const SIGSYS = 31;
@@ -263,8 +274,13 @@ export class SupervisedDaemon implements Daemon {
     const readiness = this.#options.readiness?.(resumed);
     this.#readiness = readiness;
     readiness?.watch(sandbox, (report) => {
-      if (this.#readiness === readiness) this.#input({ type: 'report', report });
+      if (this.#readiness === readiness) this.#input({ type: 'report', report: this.#withoutSecrets(report) });
     });
+  }
+
+  /** A status text is the daemon's own. */
+  #withoutSecrets(report: ReadinessReport): ReadinessReport {
+    return report.type === 'status-text' ? report : hideInData(report, this.#options.secrets ?? []);
   }
 
   async #follow(sandbox: DaemonSandbox): Promise<void> {
@@ -289,6 +305,7 @@ export class SupervisedDaemon implements Daemon {
     sandbox?.kill();
     await sandbox?.ended;
     this.#letGo();
+    hideInError(error, this.#options.secrets ?? []);
     this.#input({ type: 'launch-failed', error, status: exitStatusFor(error) });
   }
 

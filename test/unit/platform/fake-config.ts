@@ -44,6 +44,7 @@ export function fakeConfig(sections: FakeSections, environment: Readonly<Record<
     daemons: [...settings.keys()].flatMap((name) => (name.startsWith('daemon.') ? [name.slice(7)] : [])),
     files: ['/n.conf'],
     warnings: [],
+    secrets: [],
     sections: () => [...settings.keys()],
     section: (name) => settings.get(name) ?? [],
     sectionOrigin: (name) => settings.get(name)?.[0]?.origin,

@@ -1,0 +1,103 @@
+import { normalize } from 'node:path';
+import { escapeText } from './escape.ts';
+import { MASK } from './mask.ts';
+
+/** Characters. Shorter texts stand in too many places to be told apart from what is no secret. */
+const SHORTEST = 4;
+/** Of a secret: what has more is a text (a certificate), of which nobody makes a list. */
+const MOST_WORDS = 64;
+
+/**
+ * What is secret in a value, from how it may be shown: what each `***` stands for, and, since lists are split and messages
+ * are lines, each word of it. Texts of fewer than four
+ * characters are left out. Pure.
+ */
+export function secretsIn(text: string, masked: string): string[] {
+  if (text === masked) return [];
+  const [first = '', ...others] = masked.split(MASK);
+  let at = first.length;
+  const found: string[] = [];
+  for (const [index, part] of others.entries()) {
+    const isLast = index === others.length - 1;
+    const end = isLast ? text.length - part.length : text.indexOf(part, at);
+    if (end > at) found.push(text.slice(at, end));
+    at = Math.max(end, at) + part.length;
+  }
+  return found.flatMap(partsOf).flatMap(formsOf);
+}
+
+/** The longest first, each once: as the functions below want them. Pure. */
+export function sortedSecrets(secrets: Iterable<string>): readonly string[] {
+  return [...new Set(secrets)].sort((a, b) => b.length - a.length);
+}
+
+function partsOf(secret: string): readonly string[] {
+  const words = secret.split(/[\s"']+/, MOST_WORDS + 1);
+  return words.length === 1 || words.length > MOST_WORDS ? [secret] : [secret, ...words];
+}
+
+/** As it is, escaped as in messages, and as a part of a path (`a//b` becomes `a/b`). */
+function formsOf(secret: string): readonly string[] {
+  const part = secret.includes('/') ? normalize(secret).replace(/\/$/, '') : secret;
+  return [...new Set([secret, escapeText(secret), escapeText(part)])].filter(({ length }) => length >= SHORTEST);
+}
+
+/**
+ * `text` with `***` in the place of each secret, also of one that a message has cut (`abc…`). Pure.
+ * @param secrets of `sortedSecrets`.
+ */
+export function hideIn(text: string, secrets: readonly string[]): string {
+  let hidden = text;
+  for (const secret of secrets) if (hidden.includes(secret)) hidden = hidden.replaceAll(secret, MASK);
+  return hidden.includes('…') ? hideCut(hidden, secrets) : hidden;
+}
+
+/** The beginning of a secret before the mark of something cut. */
+function hideCut(text: string, secrets: readonly string[]): string {
+  const parts = text.split('…');
+  const last = parts.pop()!;
+  const hidden = parts.map((part) => {
+    let most = 0;
+    for (const secret of secrets) most = Math.max(most, shownOf(part, secret));
+    return most === 0 ? part : `${part.slice(0, -most)}${MASK}`;
+  });
+  return [...hidden, last].join('…');
+}
+
+/** How much of the secret's beginning stands at the end of `part`. */
+function shownOf(part: string, secret: string): number {
+  const from = Math.max(0, part.length - secret.length);
+  for (
+    let at = part.indexOf(secret.slice(0, SHORTEST), from);
+    at >= 0;
+    at = part.indexOf(secret.slice(0, SHORTEST), at + 1)
+  ) {
+    if (secret.startsWith(part.slice(at))) return part.length - at;
+  }
+  return 0;
+}
+
+/** Texts within plain data, hidden as `hideIn` does; keys stay. Pure. */
+export function hideInData<T>(data: T, secrets: readonly string[]): T {
+  if (secrets.length === 0) return data;
+  if (typeof data === 'string') return hideIn(data, secrets) as T;
+  if (Array.isArray(data)) return data.map((one) => hideInData(one, secrets)) as T;
+  if (data === null || typeof data !== 'object' || Object.getPrototypeOf(data) !== Object.prototype) return data;
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, hideInData(value, secrets)])) as T;
+}
+
+const SAID = ['message', 'stack', 'step', 'path', 'hint', 'details'] as const;
+
+/** Hides secrets in all that an error and its causes say. Changes the error itself: whoever holds it may show it. */
+export function hideInError<T>(error: T, secrets: readonly string[]): T {
+  if (secrets.length === 0) return error;
+  const seen = new Set<unknown>();
+  for (let one: unknown = error; one instanceof Error && !seen.has(one); one = one.cause) {
+    seen.add(one);
+    const fields = one as unknown as Record<(typeof SAID)[number], unknown>;
+    for (const name of SAID) {
+      if (fields[name] !== undefined) fields[name] = hideInData(fields[name], secrets);
+    }
+  }
+  return error;
+}
