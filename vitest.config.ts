@@ -3,8 +3,9 @@ import { NoSkips } from './test/helpers/no-skips.ts';
 
 /**
  * unit: pure code, no root, no addon. integration: root on the real kernel; one file after the other, because kernel
- * objects (links, cgroups, nft tables) are global and every test checks that nothing of it stays. system: two guests side by
- * side, which touch nothing of each other's. Each project begins when the one before has ended.
+ * objects (links, cgroups, nft tables) are global and every test checks that nothing of it stays. system: one guest
+ * after the other, since two at once take each other's processor and run into their time limits. Each project begins when the one
+ * before has ended.
  */
 export default defineConfig({
   test: {
@@ -39,8 +40,7 @@ export default defineConfig({
           name: 'system',
           include: ['test/system/**/*.test.ts'],
           pool: 'forks',
-          // A guest has work for little more than one processor, and takes 2 GB.
-          maxWorkers: 2,
+          fileParallelism: false,
           sequence: { groupOrder: 2 },
           retry: process.env.CI ? 2 : 0,
           // Emulated: everything takes ten times as long.
