@@ -121,10 +121,11 @@ function cpuText(record: StatusRecord, before: StatusRecord | undefined): string
   return span <= 0 ? NOTHING : `${(usec / span / 10).toFixed(1)}%`;
 }
 
-/** `8080` for every address, else `127.0.0.1:9001`. */
-function portsText({ ports }: StatusRecord): string {
+/** `8080` for every address, else `127.0.0.1:9001`; `…` where there may be more. */
+function portsText({ ports, portsCut }: StatusRecord): string {
   const short = ports.map((port) => port.replace(/^tcp (?:0\.0\.0\.0|\[::\]):/, '').replace(/^tcp /, ''));
-  return short.length === 0 ? NOTHING : [...new Set(short)].join(' ');
+  const words = [...new Set(short), ...(portsCut ? ['…'] : [])];
+  return words.length === 0 ? NOTHING : words.join(' ');
 }
 
 function cut(line: string, width: number | undefined): string {

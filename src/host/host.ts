@@ -211,6 +211,8 @@ export interface Usage {
   readonly tasks: number;
   /** Where its processes listen: `tcp 0.0.0.0:8080`, without doubles. */
   readonly listens: readonly string[];
+  /** There may be more of them: it has more descriptors or processes than are looked at. */
+  readonly listensCut: boolean;
 }
 
 /** One daemon's hold on its app's shared objects. */

@@ -290,7 +290,8 @@ export class LinuxApp implements AppHandle {
     const cgroup = this.#cgroup;
     if (cgroup === undefined) return undefined;
     const { memory, cpuUsec, tasks } = cgroup.stats();
-    return { memory, cpuUsec, tasks, listens: this.#listening.look(() => cgroup.pids()) };
+    const { found, cut } = this.#listening.look(() => cgroup.pids());
+    return { memory, cpuUsec, tasks, listens: found, listensCut: cut };
   }
 
   async close(): Promise<void> {

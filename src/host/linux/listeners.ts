@@ -50,11 +50,20 @@ export function findListener({ protocol, host, hostPort }: PublishedPort): strin
   return found === undefined ? undefined : ownerOf(found.inode);
 }
 
+/** Descriptors that are looked at: an app may have millions, and the supervisor of all stands still meanwhile. Each takes 10 µs. */
+const MOST_DESCRIPTORS = 32_768;
+/** Of one process. */
+const MOST_OF_PROCESS = 1024;
+
 /** Looked for only once there is something to complain about: it reads the descriptors of every process. */
 function ownerOf(inode: string): string {
+  let left = MOST_DESCRIPTORS;
   for (const pid of list('/proc').filter((name) => /^\d+$/.test(name))) {
-    const holds = list(`/proc/${pid}/fd`).some((fd) => link(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`);
+    const descriptors = list(`/proc/${pid}/fd`).slice(0, Math.min(left, MOST_OF_PROCESS));
+    left -= descriptors.length;
+    const holds = descriptors.some((fd) => link(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`);
     if (holds) return `${escapeText(readIfThere(`/proc/${pid}/comm`).trim())} (pid ${pid})`;
+    if (left <= 0) break;
   }
   return 'a program of the host';
 }

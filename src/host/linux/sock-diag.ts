@@ -27,33 +27,40 @@ const HEADER = 16;
 const REQUEST = 56;
 /** The kernel fills no more into one message of a dump. */
 const BUFFER = 32 * 1024;
+/** The dump is read no further than the part that reaches this: an app may open millions. */
+const MOST_LISTENERS = 4096;
 
 /**
  * The listening TCP sockets of a process's network namespace, both families. /proc/PID/net/tcp tells the same, but goes through
  * the table of all connections of the machine, which takes ten milliseconds.
- * @throws the errno of a call: ENOENT also where the kernel has no tcp_diag.
+ * @returns cut: there are more. @throws the errno of a call: ENOENT also where the kernel has no tcp_diag.
  */
-export function listenersOf(pid: number): Listener[] {
+export function listenersOf(pid: number): { readonly listeners: Listener[]; readonly cut: boolean } {
   const netns = openSync(`/proc/${pid}/ns/net`, 'r');
   let socket: number | undefined;
   try {
     socket = addon().socketInNetns(netns, AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
-    return [...dump(socket, AF_INET), ...dump(socket, AF_INET6)];
+    const listeners: Listener[] = [];
+    const complete = dump(socket, AF_INET, listeners) && dump(socket, AF_INET6, listeners);
+    return { listeners, cut: !complete };
   } finally {
     if (socket !== undefined) closeSync(socket);
     closeSync(netns);
   }
 }
 
-/** A dump's next part is there as soon as the last one was read: no read waits. */
-function dump(socket: number, family: number): Listener[] {
+/**
+ * A dump's next part is there as soon as the last one was read: no read waits.
+ * @param found what is added to. @returns false where there is more.
+ */
+function dump(socket: number, family: number, found: Listener[]): boolean {
   writeSync(socket, dumpRequest(family));
-  const found: Listener[] = [];
   const buffer = Buffer.alloc(BUFFER);
   for (;;) {
     const { listeners, done } = readListeners(buffer.subarray(0, readSync(socket, buffer)));
     found.push(...listeners);
-    if (done) return found;
+    if (done) return true;
+    if (found.length >= MOST_LISTENERS) return false;
   }
 }
 

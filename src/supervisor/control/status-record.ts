@@ -35,6 +35,8 @@ export interface StatusRecord {
   readonly ip6: string | null;
   /** `tcp 0.0.0.0:8080` */
   readonly ports: readonly string[];
+  /** There may be more of them: the daemon has too many descriptors or processes to look at all. */
+  readonly portsCut: boolean;
   /** False: it was taken out of the configuration, and runs on. */
   readonly configured: boolean;
   /** Keys whose values have changed since it was started (`[daemon.web] command`). */
@@ -95,6 +97,7 @@ export function statusRecord(facts: StatusFacts): StatusRecord {
     ip: facts.address ?? null,
     ip6: facts.address6 ?? null,
     ports: usage?.listens ?? [],
+    portsCut: usage?.listensCut ?? false,
     logLoss: lossOf(facts.loss),
   };
 }
@@ -127,6 +130,7 @@ export function idleRecord(
       ip: null,
       ip6: null,
       ports: [],
+      portsCut: false,
       configured: true,
       changed: [],
       logLoss: null,

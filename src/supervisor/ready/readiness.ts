@@ -48,6 +48,8 @@ class ReadinessWatch implements Readiness {
   readonly #world: ReadinessWorld;
   readonly #end = new AbortController();
   readonly #watchdog: Watchdog;
+  /** Pids inside that it named as its main process. */
+  readonly #mains = new Set<number>();
   readonly #told = new Set<string>();
   #report: (report: ReadinessReport) => void = () => {};
   #inside: Promise<Inside | undefined> | undefined;
@@ -322,6 +324,8 @@ class ReadinessWatch implements Readiness {
 
   /** The sandbox ends with the process that was started, whoever is the main one; so this is only told. */
   #mainProcess(insidePid: number): void {
+    if (this.#mains.has(insidePid) || this.#mains.size >= MOST_MAINS) return;
+    this.#mains.add(insidePid);
     const pid = this.#world.hostPid(insidePid);
     if (pid === undefined) this.#tellOnce(`it names a main process that it does not have (MAINPID=${insidePid})`);
     else this.#tellOnce(`its main process is ${pid} (${insidePid} inside)`);
@@ -337,6 +341,9 @@ class ReadinessWatch implements Readiness {
 function isAsked(condition: Condition): condition is AskedProbe {
   return condition.kind === 'tcp' || condition.kind === 'http' || condition.kind === 'exec';
 }
+
+/** Main processes of one start that are looked for: all its processes are read each time, and it may have thousands. */
+const MOST_MAINS = 4;
 
 /** Lines about one start: what the app makes up must not fill anybody's log. */
 const MOST_LINES = 10;

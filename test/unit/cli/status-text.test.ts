@@ -41,6 +41,11 @@ it('has IPv6 addresses in a column of their own, where there are any', () => {
   expect(lines[2]).toMatch(/ - +- +-$/);
 });
 
+it('says where a daemon may listen on more than is told', () => {
+  expect(statusText([{ ...running, portsCut: true }], plain)).toMatch(/ 8080 127\.0\.0\.1:9001 …$/m);
+  expect(statusText([{ ...running, ports: [], portsCut: true }], plain)).toMatch(/ …$/m);
+});
+
 it('tells of what was taken out of the configuration', () => {
   const text = statusText([{ ...running, configured: false }], plain);
   expect(text).toMatch(/^shop\/web {2}running\* /m);
