@@ -16,6 +16,7 @@ import { killedFor } from './killed-for.ts';
 import { type ForegroundLogs, openForegroundLogs } from './logs/foreground-logs.ts';
 import { gated, type HandedRun, type MovableRun, movableRun } from './movable-run.ts';
 import { copyOutput, type StartOutput } from './output.ts';
+import { preloadAfterStart } from './preload.ts';
 import type { Prepared } from './prepare.ts';
 import { watchOf } from './ready/watch-of.ts';
 import { type RunSpec, runSpec } from './run-spec.ts';
@@ -79,6 +80,7 @@ export async function runInForeground(spec: RunSpec, openIo: ForegroundIo, befor
   let firewall: FirewallWatch | undefined;
   let group: DaemonGroup | undefined;
   let control: Promise<RunControl> | undefined;
+  let endPreload = () => {};
   const release = onSignals((signal, stops) => {
     const renewed =
       signal === constants.signals.SIGHUP && !stops ? (firewall?.renew() ?? Promise.resolve()) : undefined;
@@ -120,12 +122,15 @@ export async function runInForeground(spec: RunSpec, openIo: ForegroundIo, befor
     const lossOf = (daemon: string) => opened.lossOf(daemon);
     control = openControl(spec, all, { handles, firewall, lossOf, isEnding }, io, movable, before);
     io.watcher?.begin([...all.daemons.values()], () => all.stop());
+    // A unit has done so before.
+    if (io.watcher === undefined) endPreload = preloadAfterStart(spec.host, [...all.daemons.values()]);
     const begin = before === undefined ? () => all.start() : () => goOn(all, before);
     const status = await runToEnd(all, begin, orderly(io, copies), isEnding);
     await copies.done();
     return status;
   } finally {
     release();
+    endPreload();
     await (await control)?.close();
     await firewall?.close();
     await logs?.close();

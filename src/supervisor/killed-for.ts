@@ -7,7 +7,8 @@ const PATIENCE = 300;
 
 /**
  * The call that a daemon was killed for by its filter: the last one of its user since it started.
- * @param since milliseconds since the epoch. @returns undefined where it has no filter or the kernel does not tell.
+ * @param since milliseconds since the epoch. @returns undefined where it has no filter, the kernel does not tell, or what reads
+ *   it is not there any more. Never rejects: a cause that can't be told must cost nobody his daemons.
  */
 export async function killedFor(
   host: Pick<Host, 'filteredCalls'>,
@@ -16,10 +17,14 @@ export async function killedFor(
 ): Promise<string | undefined> {
   if (plan.process.seccomp === 'none') return undefined;
   const { uid } = hostIds(plan.identity, plan.userNamespace?.first);
-  const calls = await host.filteredCalls({ uid, since, action: 'kill' }, PATIENCE);
-  const last = calls.at(-1);
-  if (last === undefined) return undefined;
-  // Has tables that a start needs not.
-  const { callName } = await import('../sandbox/seccomp/call-name.ts');
-  return callName(last.audit, last.number);
+  try {
+    const calls = await host.filteredCalls({ uid, since, action: 'kill' }, PATIENCE);
+    const last = calls.at(-1);
+    if (last === undefined) return undefined;
+    // Has tables that a start needs not.
+    const { callName } = await import('../sandbox/seccomp/call-name.ts');
+    return callName(last.audit, last.number);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import type { Daemon } from './state/types.ts';
 
 /**
  * Loads what is otherwise loaded when it is first needed: a supervisor outlives the files that it was started from, which an
@@ -11,4 +12,25 @@ export async function preload(host: Host, { prepares }: { readonly prepares: boo
     import('../sandbox/seccomp/call-name.ts'),
     ...(prepares ? [import('../sandbox/seccomp/index.ts')] : []),
   ]);
+}
+
+/** Milliseconds after a first start: what starts with it, or ends at once, is not held up. */
+const PAUSE = 250;
+
+/**
+ * The same for who is waited for: once the first of the daemons has been started. What can't be loaded is noticed by whoever
+ * needs it. @returns a function that ends the waiting.
+ */
+export function preloadAfterStart(host: Host, daemons: readonly Daemon[]): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const load = () => void preload(host, { prepares: false }).catch(() => {});
+  const ends = daemons.map((daemon) =>
+    daemon.onEvent(({ type }) => {
+      if (type === 'running') timer ??= setTimeout(load, PAUSE).unref();
+    }),
+  );
+  return () => {
+    clearTimeout(timer);
+    for (const end of ends) end();
+  };
 }

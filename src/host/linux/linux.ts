@@ -75,9 +75,13 @@ export const linux: Host = {
     (await import('./network-troubles.ts')).networkTroubles(paths, node, app),
   watchFirewall(paths, app, look) {
     let stop: (() => void) | undefined = () => {};
-    void Promise.all([import('./rule-watch.ts'), import('./app-firewall-table.ts')]).then(([watch, table]) => {
-      if (stop !== undefined) stop = watch.onRulesRemoved(table.firewallTableName(paths), table.partsOf(app), look);
-    });
+    Promise.all([import('./rule-watch.ts'), import('./app-firewall-table.ts')]).then(
+      ([watch, table]) => {
+        if (stop !== undefined) stop = watch.onRulesRemoved(table.firewallTableName(paths), table.partsOf(app), look);
+      },
+      // Taken away by an upgrade: the rules are still looked at now and then.
+      () => {},
+    );
     return () => {
       stop?.();
       stop = undefined;

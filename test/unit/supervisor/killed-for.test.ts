@@ -37,3 +37,8 @@ it('is the last call that the user was killed for since the start', async () => 
   await killedFor(host([]), inside as unknown as SandboxPlan, 4);
   expect(asked[2]![0].uid).toBe(2_001_000);
 });
+
+it('is unknown where what reads it is not there any more', async () => {
+  const filteredCalls = () => Promise.reject(new Error('a file of metactl is not there'));
+  expect(await killedFor({ filteredCalls }, plan('default'), 4)).toBeUndefined();
+});
