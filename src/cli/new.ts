@@ -70,7 +70,9 @@ function refuseForeign(paths: Paths, app: string, told: string): void {
   try {
     // A new app that is to be where another one is, is a mistake, whoever made the link.
     const decidedByRoot = () => false;
-    checkAppDirectory({ told, real: real(told), covered, home, stateDirectory, others, decidedByRoot });
+    // Who the app will run as is not known yet.
+    const mayEnter = () => true;
+    checkAppDirectory({ told, real: real(told), covered, home, stateDirectory, others, decidedByRoot, mayEnter });
   } catch (error) {
     throw badPath(told, `--app-dir: ${(error as Error).message}`, 'name the directory of the app alone');
   }

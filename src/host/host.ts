@@ -324,6 +324,14 @@ export interface HostFacts {
   realPath(path: string): string | undefined;
   /** Whether root alone decides what a path leads to: nobody else may change a name or a symbolic link on its way. */
   decidedByRoot(path: string): boolean;
+  /**
+   * Whether somebody without capabilities may reach what is in a directory, by its owner, group and mode. Access lists are
+   * not looked at. False where it is not there.
+   */
+  mayEnter(
+    directory: string,
+    user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] },
+  ): boolean;
   /** Names in a directory, in any order; undefined where there are more than `most`, or it can't be listed. */
   entries(path: string, most: number): readonly string[] | undefined;
   /** Uid of the owner of what is at a real path; undefined where nothing is. */

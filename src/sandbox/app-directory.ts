@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { HIDDEN, isBelow } from './host-directories.ts';
 
@@ -32,8 +33,10 @@ export interface AppDirectoryInput {
   /** `/var/lib/metactl/apps/<app>` and its state directory, real paths. */
   readonly home: string;
   readonly stateDirectory: string;
-  /** Whether root alone decides what `told` leads to. Asked only where a link leads to another app's. */
+  /** Whether root alone decides what `told` leads to. Asked only where a link leads to what may be others'. */
   readonly decidedByRoot: () => boolean;
+  /** Whether everybody that a daemon of the app runs as may reach what is in a directory, by its owner and mode. */
+  readonly mayEnter: (directory: string) => boolean;
   /** The directories of the node's other apps. */
   readonly others: readonly OtherDirectory[];
 }
@@ -63,6 +66,27 @@ export function checkAppDirectory(input: AppDirectoryInput): void {
   const hidden = HIDDEN.find((path) => isBelow(real, path) && !isBelow(told, path));
   if (hidden !== undefined && !release) refuse(input, `is in ${hidden}`, 'which no app may see');
   refuseOthers(input);
+  refuseClosed(input);
+}
+
+/**
+ * The directories above the app's may be made anew inside, open to everybody, where a cover lies over those of the host. A link of
+ * somebody's must not get the app past one that keeps it out on the host. Those that the node file names are what
+ * the administrator wants to be passed.
+ */
+function refuseClosed(input: AppDirectoryInput): void {
+  const { told, real, mayEnter } = input;
+  if (told === real) return;
+  const closed = above(real).find((directory) => !isBelow(told, directory) && !mayEnter(directory));
+  if (closed === undefined || input.decidedByRoot()) return;
+  refuse(input, `is in ${closed}`, "which the app's user may not enter");
+}
+
+/** `/a/b/c` gives `/a/b`, `/a`. */
+function above(path: string): string[] {
+  const list: string[] = [];
+  for (let at = dirname(path); at !== '/'; at = dirname(at)) list.push(at);
+  return list;
 }
 
 /**

@@ -182,7 +182,19 @@ function rootPlan(
   });
   const decidedByRoot = () => now.decidedByRoot(config.directory);
   const told = config.directory;
-  checkAppDirectory({ told, real: directory, covered, home, stateDirectory, others: elsewhere, decidedByRoot });
+  // By their ids on disk, without a user namespace.
+  const disk = () => config.daemons.map((name) => planIdentity(config, name, lease.uid, now));
+  const mayEnter = (path: string) => disk().every((user) => now.mayEnter(path, user));
+  checkAppDirectory({
+    told,
+    real: directory,
+    covered,
+    home,
+    stateDirectory,
+    others: elsewhere,
+    decidedByRoot,
+    mayEnter,
+  });
   return planRoot({
     facts,
     covered,

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { CgroupFacts, HostFacts } from '../host/host.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { addDevices } from './devices.ts';
@@ -173,6 +173,7 @@ function addApp(root: RootBuilder, { directory, directoryLink, stateDirectory, i
     });
   }
   if (directoryLink !== undefined && root.isCovered(directoryLink)) {
+    root.ensure(dirname(directoryLink), 'directory', true);
     root.add({ op: 'symlink', target: directoryLink, to: directory, shared: true });
   }
 }

@@ -11,6 +11,8 @@ export interface FakeMachine {
   readonly idmapped?: boolean;
   /** Paths of which somebody else than root decides what they lead to. */
   readonly decidedByOthers?: readonly string[];
+  /** Directories that nobody but root may enter. */
+  readonly closed?: readonly string[];
   /** Owners of paths; root's unless told. */
   readonly owners?: Readonly<Record<string, number>>;
 }
@@ -59,6 +61,7 @@ export function fakeFacts(machine: FakeMachine = {}): HostFacts {
       return names.length > most ? undefined : names;
     },
     decidedByRoot: (path) => !machine.decidedByOthers?.includes(path),
+    mayEnter: (path) => !machine.closed?.includes(path),
     idmappedMounts: () => machine.idmapped ?? true,
     owner: (path) => (paths[path] === undefined ? undefined : (machine.owners?.[path] ?? 0)),
     read: (path) => machine.files?.[path] ?? '',

@@ -4,6 +4,7 @@ import type { HostFacts, HostMount, PathState } from '../host.ts';
 import { addon } from './addon.ts';
 import { plannedCgroupFacts } from './cgroup/index.ts';
 import { decidedByRoot } from './decided-by-root.ts';
+import { mayEnter } from './may-enter.ts';
 
 /** Undoes the octal escapes of mountinfo (`\040` is a space). */
 function unescapeMount(text: string): string {
@@ -137,6 +138,7 @@ export function readFacts(): HostFacts {
     state,
     realPath,
     decidedByRoot,
+    mayEnter,
     entries,
     owner,
     idmappedMounts: () => addon().hasMountApi(),

@@ -3,7 +3,13 @@ import { checkAppDirectory, mayBeHidden, type OtherDirectory } from '../../../sr
 
 const HOME = '/var/lib/metactl/apps/shop';
 
-function check(told: string, real: string, others: readonly OtherDirectory[] = [], decidedByRoot = false) {
+function check(
+  told: string,
+  real: string,
+  others: readonly OtherDirectory[] = [],
+  decidedByRoot = false,
+  closed: readonly string[] = [],
+) {
   checkAppDirectory({
     told,
     real,
@@ -12,6 +18,7 @@ function check(told: string, real: string, others: readonly OtherDirectory[] = [
     stateDirectory: `${HOME}/state`,
     others,
     decidedByRoot: () => decidedByRoot,
+    mayEnter: (path) => !closed.includes(path),
   });
 }
 
@@ -129,5 +136,30 @@ describe('the app directory and those of others', () => {
     ['in one that is no app’s', '/home/dev/a', '/srv/a', other('/srv')],
   ])('may be %s', (_, told, real, others) => {
     expect(() => check(told, real, others)).not.toThrow();
+  });
+});
+
+describe('the app directory and directories that its user may not enter', () => {
+  it('may not lead into one', () => {
+    for (const real of ['/home/other/www', '/home/other/public/www']) {
+      expect(() => check('/home/dev/app', real, [], false, ['/home/other'])).toThrow(
+        expect.objectContaining({
+          message: `the app directory /home/dev/app leads to ${real}, and that is in /home/other, which the app's user may not enter`,
+          code: 'METACTL_APP_DIRECTORY',
+          exitStatus: 78,
+        }),
+      );
+    }
+    // What the node file names is a link, too.
+    expect(() => check('/home/dev/app/www', '/home/other/www', [], false, ['/home/other'])).toThrow('may not enter');
+  });
+
+  it.each([
+    ['in one that the node file names', '/home/dev/app', '/home/dev/releases/7', ['/home/dev'], false],
+    ['there without a link', '/home/other/www', '/home/other/www', ['/home/other'], false],
+    ['there by a link of root’s', '/srv/app', '/srv/other/www', ['/srv/other'], true],
+    ['closed itself', '/home/dev/app', '/home/other/www', ['/home/other/www'], false],
+  ])('may be %s', (_, told, real, closed, decidedByRoot) => {
+    expect(() => check(told, real, [], decidedByRoot, closed)).not.toThrow();
   });
 });
