@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { MetactlError } from '../util/error.ts';
+import { tmpfsInodes } from '../util/tmpfs.ts';
 import type { RootBuilder } from './root-builder.ts';
 
 /** Character devices of every sandbox: name, major, minor (OCI runtime-spec, Default Devices). All 0666. */
@@ -62,6 +63,7 @@ export function addDevices(root: RootBuilder, extra: readonly string[], place: s
   const gid = terminals === undefined ? {} : { gid: terminals };
   root.add({ op: 'devpts', target: '/dev/pts', ...gid, shared: false });
   const flags = { noSuid: true, noDev: true, noExec: true };
-  root.add({ op: 'tmpfs', target: '/dev/shm', size: SHM_SIZE, mode: 0o1777, shared: false, ...flags });
+  const room = { size: SHM_SIZE, inodes: tmpfsInodes(SHM_SIZE) };
+  root.add({ op: 'tmpfs', target: '/dev/shm', ...room, mode: 0o1777, shared: false, ...flags });
   root.add({ op: 'mqueue', target: '/dev/mqueue', shared: false });
 }

@@ -23,6 +23,15 @@ interface BindFlags extends MountFlags {
   readonly idmapped?: boolean;
 }
 
+interface TmpfsOptions extends MountFlags {
+  /** Bytes. */
+  readonly size: number;
+  readonly inodes?: number;
+  readonly mode: number;
+  readonly seal: boolean;
+  readonly shared: boolean;
+}
+
 /** Directories take no blocks of a tmpfs. */
 const PLACE_SIZE = 4096;
 
@@ -34,7 +43,7 @@ export class RootBuilder {
   readonly #facts: HostFacts;
   readonly #steps: MountStep[] = [];
   readonly #covers: Cover[] = [];
-  readonly #made = new Set<string>();
+  readonly #made = new Map<string, 'directory' | 'file'>();
   /** Bound directories, whose contents are those of their source on the host. */
   readonly #bound = new Map<string, string>();
   /** Steps that could come first, before anything that differs between apps. */
@@ -60,7 +69,7 @@ export class RootBuilder {
   }
 
   /** Lays a tmpfs over `path`, which must exist or lie below another cover. */
-  tmpfs(path: string, options: { size: number; mode: number; seal: boolean; shared: boolean } & MountFlags): void {
+  tmpfs(path: string, options: TmpfsOptions): void {
     const { seal, ...step } = options;
     this.ensure(path, 'directory', options.shared);
     this.add({ op: 'tmpfs', target: path, noSuid: true, noDev: true, ...step });
@@ -70,7 +79,7 @@ export class RootBuilder {
   /** Tells that `path` now is a file system of its own without anything of the host below it. */
   cover(path: string, seal: boolean, shared: boolean): void {
     this.#covers.push({ path, seal, shared });
-    for (const made of [...this.#made]) if (made !== path && isBelow(made, path)) this.#made.delete(made);
+    for (const made of [...this.#made.keys()]) if (made !== path && isBelow(made, path)) this.#made.delete(made);
   }
 
   /** Binds a host path. @returns false where the mount point is missing on the host tree. */
@@ -103,10 +112,10 @@ export class RootBuilder {
     for (const directory of ancestorsBelow(kind === 'directory' ? path : dirname(path), cover.path)) {
       if (this.#made.has(directory)) continue;
       this.add({ op: 'mkdir', target: directory, mode: 0o755, shared });
-      this.#made.add(directory);
+      this.#made.set(directory, 'directory');
     }
     if (kind === 'file') this.add({ op: 'file', target: path, mode: 0o444, content: '', shared });
-    this.#made.add(path);
+    this.#made.set(path, kind);
     return true;
   }
 
@@ -141,6 +150,20 @@ export class RootBuilder {
       if (source !== undefined) return this.#facts.state(source + path.slice(at.length));
     }
     return this.#facts.state(path);
+  }
+
+  /** Whether what is at `path` inside is something else than a directory: only another file can be mounted there. */
+  isFile(path: string): boolean {
+    const made = this.#made.get(path);
+    if (made !== undefined || this.isCovered(path)) return made === 'file';
+    return ['file', 'other'].includes(this.hostState(path));
+  }
+
+  /** Whether it is one for certain. */
+  isDirectory(path: string): boolean {
+    const made = this.#made.get(path);
+    if (made !== undefined || this.isCovered(path)) return made === 'directory';
+    return this.hostState(path) === 'directory';
   }
 
   #lay(cover: Cover): void {

@@ -90,11 +90,11 @@ export function planRoot(input: RootInput): RootPlan {
   );
   addApp(root, input);
   hide(root, facts, others.covers.filter(inside));
-  addMounts(root, facts, input.mounts, input.own);
+  const files = addMounts(root, facts, input.mounts, input.own);
   const visible = new Set(input.mounts.map((mount) => mount.target));
   return {
     ...root.finish(),
-    masked: [...MASKED, ...others.masks.filter((path) => !root.isCovered(path)), ...others.images],
+    masked: [...MASKED, ...others.masks.filter((path) => !root.isCovered(path)), ...others.images, ...files],
     readOnly: READ_ONLY,
     leftOut: system.leftOut
       .filter(({ path }) => !visible.has(path) && !input.covered.some((own) => isBelow(path, own)))

@@ -1,12 +1,9 @@
 import { closeSync, constants, fchmodSync, fchownSync, lstatSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
+import { tmpfsInodes } from '../../util/tmpfs.ts';
 import { addon } from './addon.ts';
 import { forgetMade, recordMade } from './record.ts';
-
-/** As mkfs.ext4 counts by default, more generously: empty files use kernel memory too, so their number is limited. */
-const BYTES_PER_INODE = 4096;
-const FEWEST_INODES = 1024;
 
 /**
  * Mounts the app's shared temporary file system at `/run/metactl/<app>/tmp` unless it is there: `tmp` and `var-tmp` in it
@@ -18,7 +15,7 @@ export function makeTemporary(paths: Paths, app: string, size: number, owner = 0
   mkdirSync(path, { recursive: true, mode: 0o700 });
   if (isMounted(path)) return;
   recordMade(paths, app, { kind: 'mount', path });
-  addon().mountTmpfs(path, { size, inodes: Math.max(FEWEST_INODES, Math.ceil(size / BYTES_PER_INODE)), mode: 0o755 });
+  addon().mountTmpfs(path, { size, inodes: tmpfsInodes(size), mode: 0o755 });
   for (const name of ['tmp', 'var-tmp']) {
     mkdirSync(join(path, name), { mode: 0o1777 });
     const fd = openSync(join(path, name), constants.O_DIRECTORY | constants.O_NOFOLLOW);

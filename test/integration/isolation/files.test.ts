@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { makeProbeApp, outside, type ProbeApp, parsed } from '../../helpers/probe-app.ts';
+import { runMetactl } from '../../helpers/run-metactl.ts';
 import type { Scratch } from '../../helpers/scratch.ts';
 import { useProbeScratch } from '../../helpers/use-scratch.ts';
 import { printedPlan } from './planned.ts';
@@ -193,6 +194,27 @@ describe('mounts made for the app', () => {
       options: expect.stringMatching(/^rw,nosuid,nodev/),
     });
     expect(readdirSync(scratchSpace)).toEqual(['file']);
+  });
+
+  it('hides files with `hide`, and lays no tmpfs over one', async () => {
+    const place = directory('/srv/metactl-place-');
+    const own = join(app.directory, 'key');
+    for (const path of [join(place, 'file'), own]) writeFileSync(path, 'of the host\n', { mode: 0o644 });
+    const node = `[sandbox.mounts]\n${place}/file = hide\n/etc/hosts = hide\n`;
+    app.configure({ node, application: `[sandbox.mounts]\n${own} = hide\n` });
+    await app.start();
+    for (const path of [`${place}/file`, '/etc/hosts', own]) {
+      expect(await app.enter(['cat', path])).toMatchObject({ status: 0, stdout: '' });
+    }
+    await app.stop();
+    app.configure({ node: `[sandbox.mounts]\n${place}/file = tmpfs\n` });
+    const message = `nodes/shop.conf:10: \`${place}/file\` is a file, and a tmpfs can't be mounted on it`;
+    const refused = await app.run();
+    expect(refused).toMatchObject({ status: 78, stdout: '' });
+    expect(refused.stderr).toContain(message);
+    const checked = await runMetactl(['check', 'shop'], { root: app.root });
+    expect(checked.stdout + checked.stderr).toContain(message);
+    expect(checked.status).toBe(78);
   });
 
   it('keeps /tmp to the app and to its size', async () => {

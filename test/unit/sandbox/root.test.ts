@@ -262,6 +262,38 @@ describe('the root of a sandbox', () => {
     expect(targets(steps, 'remount')).not.toContain('/srv/scratch');
   });
 
+  it('hides a file under the mask of kernel files, also one that it makes itself', () => {
+    const stub = '/run/systemd/resolve/stub-resolv.conf';
+    const paths = {
+      '/etc/services': 'file',
+      '/srv/socket': 'other',
+      '/etc/resolv.conf': stub,
+      [stub]: 'file',
+    } as const;
+    const names = ['/etc/services', '/etc/passwd', '/srv/socket', '/etc/resolv.conf'];
+    const { steps, masked } = plan({ paths }, { mounts: names.map((name) => request(name, { kind: 'hide' })) });
+    expect(masked).toEqual(expect.arrayContaining(['/etc/services', '/etc/passwd', '/srv/socket', stub]));
+    expect(targets(steps, 'tmpfs').filter((path) => masked.includes(path))).toEqual([]);
+  });
+
+  it('limits how many files may be made in memory', () => {
+    const { steps } = plan({}, { mounts: [request('/srv', { kind: 'tmpfs', size: 64 * 1024 * 1024 })] });
+    for (const target of ['/srv', '/dev/shm']) {
+      expect(steps).toContainEqual(expect.objectContaining({ op: 'tmpfs', target, inodes: 16_384 }));
+    }
+  });
+
+  it('makes the place of a link to the app directory where a cover lies over it', () => {
+    const directory = '/home/shared/www';
+    const { steps } = plan(
+      { paths: { [directory]: 'directory' } },
+      { directory, directoryLink: '/home/dev/sites/www', own: [directory, STATE] },
+    );
+    const at = (op: string, target: string) => position(steps, (step) => step.op === op && step.target === target);
+    expect(at('mkdir', '/home/dev/sites')).toBeGreaterThan(at('tmpfs', '/home'));
+    expect(at('symlink', '/home/dev/sites/www')).toBeGreaterThan(at('mkdir', '/home/dev/sites'));
+  });
+
   it.each(['/', '/run', '/tmp', '/etc', '/var', '/proc/sys', '/sys', '/dev/shm'])(
     'mounts nothing over %s',
     (target) => {
@@ -284,6 +316,21 @@ describe('the root of a sandbox', () => {
       'a place of its own',
       request('/proc'),
       "nodes/web.conf:3: `/proc` belongs to the sandbox and can't be mounted over",
+    ],
+    [
+      'a tmpfs on a file',
+      request('/etc/hosts', { kind: 'tmpfs' }),
+      "nodes/web.conf:3: `/etc/hosts` is a file, and a tmpfs can't be mounted on it",
+    ],
+    [
+      'a directory on a file',
+      request('/etc/hosts', { source: '/srv' }),
+      "nodes/web.conf:3: `/etc/hosts` is a file, and `/srv` can't be mounted on it",
+    ],
+    [
+      'a file on a directory',
+      request('/srv', { source: '/etc/hosts' }),
+      "nodes/web.conf:3: `/srv` is a directory, and `/etc/hosts` can't be mounted on it",
     ],
   ])('refuses %s', (_, mount, message) => {
     expect(() => plan({}, { mounts: [mount] })).toThrow(expect.objectContaining({ message, exitStatus: 78 }));
