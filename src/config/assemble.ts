@@ -12,11 +12,13 @@ import * as messages from './messages.ts';
 import { ProblemList } from './problem-list.ts';
 import { readSecretFile } from './read-file.ts';
 import { sectionSpec } from './schema/index.ts';
+import { checkStopTime } from './stop-time.ts';
 import {
   checkAddedDaemons,
   checkEffective,
   checkFirewall,
   checkLess,
+  checkMountCount,
   checkTmpfs,
   forbiddenReference,
   type TrustContext,
@@ -107,9 +109,11 @@ class Assembly {
     checkNumbers(sections, this.#problems);
     const most = sections.get('trust')?.find(({ key }) => key === 'daemons-max');
     checkAddedDaemons(daemons, files, most, this.#trust);
-    checkDependencies(sections, this.#problems);
+    if (checkDependencies(sections, this.#problems)) checkStopTime(sections, this.#trust);
     const tmpSize = sections.get('sandbox')?.find(({ key }) => key === 'tmp-size');
-    checkTmpfs(sections.get('sandbox.mounts') ?? [], tmpSize, this.#trust);
+    const mounts = sections.get('sandbox.mounts') ?? [];
+    checkTmpfs(mounts, tmpSize, this.#trust);
+    checkMountCount(mounts, this.#trust);
     const environments = new Map(daemons.map((daemon) => [daemon, this.#environment(daemon)]));
     const unbuilt = this.#unbuilt(sections);
     this.#warnings.addAll(unbuilt.note);

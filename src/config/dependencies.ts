@@ -17,11 +17,15 @@ export function dependencySettings(
   return found;
 }
 
-/** Daemons that wait for each other would wait for ever: each such circle is a problem, told where it closes. */
+/**
+ * Daemons that wait for each other would wait for ever: each such circle is a problem, told where it closes.
+ * @returns whether there is none.
+ */
 export function checkDependencies(
   sections: ReadonlyMap<string, readonly Setting[]>,
   problems: Pick<ProblemList, 'add'>,
-): void {
+): boolean {
+  let none = true;
   const edges = dependencySettings(sections);
   const done = new Set<string>();
   const visit = (daemon: string, path: readonly string[]): void => {
@@ -31,6 +35,7 @@ export function checkDependencies(
       const start = here.indexOf(other);
       if (start < 0) visit(other, here);
       else {
+        none = false;
         const { file, line, column } = origin;
         problems.add({ ...messages.dependencyCycle([...here.slice(start), other]), file, line, column });
       }
@@ -38,4 +43,5 @@ export function checkDependencies(
     done.add(daemon);
   };
   for (const daemon of edges.keys()) visit(daemon, []);
+  return none;
 }

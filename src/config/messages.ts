@@ -2,6 +2,7 @@
  * All texts of configuration problems: what was found, what was expected, the nearest known name. What files say is
  * written by developers, so everything found is escaped for root's terminal.
  */
+import { formatDuration } from '../util/duration.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { escapeText, quoted } from '../util/escape.ts';
 import { nearest } from '../util/suggest.ts';
@@ -170,6 +171,10 @@ export const tooManyAdded = (most: number, by: string, file: string): Text => ({
   message: `found more than ${most} daemons that only .metactl has, expected at most that many (${by})`,
   hint: `name them in ${file}, where their limits belong too, or raise [trust] daemons-max there`,
 });
+export const tooManyMounts = (most: number, file: string): Text => ({
+  message: `found more than ${most} mounts of .metactl, expected at most that many`,
+  hint: `lay one over the directory that holds them, set them in ${file}, or set [trust] application = full there`,
+});
 export const trustThroughInterpolation = (key: string, name: string, origin: Origin, file: string): Text => ({
   message: `found %(${name}) from ${origin.file}:${origin.line} in ${quoted(key)}, expected a value that no application can set`,
   hint: `set it in ${file}, or set [trust] application = full there`,
@@ -204,6 +209,10 @@ export const unknownName = (name: string, known: readonly string[], chain: strin
 export const chainText = (parts: readonly string[]): string => `: ${parts.map(escapeText).join(' → ')}`;
 export const cycle = (chain: string): Text => ({ message: `found a value that contains itself${chain}` });
 /** @param names the first is also the last. */
+export const longStop = (found: number, most: number, file: string): Text => ({
+  message: `found daemons that take up to ${formatDuration(found)} to stop one after the other, expected at most ${formatDuration(most)}: an application may only ask for less`,
+  hint: `shorten timeout-stop-sec or the chain of depends-on, or set them in ${file}`,
+});
 export const dependencyCycle = (names: readonly string[]): Text => ({
   message: `found daemons that wait for each other: ${names.map(escapeText).join(' → ')}`,
   hint: 'remove one of their depends-on keys',

@@ -153,6 +153,16 @@ export function checkTmpfs(mounts: readonly Setting[], tmpSize: Setting | undefi
   }
 }
 
+/** Of `.metactl`: each costs memory of the kernel, and time at every start. */
+const MOST_MOUNTS = 64;
+
+/** The mounts that `.metactl` has a part in are not too many. Those of administrators don't count. */
+export function checkMountCount(mounts: readonly Setting[], context: TrustContext): void {
+  if (context.full) return;
+  const extra = mounts.filter(({ trust }) => trust === 'application')[MOST_MOUNTS];
+  if (extra !== undefined) context.problems.at(extra.origin, messages.tooManyMounts(MOST_MOUNTS, context.nodeFile));
+}
+
 /** Limits are each daemon's own, so the number of those that no administrator has named is one too. */
 export function checkAddedDaemons(
   daemons: readonly string[],

@@ -97,7 +97,7 @@ export const APP: readonly SectionSpec[] = [
         default: MOST_ADDED_DAEMONS,
         min: 0,
         layers: ADMINISTRATORS,
-        doc: 'How many daemons `.metactl` may have beside those that site and node files name. Their limits are their own: together they take as many times as much.',
+        doc: 'How many daemons `.metactl` may have beside those that site and node files name. Each has limits of its own: those that site and node files set for other daemons are not theirs, and without any in `.metactl` memory, CPU and tasks are not limited. 0: none.',
       },
     ],
   },

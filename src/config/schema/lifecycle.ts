@@ -90,7 +90,7 @@ export const LIFECYCLE_KEYS: readonly KeySpec[] = [
     max: LONGEST_TIMER,
     onlyLess: 'at-most-default',
     bound: formatDuration(LONGEST_STOP),
-    doc: 'How long a daemon may take to stop before SIGKILL for all of it. A JVM is asked for its threads (SIGQUIT) one second before. From `.metactl` at most 5min, or what site or node file sets.',
+    doc: 'How long a daemon may take to stop before SIGKILL for all of it. A JVM is asked for its threads (SIGQUIT) one second before. From `.metactl` at most 5min, or what site or node file sets; and where `.metactl` says `depends-on`, the daemons that stop one after the other may take 10min longer together than the longest time of site and node files.',
   },
   {
     key: 'reload-signal',

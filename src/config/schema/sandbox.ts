@@ -110,7 +110,7 @@ export const SANDBOX: readonly SectionSpec[] = [
         type: 'text',
         read: (text) => (parseMount(text) === undefined ? undefined : text),
         expected: MOUNT_EXPECTED,
-        doc: '`ro` or `rw`: the path of the host; `hide`: nothing; `tmpfs[:SIZE]`: empty and writable; `[ro:|rw:]from:/other`: another path of the host. From `.metactl` only `hide` and `tmpfs`, and only in the app’s own directories.',
+        doc: '`ro` or `rw`: the path of the host; `hide`: nothing, also in place of a file; `tmpfs[:SIZE]`: an empty directory that can be written, over one; `[ro:|rw:]from:/other`: another path of the host. From `.metactl` only `hide` and `tmpfs`, and only in the app’s own directories, at most 64.',
       },
     ],
   },

@@ -57,3 +57,41 @@ describe('depends-on', () => {
     ]);
   });
 });
+
+describe('the time that daemons take to stop one after the other', () => {
+  /** Each depends on the one before. */
+  const chain = (count: number, more = '') =>
+    Array.from(
+      { length: count },
+      (_, at) => `[daemon.d${at}]\n${at === 0 ? '' : `depends-on.d${at - 1} = started\n`}${more}`,
+    ).join('');
+  const told = (at: string, found: string, most: string) => [
+    expect.stringContaining(
+      `${at}: found daemons that take up to ${found} to stop one after the other, expected at most ${most}: an application may only ask for less; `,
+    ),
+  ];
+
+  it('is at most ten minutes where .metactl says the order', () => {
+    expect(inspect({ application: chain(2, 'timeout-stop-sec = 5min\n') }).lines).toEqual([]);
+    expect(inspect({ application: chain(3, 'timeout-stop-sec = 5min\n') }).lines).toEqual(
+      told('.metactl:7:17', '15min', '10min'),
+    );
+    const application = chain(3);
+    const node = '[trust]\ndaemons-max = 99\n';
+    expect(inspect({ application: chain(20), node }).lines).toEqual([]);
+    expect(inspect({ application: chain(21), node }).lines).toEqual(told('.metactl:41:18', '630s', '10min'));
+    expect(inspect({ application, node: chain(3, 'timeout-stop-sec = 1h\n') }).lines).toEqual([]);
+  });
+
+  it('is ten minutes more than the longest time of administrators', () => {
+    const node = '[daemon.d0]\ntimeout-stop-sec = 1h\n[daemon.d2]\ntimeout-stop-sec = 1h\n';
+    expect(inspect({ application: chain(2), node: '[daemon.d0]\ntimeout-stop-sec = 1h\n' }).lines).toEqual([]);
+    expect(inspect({ application: chain(3), node }).lines).toEqual(told('.metactl:5:17', '7230s', '70min'));
+  });
+
+  it('is what administrators say where the order is theirs, or the app is trusted', () => {
+    expect(inspect({ application: '', node: chain(30) }).lines).toEqual([]);
+    const application = chain(3, 'timeout-stop-sec = 5min\n');
+    expect(inspect({ application, node: '[trust]\napplication = full\n' }).lines).toEqual([]);
+  });
+});

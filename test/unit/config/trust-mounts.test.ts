@@ -107,3 +107,23 @@ describe('mounts of .metactl', () => {
     ]);
   });
 });
+
+describe('the mounts of .metactl', () => {
+  const mounts = (root: string, count: number) =>
+    `[sandbox.mounts]\n${Array.from({ length: count }, (_, at) => `${root}/var/lib/metactl/apps/myapp/state/d${at} = hide\n`).join('')}`;
+  function lines(count: number, node = '', layer: 'application' | 'node' = 'application') {
+    const root = appRoot({ node });
+    if (layer === 'node') put(root, 'etc/metactl/nodes/myapp.conf', mounts(root, count));
+    else put(root, 'var/lib/metactl/apps/myapp/releases/r1/.metactl', mounts(root, count), 0o644);
+    return inspectRoot(root).lines;
+  }
+
+  it('are at most 64, beside those of administrators', () => {
+    expect(lines(64, '[sandbox.mounts]\n/srv/a = ro\n')).toEqual([]);
+    expect(lines(65)).toEqual([
+      expect.stringMatching(/^\.metactl:66:\d+: found more than 64 mounts of \.metactl, expected at most that many; /),
+    ]);
+    expect(lines(65, '', 'node')).toEqual([]);
+    expect(lines(65, '[trust]\napplication = full\n')).toEqual([]);
+  });
+});
