@@ -117,7 +117,8 @@ export class Interpolator {
       const { expansion, link } = reference;
       text += expansion.text;
       masked += expansion.masked;
-      if (text.length > LONGEST_VALUE) return this.#fail(origin, messages.tooLong(LONGEST_VALUE));
+      if (text.length > LONGEST_VALUE)
+        return this.#fail(origin, messages.tooLong(LONGEST_VALUE, messages.viaChain([link])));
       if (TRUST[expansion.trust] < TRUST[trust]) trust = expansion.trust;
       depth = Math.max(depth, expansion.depth + 1);
       for (const next of [link, ...expansion.chain]) if (links.size < MOST_LINKS) links.set(linkId(next), next);

@@ -220,8 +220,9 @@ export const dependencyCycle = (names: readonly string[]): Text => ({
 export const tooDeep = (depth: number, chain: string): Text => ({
   message: `found values nested in each other more than ${depth} times${chain}`,
 });
-export const tooLong = (longest: number): Text => ({
-  message: `found a value that becomes longer than ${longest} characters, expected a shorter one`,
+/** @param via the reference that makes it so, of `viaChain`. */
+export const tooLong = (longest: number, via = ''): Text => ({
+  message: `found a value that becomes longer than ${longest} characters${via}, expected a shorter one`,
 });
 export const noAddress = (name: string, why: string): Text => ({
   message: `found %(${name}), but this app has no address of its own: ${why}`,

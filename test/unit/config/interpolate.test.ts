@@ -166,9 +166,18 @@ describe('faults', () => {
     const start = performance.now();
     const { lines } = inspect({ node: `[env]\n${doubling}\nA30 = xxxxxxxxxxxxxxxx\n` });
     expect(lines).toEqual([
-      expect.stringContaining('found a value that becomes longer than 131071 characters, expected a shorter one'),
+      expect.stringMatching(
+        /found a value that becomes longer than 131071 characters \(%\(A\d+\) from .*\), expected a shorter one/,
+      ),
     ]);
     expect(performance.now() - start).toBeLessThan(2000);
+  });
+
+  it('too long by a value of another file, which is named', () => {
+    const application = `[env]\nLONG = ${'x'.repeat(70_000)}\n`;
+    expect(inspect({ application, node: '[env]\nA = %(LONG)%(LONG)\n' }).lines).toEqual([
+      '/etc/metactl/nodes/myapp.conf:2:5: found a value that becomes longer than 131071 characters (%(LONG) from .metactl:2), expected a shorter one',
+    ]);
   });
 
   it('too much in all', () => {
