@@ -26,6 +26,8 @@ it('what killed a daemon is told by a run whose installation has been taken away
     main: `restart = no\ncommand = sh -c 'until test -e go; do sleep 0.1; done; ${end}'`,
     other: 'command = /bin/sleep 98768',
   });
+  // Brings the bundle up to date, which is copied.
+  await site.metactl(['status']);
   const program = install(site, 'installed');
   const run = spawn(process.execPath, [program, '--root', site.root, 'run', 'shop'], {
     stdio: ['ignore', 'ignore', 'pipe'],
