@@ -29,14 +29,14 @@ killed() {
   [ -e /var/lib/metactl/installing/$3 ]
 }
 units="metactl.two.target metactl.two.db.service metactl.two.web.service"
-enabled() { systemctl is-enabled $units 2> /dev/null | sort | uniq -c | xargs; }`;
+enabled() { { systemctl is-enabled $units 2> /dev/null || true; } | sort | uniq -c | xargs; }`;
 
 it('an install or uninstall that was killed is completed by the next one, and what was disabled meanwhile stays so', async () => {
   await configure(guest, 'two', APP);
   const outcome = await guest.run(
     `${KILLED}
-for step in 0 1 2; do
-  killed $step install two; metactl status two 2>&1 > /dev/null | grep -c 'was not completed'
+for step in 0 1; do
+  killed $step install two; { metactl status two 2>&1 > /dev/null || true; } | grep -c 'was not completed'
   metactl install two | tail -1; enabled; systemctl show -P NeedDaemonReload $units | sort -u | xargs
   metactl start two > /dev/null; killed $((2 * step)) uninstall two
   metactl uninstall two | tail -1; systemctl list-units --all --no-legend 'metactl*two*'
@@ -48,7 +48,7 @@ rm -r /tmp/killer /etc/metactl/nodes/two.conf; metactl purge two --yes > /dev/nu
   );
   const finished = 'finished what an earlier run had left undone';
   const round = ['1', finished, '3 enabled', 'no', finished];
-  expect(outcome.split('\n')).toEqual([...round, ...round, ...round, 'two disabled', finished, '3 disabled']);
+  expect(outcome.split('\n')).toEqual([...round, ...round, 'two disabled', finished, '3 disabled']);
 }, 180_000);
 
 it('a daemon that asks for more time to end gets it from systemd, too', async () => {
@@ -75,7 +75,7 @@ it('no directive that may stand in [systemd.Service] gives the supervisor a name
 mkdir -p /srv/spaces; : > /tmp/refused
 { echo '[app]'; echo 'directory = /srv/spaces'; echo '[daemon.main]'; echo 'command = /bin/true'; echo '[systemd.Service]'
   sed 's/$/ = yes/' /tmp/booleans; } > /etc/metactl/nodes/spaces.conf; chmod 600 /etc/metactl/nodes/spaces.conf
-metactl check spaces 2>&1 | sed -n 's/.*found the directive .\\([A-Za-z]*\\). in.*/\\1/p' | sort -u > /tmp/refused
+{ metactl check spaces 2>&1 || true; } | sed -n 's/.*found the directive .\\([A-Za-z]*\\). in.*/\\1/p' | sort -u > /tmp/refused
 grep -vxFf /tmp/refused /tmp/booleans | grep -vE '^(NonBlocking|PermissionsStartOnly|TTY.*)$' | sort -u > /tmp/allowed
 words=$(sed 's/.*/--property=&=yes/' /tmp/allowed)
 spaces > /tmp/before
