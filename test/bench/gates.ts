@@ -39,8 +39,9 @@ export const WARM = 'metactl, network there';
 export const COLD = 'metactl, network and cgroups made';
 export const RIVAL = 'bwrap, equal features';
 
+/** What was not measured is not passed. */
 function gate(name: string, value: number, limit: number, unit: Gate['unit']): Gate {
-  return { name, value, limit, unit, passed: value <= limit };
+  return { name, value, limit, unit, passed: Number.isFinite(value) && value <= limit };
 }
 
 /** Ratios are what counts: both sides were measured side by side, and absolute times drift with the machine. Pure. */

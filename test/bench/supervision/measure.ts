@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { interleave, spawnLauncher } from '../launcher.ts';
@@ -181,8 +181,11 @@ async function timeRestarts(manager: Manager, count: number): Promise<number[]> 
 function memoryNow(manager: Manager): Pick<Supervision, 'rss' | 'pss' | 'initPss'> {
   const pids = manager.pids();
   const sum = (kind: 'Rss' | 'Pss') => pids.reduce((total, pid) => total + memoryOf(pid, kind), 0);
+  // Each thread has children of its own: metactl launches from another one than its first.
   const inits = pids.flatMap((pid) =>
-    readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
+    readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
+    ),
   );
   const own = manager.request === undefined ? undefined : Math.max(...inits.map((pid) => memoryOf(pid, 'Pss')));
   return { rss: sum('Rss'), pss: sum('Pss'), initPss: own };

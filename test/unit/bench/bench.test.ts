@@ -68,6 +68,9 @@ test('a slow start fails, by its median, by its tail and by its spread', () => {
 
 test('a fat init fails', () => {
   expect(failures({ ...good, daemons: { ...good.daemons!, initPss: 33 } })).toEqual(['metactl-init, PSS']);
+  // The largest of none at all.
+  const nothing = Number.NEGATIVE_INFINITY;
+  expect(failures({ ...good, daemons: { ...good.daemons!, initPss: nothing } })).toEqual(['metactl-init, PSS']);
 });
 
 test('slow packets and costly firewalls fail', () => {
