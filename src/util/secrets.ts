@@ -52,29 +52,41 @@ export function hideIn(text: string, secrets: readonly string[]): string {
   return hidden.includes('…') ? hideCut(hidden, secrets) : hidden;
 }
 
-/** The beginning of a secret before the mark of something cut. */
+/** Characters that a message shows at most of something cut: `quoted` shows 240 of a path, each escaped to six; a status text has 600. */
+const LONGEST_CUT = 2048;
+
+/**
+ * The beginning of a secret before the mark of something cut. Secrets are looked up by what stands there, not one by one: an app may
+ * have thousands, as long as it likes, and a supervisor that looks stands still.
+ */
 function hideCut(text: string, secrets: readonly string[]): string {
+  const ordered = [...secrets].sort();
   const parts = text.split('…');
   const last = parts.pop()!;
   const hidden = parts.map((part) => {
-    let most = 0;
-    for (const secret of secrets) most = Math.max(most, shownOf(part, secret));
-    return most === 0 ? part : `${part.slice(0, -most)}${MASK}`;
+    const at = beginningIn(part, ordered);
+    return at === undefined ? part : `${part.slice(0, at)}${MASK}`;
   });
   return [...hidden, last].join('…');
 }
 
-/** How much of the secret's beginning stands at the end of `part`. */
-function shownOf(part: string, secret: string): number {
-  const from = Math.max(0, part.length - secret.length);
-  for (
-    let at = part.indexOf(secret.slice(0, SHORTEST), from);
-    at >= 0;
-    at = part.indexOf(secret.slice(0, SHORTEST), at + 1)
-  ) {
-    if (secret.startsWith(part.slice(at))) return part.length - at;
+/** Where the longest beginning of a secret stands that goes to the end of `part`. @param ordered by their characters. */
+function beginningIn(part: string, ordered: readonly string[]): number | undefined {
+  for (let at = Math.max(0, part.length - LONGEST_CUT); at <= part.length - SHORTEST; at++) {
+    if (isBeginning(part.slice(at), ordered)) return at;
   }
-  return 0;
+  return undefined;
+}
+
+/** What begins with a text comes right behind it in order. */
+function isBeginning(text: string, ordered: readonly string[]): boolean {
+  let [from, to] = [0, ordered.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (ordered[middle]! < text) from = middle + 1;
+    else to = middle;
+  }
+  return ordered[from]?.startsWith(text) ?? false;
 }
 
 /** Texts within plain data, hidden as `hideIn` does; keys stay. Pure. */

@@ -28,6 +28,18 @@ describe('hideIn', () => {
     const long = 'pass'.repeat(40);
     expect(hideIn(`found ${quoted(`/x/${long}`)}, expected y`, [long])).toBe('found `/x/***…`, expected y');
   });
+  it('hides the longest beginning of any of many', () => {
+    const many = sortedSecrets([...Array.from({ length: 500 }, (_, i) => `key-${i}-of-many`), 'of-another']);
+    expect(hideIn('a key-41… b key-7… of-an… key-x…', many)).toBe('a ***… b ***… ***… key-x…');
+    expect(hideIn('sec-secr… sec…', ['secret'])).toBe('sec-***… sec…');
+  });
+  it('does not stand still over long ones, nor over many', () => {
+    const from = performance.now();
+    const long = 'a'.repeat(128_000);
+    hideIn(`${'a'.repeat(127_999)}b…`, [long]);
+    hideIn(`${'aaaab…'.repeat(20_000)}`, sortedSecrets(Array.from({ length: 5000 }, (_, i) => `aaaa${i}`)));
+    expect(performance.now() - from).toBeLessThan(3000);
+  });
 });
 
 it('hideInData hides in lists and objects', () =>
