@@ -1,5 +1,6 @@
 #include "spawn_queue.h"
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -47,7 +48,8 @@ class Line {
 
 struct Queue {
   std::mutex starting;
-  bool has_threads = false;
+  /// Of `kThreads`, those that run: one that can't be started is tried again by the next, and never started twice.
+  size_t started = 0;
   Line to_make;
   Line to_launch;
   /// In both lines, and between them.
@@ -118,14 +120,14 @@ void* launch(void*) {
   }
 }
 
+constexpr std::array<void* (*)(void*), 2> kThreads = {launch, make};
+
 void start_threads(Queue& of) {
   std::lock_guard<std::mutex> lock(of.starting);
-  if (of.has_threads) return;
-  for (auto* body : {launch, make}) {
-    int error = start_detached_thread(body, nullptr);
+  for (; of.started < kThreads.size(); of.started++) {
+    int error = start_detached_thread(kThreads[of.started], nullptr);
     if (error != 0) fail("start a thread", "pthread_create", {}, error);
   }
-  of.has_threads = true;
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { addon } from '../../../src/host/linux/addon.ts';
@@ -6,6 +7,7 @@ import { emptyStage, makeEmptyStage } from '../../../src/host/linux/stage-build.
 import type { SandboxPlan } from '../../../src/sandbox/plan.ts';
 import { sandboxPlan } from '../../fixtures/native/plan.ts';
 import { collect, PIPES, until } from '../../fixtures/native/run.ts';
+import { REPOSITORY } from '../../helpers/run-metactl.ts';
 
 const HANDLES = { tasks: [], stdio: PIPES } as const;
 function isKept(fd: string): boolean {
@@ -70,5 +72,37 @@ describe('launchSoon', () => {
     closeSync(nothing);
     // It has come through the stage: only what was to be executed there is no program.
     expect(error).toMatchObject({ step: 'execute metactl-init', code: 'EACCES' });
+  });
+
+  it('starts each of its threads once, also where the second one could not be started at first', () => {
+    // As a user who has nothing but this process and another one, whose end makes room for one thread more.
+    const program = `
+      const { execFileSync, spawn } = require('node:child_process');
+      const { openSync, readdirSync } = require('node:fs');
+      const addon = require('./build/Release/metactl.node');
+      addon.initialize(class extends Error {});
+      const threads = () => readdirSync('/proc/self/task').length;
+      const before = threads();
+      const id = 64957;
+      const other = spawn('sleep', ['60'], { uid: id, gid: id, stdio: 'ignore' });
+      execFileSync('prlimit', ['--pid', String(process.pid), '--nproc=' + (before + 2)]);
+      process.setgroups([]); process.setgid(id); process.setuid(id);
+      const fd = openSync('/dev/null', 'r+');
+      const files = { init: fd, plan: fd, stdin: fd, stdout: fd, stderr: fd, liveness: fd };
+      const options = { ...files, isolated: true, newMounts: true, newNetwork: true, title: 'x', tasks: [], trees: [] };
+      const launch = (then) => addon.spawnSoon(options, undefined, then);
+      for (let i = 0; i < 2; i++) try { launch(() => {}); } catch (error) { console.log(error.message, threads() - before); }
+      other.on('exit', () => launch(() => { console.log('answered', threads() - before); process.exit(); }));
+      other.kill();`;
+    const told = execFileSync(process.execPath, ['-e', program], {
+      cwd: REPOSITORY,
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    expect(told.trim().split('\n')).toEqual([
+      'start a thread: resource temporarily unavailable (pthread_create) 1',
+      'start a thread: resource temporarily unavailable (pthread_create) 1',
+      'answered 2',
+    ]);
   });
 });
