@@ -52,18 +52,21 @@ async function supervise({ background, boot, takeOver }: SuperviseOptions, comma
   const log = ownLog(2, supervisorLog(paths));
   try {
     const host = await hostOfThisMachine();
-    const booting = boot === true ? await import('./boot.ts') : undefined;
-    const socket = booting?.managersSocket();
+    const starts = new BootStarts(log);
+    // Also for what the process before had still to start: later its files may be gone.
+    const booting = boot === true || takeOver !== undefined ? await import('./boot.ts') : undefined;
+    if (boot === true) starts.notifySocket = booting?.managersSocket();
     if (background === true) host.closeInherited([READY_FD]);
     process.umask(0o022);
-    const starts = new BootStarts(log);
     await serve({
       ...{ paths, host, version: VERSION, log, starts },
       successor: { node: process.execPath, options: process.execArgv, program: process.argv[1]! },
       ...(takeOver === undefined ? {} : { takeOver: Number(takeOver) }),
-      onListening: () => {
+      onListening: (handed) => {
         tell({});
-        void booting?.startAtBoot(paths, host, socket, starts, log);
+        if (booting === undefined) return;
+        const work = { paths, host, starts, log };
+        void (handed === undefined ? booting.startAtBoot(work) : booting.goOnAtBoot(work, handed));
       },
     });
   } catch (error) {

@@ -2,6 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageLine } from '../../util/error.ts';
 import { untilDone } from '../service/patience.ts';
 
+/** What is still to be done of a boot, for the process that takes this one's place: plain data. */
+export interface HandedStarts {
+  /** Apps that are still to be started, in the order in which they were begun. */
+  readonly apps: readonly string[];
+  /** Of the service manager, where it has not been told yet that this supervisor is up. */
+  readonly notifySocket: string | undefined;
+}
+
 /**
  * What a supervisor starts by itself at boot. Nobody is there who would try again: what may pass (an uplink or a user that isn't
  * there yet) is tried again with the pauses of a unit, until somebody says what is to become of the app.
@@ -9,6 +17,8 @@ import { untilDone } from '../service/patience.ts';
 export class BootStarts {
   readonly #pending = new Map<string, AbortController>();
   readonly #log: (line: string) => void;
+  /** Of the service manager, while it waits for all to have been tried once. */
+  notifySocket: string | undefined;
 
   /** @param log one line about what could not be started. */
   constructor(log: (line: string) => void) {
@@ -36,6 +46,12 @@ export class BootStarts {
           resolve();
         });
     });
+  }
+
+  /** What the next process is to go on with; what was about to be tried is tried by that one. */
+  handOver(): HandedStarts {
+    const pending = [...this.#pending].filter(([, { signal }]) => !signal.aborted);
+    return { apps: pending.map(([app]) => app), notifySocket: this.notifySocket };
   }
 
   /** Somebody has said what is to become of it, or of all apps. */

@@ -5,10 +5,16 @@ import type { ControlServer } from '../control/server.ts';
 import type { Handover } from '../handover/document.ts';
 import { replaceProcess } from '../handover/replace.ts';
 import type { Successor } from '../handover/successor.ts';
+import type { BootStarts, HandedStarts } from './boot-starts.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { HandedSupervisor } from './take-over.ts';
 
-export type StandaloneHandover = Handover<HandedSupervisor>;
+/** What the supervisor of a node hands over. */
+export interface HandedNode extends HandedSupervisor {
+  readonly starts: HandedStarts;
+}
+
+export type StandaloneHandover = Handover<HandedNode>;
 
 export interface ReplaceOptions {
   readonly paths: Paths;
@@ -17,20 +23,26 @@ export interface ReplaceOptions {
   readonly replaced: number;
   readonly hold: SupervisorHold;
   readonly supervisor: Supervisor;
+  readonly starts: BootStarts;
   readonly log: (line: string) => void;
 }
 
 /** See replaceProcess; the words are those of cli/supervise.ts. */
 export function replaceSupervisor(
-  { paths, hold, ...options }: ReplaceOptions,
+  { paths, hold, supervisor, starts, ...options }: ReplaceOptions,
   successor: Successor,
   server: ControlServer,
 ): Promise<never> {
   const words = checkWords(paths).slice(0, -1);
+  const handOver = (partial?: boolean): HandedNode | undefined => {
+    const handed = supervisor.handOver(partial);
+    return handed === undefined ? undefined : { ...handed, starts: starts.handOver() };
+  };
   return replaceProcess(
     {
       ...options,
       lock: hold.lock,
+      supervisor: { pause: (patience) => supervisor.pause(patience), resume: () => supervisor.resume(), handOver },
       words: { check: checkWords(paths), takeOver: (fd) => [...words, '--take-over', String(fd)] },
     },
     successor,

@@ -10,11 +10,10 @@ import { receiveHandover, replacer } from '../handover/receive.ts';
 import type { Successor } from '../handover/successor.ts';
 import { preload } from '../preload.ts';
 import { afterwards, isCheap } from '../service/quiet.ts';
-import type { BootStarts } from './boot-starts.ts';
+import type { BootStarts, HandedStarts } from './boot-starts.ts';
 import { handlersOf } from './handlers.ts';
-import { replaceSupervisor, type StandaloneHandover } from './replace.ts';
+import { type HandedNode, replaceSupervisor, type StandaloneHandover } from './replace.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
-import type { HandedSupervisor } from './take-over.ts';
 import { unpackSpec } from './unit-spec.ts';
 
 export interface ServeOptions extends Omit<SupervisorOptions, 'host'> {
@@ -26,8 +25,8 @@ export interface ServeOptions extends Omit<SupervisorOptions, 'host'> {
   readonly takeOver?: number;
   /** What it is about to start by itself. */
   readonly starts: BootStarts;
-  /** Called when it listens: whoever started it may go on. */
-  readonly onListening: () => void;
+  /** Called when it listens: whoever started it may go on. @param handed what the process before had still to start. */
+  readonly onListening: (handed: HandedStarts | undefined) => void;
 }
 
 /** Milliseconds: a start of many daemons leaves 3 MB of garbage, which nothing would make V8 collect in a process that sleeps. */
@@ -41,7 +40,7 @@ const SETTLED = 1000;
 export async function serve(options: ServeOptions): Promise<void> {
   const { paths, host, version, log } = options;
   // Before anything else is done with the host.
-  const before = options.takeOver === undefined ? undefined : receiveHandover<HandedSupervisor>(host, options.takeOver);
+  const before = options.takeOver === undefined ? undefined : receiveHandover<HandedNode>(host, options.takeOver);
   const hold = before === undefined ? host.holdSupervisor(paths) : host.takeOverSupervisor(before.lock);
   if (hold === undefined) throw await alreadyRunning(paths);
   const supervisor = new Supervisor(options);
@@ -72,7 +71,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // The socket keeps nobody alive, and with no daemon there is nothing else that would.
   const alive = setInterval(() => {}, 1 << 30);
   log(`supervisor ${process.pid} (metactl ${version}) ${before === undefined ? 'listens' : 'goes on'}`);
-  options.onListening();
+  options.onListening(before?.body.starts);
   await ended;
   options.starts.forget();
   log('stopping all daemons');
@@ -108,15 +107,16 @@ async function openControl(
   end: () => void,
   before: StandaloneHandover | undefined,
 ): Promise<ControlServer> {
-  const { paths, host, version, log } = options;
+  const { paths, host, version, log, starts } = options;
   const replaced = before === undefined ? 0 : before.replaced + 1;
   const about = { version, replaced };
   const replace = replacer(
     options.successor,
-    (successor) => replaceSupervisor({ paths, host, version, replaced, hold, supervisor, log }, successor, server),
+    (successor) =>
+      replaceSupervisor({ paths, host, version, replaced, hold, supervisor, starts, log }, successor, server),
     log,
   );
-  const handlers = handlersOf({ supervisor, starts: options.starts, about, end, replace });
+  const handlers = handlersOf({ supervisor, starts, about, end, replace });
   const server = await listenControl(controlSocket(paths), { host, handlers }, before?.control);
   return server;
 }

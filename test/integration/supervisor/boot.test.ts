@@ -3,7 +3,10 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { goOnAtBoot } from '../../../src/cli/boot.ts';
+import { host } from '../../../src/host/index.ts';
 import { nodeManager, nodeModel } from '../../../src/service/node.ts';
+import { BootStarts } from '../../../src/supervisor/standalone/boot-starts.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { BIN, startMetactl } from '../../helpers/run-metactl.ts';
@@ -64,6 +67,56 @@ it('what can not be started yet is tried again, until somebody says what is to b
     const { status } = await running.stop();
     manager.close();
     expect(status).toBe(0);
+  }
+});
+
+it('what could not be started yet is handed over by `reexec`', async () => {
+  site.scratch.metactlConf('[network]\npool = 192.0.2.192/28\nuplink = mtest-up\n');
+  const directory = site.scratch.appDirectory('shop', {});
+  site.scratch.node('shop', `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = routed\n[daemon.web]\n${SLEEP}\n`);
+  site.app('mail', { in: SLEEP });
+  const running = startMetactl(['supervise', '--boot'], { root: site.root });
+  const ip = (...words: string[]) => spawnSync('ip', words, { encoding: 'utf8' });
+  const until = (state: string) =>
+    expect.poll(async () => (await site.status('shop'))[0]?.state, { timeout: 20_000 }).toBe(state);
+  try {
+    await running.waitFor(/trying again in 2 s\n/);
+    expect(await site.metactl(['reexec'])).toMatchObject({ stderr: '', status: 0 });
+    await running.waitFor(
+      / goes on\n(.*\n)*.*shop could not be started: the uplink `mtest-up` isn't there; trying again/,
+    );
+    expect((await site.status('mail'))[0]).toMatchObject({ state: 'running', restarts: 0, starts: { manual: 1 } });
+    expect(ip('link', 'add', 'mtest-up', 'type', 'veth', 'peer', 'name', 'mtest-up2')).toMatchObject({
+      stderr: '',
+      status: 0,
+    });
+    ip('link', 'set', 'mtest-up', 'up');
+    await until('running');
+    expect((await site.metactl(['stop', 'shop'])).status).toBe(0);
+    expect(await site.metactl(['reexec'])).toMatchObject({ stderr: '', status: 0 });
+    await sleep(1500);
+    await until('stopped');
+  } finally {
+    const { status } = await running.stop();
+    ip('link', 'del', 'mtest-up');
+    expect(status).toBe(0);
+  }
+});
+
+it('the process that takes over in the midst of a boot tells the service manager', async () => {
+  const socket = join(site.root, 'notify');
+  const manager = await startServiceManager(socket);
+  const said: string[] = [];
+  const log = (line: string) => said.push(line);
+  const boot = { paths: pathsFor(site.root), host: await host(), starts: new BootStarts(log), log };
+  try {
+    await goOnAtBoot(boot, { apps: ['gone'], notifySocket: socket });
+    await manager.until(/^READY=1$/);
+    expect(said).toEqual([expect.stringMatching(/^gone could not be started: /)]);
+    expect(boot.starts.notifySocket).toBeUndefined();
+  } finally {
+    boot.starts.forget();
+    manager.close();
   }
 });
 

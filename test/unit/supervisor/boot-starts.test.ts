@@ -31,6 +31,17 @@ it('what can not pass is told once', async () => {
   expect([tries(), said]).toEqual([1, ['shop could not be started: the configuration is wrong']]);
 });
 
+it('what is still to be started is handed over, and what somebody has spoken of is not', async () => {
+  const { boot, begun } = starts(missing, missing);
+  await Promise.all([begun, boot.begin('mail', () => Promise.reject(missing)), boot.begin('up', async () => {})]);
+  boot.notifySocket = '/run/systemd/notify';
+  expect(boot.handOver()).toEqual({ apps: ['shop', 'mail'], notifySocket: '/run/systemd/notify' });
+  boot.forget('shop');
+  expect(boot.handOver().apps).toEqual(['mail']);
+  boot.forget();
+  expect(boot.handOver().apps).toEqual([]);
+});
+
 it('is forgotten as soon as somebody says what is to become of the app', async () => {
   const one = starts(missing);
   const other = starts(missing);
