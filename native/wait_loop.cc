@@ -3,6 +3,7 @@
 #include <linux/fcntl.h>
 #include <linux/poll.h>
 #include <linux/signalfd.h>
+#include <linux/time_types.h>
 
 #include "kernel.h"
 #include "protocol.h"
@@ -68,6 +69,14 @@ void kill_children(int children) {
   sys::exit_group(0);
 }
 
+/// Ending a sandbox costs the machine as much as starting one. The next run may be under way already: it goes first, until the
+/// supervisor closes its end of the pipe. Bounded, since that may have other things to do.
+void leave_head_start() {
+  struct pollfd heard[2] = {{kFdStatus, 0, 0}, {kFdLiveness, POLLIN, 0}};
+  struct __kernel_timespec longest = {0, 10'000'000};
+  sys::call(__NR_ppoll, sys::arg(heard), 2, sys::arg(&longest), 0, 8);
+}
+
 /// Reaps all that has ended. @returns true once the daemon is among it.
 bool reap(const Watch& watch, int* status) {
   for (;;) {
@@ -97,6 +106,7 @@ int open_signals() {
 
 void wait_for_end(const Watch& watch) {
   int liveness = kFdLiveness;
+  bool asked = false;
   for (;;) {
     struct pollfd ready[2] = {{watch.signals, POLLIN, 0}, {liveness, POLLIN, 0}};
     long count = sys::call(__NR_ppoll, sys::arg(ready), 2, 0, 0, 8);
@@ -113,8 +123,11 @@ void wait_for_end(const Watch& watch) {
     if (sys::read(watch.signals, &info, sizeof info) != sizeof info) continue;
     int status = 0;
     if (info.ssi_signo == kernel::kSigchld) {
-      if (reap(watch, &status)) end_all(watch);
+      if (!reap(watch, &status)) continue;
+      if (watch.kind == kWatchNamespace && !asked) leave_head_start();
+      end_all(watch);
     } else if (is_forwarded(info.ssi_signo)) {
+      asked = true;
       sys::call(__NR_kill, watch.daemon, static_cast<long>(info.ssi_signo));
     }
   }

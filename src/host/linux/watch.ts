@@ -259,6 +259,8 @@ class WatchedSandbox implements LaunchedSandbox {
       this.#readError();
       this.#ending = this.#endingBy(undefined);
       this.#daemonEnded.resolve(this.#ending);
+      // Nothing comes after it, and PID 1 waits for this a moment.
+      this.#status.close();
     }
   }
 

@@ -58,6 +58,21 @@ describe('PID 1', () => {
     }
   });
 
+  it('leaves whoever follows a head start, but not for long', async () => {
+    const sandbox = start(sandboxPlan(['sleep', '1000']));
+    await sandbox.started;
+    const state = () => field(readFileSync(`/proc/${sandbox.pid}/status`, 'utf8'), 'State')?.[0];
+    const [daemon] = readFileSync(`/proc/${sandbox.pid}/task/${sandbox.pid}/children`, 'utf8').trim().split(' ');
+    // Nobody reads meanwhile how the daemon ended.
+    const wait = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+    process.kill(Number(daemon), 'SIGKILL');
+    wait(4);
+    expect(state()).toBe('S');
+    wait(200);
+    expect(state()).toBe('Z');
+    expect(await sandbox.ended).toMatchObject({ signal: 9, sandboxDied: false });
+  });
+
   it('reaps orphans', async () => {
     const script =
       'for i in 1 2 3 4 5; do (sleep 0.01 & ); done; sleep 0.2; grep -l "State:.Z" /proc/[0-9]*/status | wc -l';
