@@ -33,7 +33,7 @@ export class MergedConfig implements LoadedConfig {
   readonly unbuilt: LoadedConfig['unbuilt'];
   readonly secrets: readonly string[];
   readonly #parts: ConfigParts;
-  readonly #byKey = new Map<string, Setting>();
+  readonly #byKey = new Map<string, Map<string, Setting>>();
 
   constructor(parts: ConfigParts) {
     this.app = parts.app;
@@ -47,7 +47,11 @@ export class MergedConfig implements LoadedConfig {
     this.secrets = parts.secrets;
     this.#parts = parts;
     for (const settings of parts.sections.values()) {
-      for (const setting of settings) this.#byKey.set(`${setting.section}\0${setting.key}`, setting);
+      for (const setting of settings) {
+        const keys = this.#byKey.get(setting.section) ?? new Map<string, Setting>();
+        keys.set(setting.key, setting);
+        this.#byKey.set(setting.section, keys);
+      }
     }
   }
 
@@ -64,7 +68,7 @@ export class MergedConfig implements LoadedConfig {
   }
 
   setting(section: string, key: string): Setting | undefined {
-    return this.#byKey.get(`${section}\0${this.#parts.canonical(section, key)}`);
+    return this.#byKey.get(section)?.get(this.#parts.canonical(section, key));
   }
 
   text(section: string, key: string): string | undefined {
@@ -109,12 +113,24 @@ export class MergedConfig implements LoadedConfig {
     const setting = this.setting(section, key);
     if (setting !== undefined) return setting.value;
     const spec = this.#spec(section, key);
-    return spec?.default === undefined ? undefined : readValue(spec, spec.default);
+    return spec?.default === undefined ? undefined : defaultValue(spec, spec.default);
   }
 
   #spec(section: string, key: string): KeySpec | undefined {
     return this.#parts.find(section, this.#parts.canonical(section, key));
   }
+}
+
+/** Read once: a hundred daemons ask for the same thirty keys. */
+const defaults = new WeakMap<KeySpec, { readonly value: Value | undefined }>();
+
+function defaultValue(spec: KeySpec, text: string): Value | undefined {
+  let found = defaults.get(spec);
+  if (found === undefined) {
+    found = { value: readValue(spec, text) };
+    defaults.set(spec, found);
+  }
+  return found.value;
 }
 
 function wrongType(section: string, key: string, wanted: string): never {

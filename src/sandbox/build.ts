@@ -15,7 +15,7 @@ import { mountRequests } from './mount-requests.ts';
 import { type NetworkChoice, planNetwork } from './network.ts';
 import { NOTIFY_INSIDE, notifies, readyDescriptor } from './notify.ts';
 import { firstPid } from './pids.ts';
-import type { Identity, NetworkPlan, RootPlan, SandboxPlan, UserNamespacePlan } from './plan.ts';
+import type { FirewallPlan, Identity, NetworkPlan, RootPlan, SandboxPlan, UserNamespacePlan } from './plan.ts';
 import { planProcess } from './process.ts';
 import { planRoot } from './root.ts';
 import type { SeccompOptions } from './seccomp/index.ts';
@@ -59,16 +59,12 @@ export function buildPlan(input: PlanInput): SandboxPlan {
   const { users, userNamespace } = parts.once('users', () => planUsers(input));
   const identity = users[config.daemons.indexOf(daemon)]!;
   const sandboxed = isSandboxed(config);
-  const network = planNetwork(paths, config, input.network, lease, input.hostLink);
+  const network = parts.once('network', () => planNetwork(paths, config, input.network, lease, input.hostLink));
   const notify = notifies(config, daemon) ? notifyOf(input, sandboxed) : undefined;
   const root = sandboxed
     ? parts.once(`root ${notify ?? ''}`, () => rootPlan(input, users, userNamespace, notify))
     : { steps: [], common: 0, masked: [], readOnly: [], leftOut: [] };
-  const firewall = planFirewall(config, input.names ?? UNRESOLVED, {
-    resolvConf: resolvConfOf(root),
-    network: linkOf(config, network),
-  });
-  if (firewall !== undefined) requireSmall(config, firewall);
+  const firewall = parts.once('firewall', () => firewallPlan(input, root, network));
   return {
     app: config.app,
     daemon,
@@ -82,10 +78,18 @@ export function buildPlan(input: PlanInput): SandboxPlan {
     ...(notify === undefined ? {} : { notify }),
     ...readyDescriptor(config, daemon),
     identity,
-    process: planProcess({ ...input, identity, ...notifySocket(notify, sandboxed) }),
+    process: planProcess({ ...input, sharedParts: parts, identity, ...notifySocket(notify, sandboxed) }),
     limits: planLimits(config, daemon),
     bestEffort: config.flag('sandbox', 'best-effort') === true,
   };
+}
+
+/** The same for all daemons: of a root it matters only how names are resolved. */
+function firewallPlan({ config, names }: PlanInput, root: RootPlan, network: NetworkPlan): FirewallPlan | undefined {
+  const about = { resolvConf: resolvConfOf(root), network: linkOf(config, network) };
+  const firewall = planFirewall(config, names ?? UNRESOLVED, about);
+  if (firewall !== undefined) requireSmall(config, firewall);
+  return firewall;
 }
 
 /** By its real path: mounting follows no symlink. */

@@ -7,6 +7,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import { notifyEnvironment } from './notify.ts';
 import type { Identity, ProcessPlan } from './plan.ts';
 import type { SeccompOptions } from './seccomp/index.ts';
+import type { SharedParts } from './shared-parts.ts';
 
 const PATH = '/usr/local/bin:/usr/bin:/bin';
 
@@ -42,6 +43,7 @@ export interface ProcessInput {
   /** Path of its notify socket, as the daemon sees it. */
   readonly notifySocket?: string;
   readonly seccompProgram: (arch: string, options: SeccompOptions) => Uint8Array;
+  readonly sharedParts: SharedParts;
 }
 
 /**
@@ -50,7 +52,7 @@ export interface ProcessInput {
  *   METACTL_LIMIT_TOO_HIGH.
  */
 export function planProcess(input: ProcessInput): ProcessPlan {
-  const { config, daemon, command, facts } = input;
+  const { config, daemon, command } = input;
   const section = `daemon.${daemon}`;
   const seccomp = config.text('sandbox', 'seccomp') === 'none' ? 'none' : 'default';
   const [program = '', ...rest] = command.argv;
@@ -61,7 +63,7 @@ export function planProcess(input: ProcessInput): ProcessPlan {
     umask: config.number(section, 'umask') ?? 0o022,
     nice: config.number(section, 'nice') ?? 0,
     oomScoreAdj: config.number(section, 'oom-score-adj') ?? 0,
-    rlimits: rlimits(config, section, facts),
+    rlimits: sharedRlimits(input, section),
     seccomp,
     ...(seccomp === 'none' ? { seccompProgram: new Uint8Array() } : filter(input)),
     noNewPrivs: true,
@@ -96,6 +98,13 @@ function environment({ config, daemon, command, identity, notifySocket }: Proces
     ...config.environment(daemon),
     ...(notifySocket === undefined ? {} : notifyEnvironment(config, daemon, notifySocket)),
   };
+}
+
+/** One for all daemons that set none of their own. */
+function sharedRlimits({ config, facts, sharedParts }: ProcessInput, section: string): ProcessPlan['rlimits'] {
+  const make = () => rlimits(config, section, facts);
+  const own = config.section(section).some(({ key }) => key.startsWith('limit-'));
+  return own ? make() : sharedParts.once('rlimits', make);
 }
 
 function rlimits(config: AppConfig, section: string, facts: HostFacts): Record<string, readonly [number, number]> {

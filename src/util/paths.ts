@@ -53,9 +53,10 @@ export function pathsFor(root: string): Paths {
     log: join(base, 'var/log/metactl'),
     run,
     notifyDirectory: `${run}-notify`,
-    runApp: (app) => join(run, app),
-    appHome: (app) => join(lib, 'apps', app),
-    stateDirectory: (app) => join(lib, 'apps', app, 'state'),
+    // Asked for all the time; a name has no slash and no dot.
+    runApp: (app) => `${run}/${app}`,
+    appHome: (app) => `${lib}/apps/${app}`,
+    stateDirectory: (app) => `${lib}/apps/${app}/state`,
   };
 }
 

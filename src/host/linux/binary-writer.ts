@@ -1,11 +1,26 @@
 import { MetactlError } from '../../util/error.ts';
 
+interface Room {
+  readonly buffer: Buffer;
+  // Node's own methods check and shift byte by byte in JavaScript; a supervisor's is never compiled.
+  readonly view: DataView;
+}
+
+/** Of a writer that is done: a new one for each of a hundred launches would be garbage. */
+let spare: Room | undefined;
+
 /** Collects the plan's values in host byte order (every supported machine is little-endian), as native/plan.h reads them. */
 export class BinaryWriter {
-  #buffer = Buffer.allocUnsafe(16 * 1024);
-  // Node's own methods check and shift byte by byte in JavaScript; a supervisor's is never compiled.
-  #view = viewOf(this.#buffer);
+  #buffer: Buffer;
+  #view: DataView;
   #size = 0;
+
+  constructor() {
+    const { buffer, view } = spare ?? roomOf(16 * 1024);
+    spare = undefined;
+    this.#buffer = buffer;
+    this.#view = view;
+  }
 
   get size(): number {
     return this.#size;
@@ -74,21 +89,29 @@ export class BinaryWriter {
     this.#view.setUint32(offset, value, true);
   }
 
+  /** All of it. Nothing can be written after that. */
   finish(): Uint8Array {
-    return this.#buffer.subarray(0, this.#size);
+    const bytes = this.copy(0);
+    spare = { buffer: this.#buffer, view: this.#view };
+    this.#buffer = NOTHING.buffer;
+    this.#view = NOTHING.view;
+    return bytes;
   }
 
   #room(size: number): Buffer {
     if (this.#size + size > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#size + size));
-      this.#buffer.copy(larger, 0, 0, this.#size);
-      this.#buffer = larger;
-      this.#view = viewOf(larger);
+      const { buffer, view } = roomOf(Math.max(this.#buffer.length * 2, this.#size + size));
+      this.#buffer.copy(buffer, 0, 0, this.#size);
+      this.#buffer = buffer;
+      this.#view = view;
     }
     return this.#buffer;
   }
 }
 
-function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, length);
+function roomOf(size: number): Room {
+  const buffer = Buffer.allocUnsafeSlow(size);
+  return { buffer, view: new DataView(buffer.buffer, buffer.byteOffset, size) };
 }
+
+const NOTHING = roomOf(0);

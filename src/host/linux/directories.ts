@@ -2,6 +2,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
   fstatSync,
@@ -14,6 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
+import { loopTurn } from './loop-turn.ts';
 
 /**
  * Makes a directory that only root writes, with its parents (0755), and opens it without following a link.
@@ -42,6 +44,8 @@ export function openRootDirectory(path: string, mode: number): number {
  * @returns whether it was made.
  */
 export function makeWithParents(path: string): boolean {
+  // The usual case at a start, where an error with its stack would cost more than the call.
+  if (existsSync(path)) return false;
   for (const parentsMade of [false, true]) {
     try {
       mkdirSync(path, { mode: 0o755 });
@@ -75,6 +79,9 @@ export function makeRunDirectories(paths: Paths, app: string): void {
   closeSync(openRootDirectory(paths.runApp(app), 0o700));
 }
 
+/** The state directory that was seen to be there last, and when. */
+let made: { readonly path: string; readonly turn: number } | undefined;
+
 /**
  * Makes the app's state directory and its `log`, owned by the app, unless they are there. The parent is root's; the new
  * directory is made root's too, handed over only when `log` is in it, and renamed into place last: the app can't swap what
@@ -85,11 +92,17 @@ export function makeStateDirectory(
   app: string,
   owner: { readonly uid: number; readonly gid: number; readonly mode?: number },
 ): void {
+  const path = paths.stateDirectory(app);
+  const turn = loopTurn();
+  // A hundred daemons that start together are about the same one.
+  if (made?.path === path && made.turn === turn) return;
   const home = paths.appHome(app);
   closeSync(openRootDirectory(home, 0o755));
-  const path = paths.stateDirectory(app);
   const existing = lstatSync(path, { throwIfNoEntry: false });
-  if (existing?.isDirectory()) return;
+  if (existing?.isDirectory()) {
+    made = { path, turn };
+    return;
+  }
   if (existing !== undefined) {
     throw new MetactlError(`${path} is no directory`, {
       code: 'ENOTDIR',

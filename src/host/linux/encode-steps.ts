@@ -39,20 +39,27 @@ const written = new WeakMap<MountStep, Uint8Array>();
  * trees; without, metactl-init opens them itself.
  */
 export function writeStep(to: BinaryWriter, step: MountStep, trees: TreeSource[] | undefined): void {
-  const known = written.get(step);
-  if (known !== undefined) {
-    to.raw(known);
-  } else {
-    const start = to.size;
-    writeWithoutTree(to, step);
-    written.set(step, to.copy(start));
+  if (step.op !== 'bind') {
+    writeKnown(to, step);
+    return;
   }
-  if (step.op !== 'bind') return;
+  writeWithoutTree(to, step);
   if (trees === undefined || step.from === 'inside') to.u32(NO_TREE);
   else {
     const { source: path, recursive, idmapped = false } = step;
     to.u32(trees.push({ path, recursive, attributes: attributes(step), idmapped }) - 1);
   }
+}
+
+function writeKnown(to: BinaryWriter, step: MountStep): void {
+  const known = written.get(step);
+  if (known !== undefined) {
+    to.raw(known);
+    return;
+  }
+  const start = to.size;
+  writeWithoutTree(to, step);
+  written.set(step, to.copy(start));
 }
 
 function writeWithoutTree(to: BinaryWriter, step: MountStep): void {

@@ -224,18 +224,32 @@ function writeProcess(to: BinaryWriter, process: ProcessPlan): void {
   to.u32(process.umask);
   to.i32(process.nice);
   to.i32(process.oomScoreAdj);
-  to.list(Object.entries(process.rlimits), ([name, [soft, hard]]) => {
+  writeRlimits(to, process.rlimits);
+  to.text(process.workingDirectory);
+  to.bytes(process.seccompProgram);
+  to.list(process.argv, (word) => to.text(word));
+  to.list(Object.entries(process.env), ([name, value]) => to.text(`${name}=${value}`));
+  to.list(programPaths(process), (path) => to.text(path));
+}
+
+/** As they were written: daemons have them in common. */
+const writtenLimits = new WeakMap<ProcessPlan['rlimits'], Uint8Array>();
+
+function writeRlimits(to: BinaryWriter, rlimits: ProcessPlan['rlimits']): void {
+  const known = writtenLimits.get(rlimits);
+  if (known !== undefined) {
+    to.raw(known);
+    return;
+  }
+  const start = to.size;
+  to.list(Object.entries(rlimits), ([name, [soft, hard]]) => {
     const resource = RLIMITS.indexOf(name);
     if (resource < 0) throw badPlan(`\`${name}\` is no resource limit`);
     to.u32(resource);
     to.u64(limit(soft));
     to.u64(limit(hard));
   });
-  to.text(process.workingDirectory);
-  to.bytes(process.seccompProgram);
-  to.list(process.argv, (word) => to.text(word));
-  to.list(Object.entries(process.env), ([name, value]) => to.text(`${name}=${value}`));
-  to.list(programPaths(process), (path) => to.text(path));
+  writtenLimits.set(rlimits, to.copy(start));
 }
 
 function limit(value: number): bigint {

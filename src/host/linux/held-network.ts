@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { objectName } from '../../util/paths.ts';
 import type { AppRequest } from '../host.ts';
 import { NETNS_DIRECTORY } from './network-name.ts';
@@ -19,6 +18,15 @@ const held = new Map<string, Held>();
 
 const keyOf = ({ paths, app }: AppRequest) => objectName(paths, app);
 
+/** The daemons of an app have one plan in common. */
+const texts = new WeakMap<AppRequest['network'], string>();
+
+function textOf(network: AppRequest['network']): string {
+  const text = texts.get(network) ?? JSON.stringify(network);
+  texts.set(network, text);
+  return text;
+}
+
 /**
  * The namespace of a network that another daemon of this process holds already: it is whole, since it is watched. To look at
  * all of it again for each of an app's hundred daemons would take as long as their starts. @returns the caller's descriptor;
@@ -26,8 +34,8 @@ const keyOf = ({ paths, app }: AppRequest) => objectName(paths, app);
  */
 export function heldNetns(request: AppRequest): number | undefined {
   const { network } = request;
-  if (!('netns' in network) || held.get(keyOf(request))?.plan !== JSON.stringify(network)) return undefined;
-  return networkAddon().openNetns(join(NETNS_DIRECTORY, network.netns));
+  if (!('netns' in network) || held.get(keyOf(request))?.plan !== textOf(network)) return undefined;
+  return networkAddon().openNetns(`${NETNS_DIRECTORY}/${network.netns}`);
 }
 
 /** Whether daemons of this process hold the app's network already, and none of them has a firewall: none is left to remove. */
@@ -38,7 +46,7 @@ export function isHeldWithoutFirewall(request: AppRequest): boolean {
 /** Watches an app's network as long as a daemon of this process uses it. @returns what to call when it no longer does. */
 export function holdNetwork(request: AppRequest): () => void {
   const key = keyOf(request);
-  const plan = JSON.stringify(request.network);
+  const plan = textOf(request.network);
   const known = held.get(key);
   const mine = known?.plan === plan ? known : { plan, stopWatching: watchSoon(request), holders: 0, firewall: false };
   if (mine !== known) held.set(key, mine);

@@ -1,5 +1,4 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { SandboxPlan } from '../../sandbox/plan.ts';
 import type { Paths } from '../../util/paths.ts';
 
@@ -25,7 +24,7 @@ export interface LiveState {
 }
 
 function pathOf(paths: Paths, app: string, daemon: string): string {
-  return join(paths.runApp(app), `${daemon}.json`);
+  return `${paths.runApp(app)}/${daemon}.json`;
 }
 
 /** What a process that enters a running daemon needs: the daemon's own, as it was started, whatever the files say by now. */
@@ -33,7 +32,7 @@ export type EntryState = Pick<SandboxPlan, 'process' | 'identity'>;
 
 /** `/run/metactl/<app>/<daemon>.entry`. Its environment holds secrets: root's only, as all of the directory. */
 function entryPathOf(paths: Paths, app: string, daemon: string): string {
-  return join(paths.runApp(app), `${daemon}.entry`);
+  return `${paths.runApp(app)}/${daemon}.entry`;
 }
 
 /** The entry comes first: whoever finds the daemon can enter. Half of one is none, as one of another start is. */

@@ -73,7 +73,7 @@ async function whileLocked<T>(paths: Paths, app: string, queue: Queue, work: (tu
   try {
     return await work(handed !== undefined ? 'later' : queue.waiting > 0 ? 'first' : 'alone');
   } finally {
-    const path = join(paths.runApp(app), APP_LOCK);
+    const path = `${paths.runApp(app)}/${APP_LOCK}`;
     const goesOn = queue.waiting > 0 && monotonic() - queue.since < LONGEST_HOLD && isStill(fd, path);
     if (goesOn) queue.fd = fd;
     else closeSync(fd);
@@ -87,7 +87,7 @@ function isStill(fd: number, path: string): boolean {
 
 /** The file goes with the app's last daemon, so whoever waited for it may hold one that is gone: it looks again. */
 async function lockApp(paths: Paths, app: string): Promise<number> {
-  const path = join(paths.runApp(app), APP_LOCK);
+  const path = `${paths.runApp(app)}/${APP_LOCK}`;
   for (;;) {
     makeRunDirectories(paths, app);
     let fd: number;
@@ -130,7 +130,7 @@ export interface DaemonHold {
  * @throws MetactlError METACTL_ALREADY_RUNNING where another supervisor holds the daemon.
  */
 export function holdDaemon(paths: Paths, app: string, daemon: string): DaemonHold {
-  const path = join(paths.runApp(app), `${daemon}.lock`);
+  const path = `${paths.runApp(app)}/${daemon}.lock`;
   const fd = openSync(path, FLAGS, 0o600);
   if (!addon().flock(fd, 'exclusive')) {
     closeSync(fd);
@@ -145,7 +145,7 @@ export function holdDaemon(paths: Paths, app: string, daemon: string): DaemonHol
 
 /** The hold of the process that this one takes the place of. @throws MetactlError where that is another file. */
 export function takeOverHold(paths: Paths, app: string, daemon: string, fd: number): DaemonHold {
-  const path = join(paths.runApp(app), `${daemon}.lock`);
+  const path = `${paths.runApp(app)}/${daemon}.lock`;
   if (lstatSync(path, { throwIfNoEntry: false })?.ino !== fstatSync(fd).ino) {
     throw new MetactlError(`descriptor ${fd} is not the lock ${path}`, { code: 'METACTL_HANDOVER', path });
   }
@@ -178,7 +178,7 @@ export function areLiving(paths: Paths, app: string, count: number): boolean {
 }
 
 function lives(paths: Paths, app: string, name: string): boolean {
-  const fd = openSync(join(paths.runApp(app), `${name}.lock`), constants.O_RDWR | constants.O_NOFOLLOW);
+  const fd = openSync(`${paths.runApp(app)}/${name}.lock`, constants.O_RDWR | constants.O_NOFOLLOW);
   try {
     // Closing lets go of a lock that was free.
     return !addon().flock(fd, 'exclusive');

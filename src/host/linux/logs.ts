@@ -11,6 +11,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  type Stats,
 } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { EXIT, MetactlError } from '../../util/error.ts';
@@ -140,12 +141,16 @@ function directoryBehind(directory: number, path: string): LogDirectory {
     create: (name) =>
       told('make a log', name, () => {
         rmSync(inside(name), { force: true });
-        return made(openSync(inside(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+        const fd = openSync(inside(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+        made(fd);
+        return fd;
       }),
     read: (name) =>
       told('read the log', name, () => {
         try {
-          return regular(openSync(inside(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+          const fd = openSync(inside(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+          regular(fd);
+          return fd;
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
           throw error;
@@ -178,29 +183,35 @@ function namesIn(path: string, list: () => readonly string[]): readonly string[]
 }
 
 function openLog(path: string): LogFile {
-  const fd = made(openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600));
-  const { size, mtimeMs } = fstatSync(fd);
-  const last = Buffer.alloc(1);
+  const fd = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  const { size, mtimeMs } = made(fd);
   const endsLine = size === 0 || (readSync(fd, last, 0, 1, size - 1) === 1 && last[0] === 10);
   return { fd, size, modified: mtimeMs, endsLine };
 }
 
-function made(fd: number): number {
-  return orClosed(regular(fd), (one) => giveToAdm(one, 0o640));
+const last = Buffer.alloc(1);
+
+/** @returns what it was. */
+function made(fd: number): Stats {
+  const found = regular(fd);
+  orClosed(fd, (one) => giveToAdm(one, 0o640, found));
+  return found;
 }
 
 /** A FIFO or a device would make the supervisor wait, or worse. */
-function regular(fd: number): number {
-  if (fstatSync(fd).isFile()) return fd;
+function regular(fd: number): Stats {
+  const found = fstatSync(fd);
+  if (found.isFile()) return found;
   closeSync(fd);
   throw Object.assign(new Error('no file'), { code: 'METACTL_NO_FILE' });
 }
 
-function giveToAdm(fd: number, mode: number): void {
-  const { gid } = fstatSync(fd);
-  const adm = process.geteuid?.() === 0 ? admGroup() : gid;
-  if (gid !== adm) fchownSync(fd, 0, adm);
-  fchmodSync(fd, mode);
+/** @param found what it is. */
+function giveToAdm(fd: number, mode: number, found: Stats = fstatSync(fd)): void {
+  const adm = process.geteuid?.() === 0 ? admGroup() : found.gid;
+  const changesOwner = found.gid !== adm;
+  if (changesOwner) fchownSync(fd, 0, adm);
+  if (changesOwner || (found.mode & 0o7777) !== mode) fchmodSync(fd, mode);
 }
 
 let adm: number | undefined;

@@ -1,5 +1,5 @@
 import { closeSync, constants, fchmodSync, fchownSync, lstatSync, mkdirSync, openSync, rmdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Paths } from '../../util/paths.ts';
 import { tmpfsInodes } from '../../util/tmpfs.ts';
 import { addon } from './addon.ts';
@@ -11,9 +11,10 @@ import { forgetMade, recordMade } from './record.ts';
  * @param owner who is root inside.
  */
 export function makeTemporary(paths: Paths, app: string, size: number, owner = 0): void {
-  const path = join(paths.runApp(app), 'tmp');
+  const directory = paths.runApp(app);
+  const path = `${directory}/tmp`;
+  if (isMounted(path, directory)) return;
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (isMounted(path)) return;
   recordMade(paths, app, { kind: 'mount', path });
   addon().mountTmpfs(path, { size, inodes: tmpfsInodes(size), mode: 0o755 });
   for (const name of ['tmp', 'var-tmp']) {
@@ -39,6 +40,7 @@ export function removeTemporary(paths: Paths, app: string): void {
 }
 
 /** A mount point is on another device than its parent; asking mountinfo would cost more with every app on the node. */
-function isMounted(path: string): boolean {
-  return lstatSync(path).dev !== lstatSync(dirname(path)).dev;
+function isMounted(path: string, parent: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.dev !== lstatSync(parent).dev;
 }
