@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { everyStep } from '../../util/every-step.ts';
 import { objectName } from '../../util/paths.ts';
 import type { AppHandle, AppRequest, CgroupFacts } from '../host.ts';
 import { cgroupSuffix, makeCgroup } from './app-cgroup.ts';
@@ -76,11 +77,15 @@ export async function openApp(request: AppRequest, cgroupFacts: CgroupFacts): Pr
     if (netns !== undefined) closeSync(netns);
     if (sysfs !== undefined) closeSync(sysfs);
     notify?.close();
-    await begun?.done;
-    await cgroup?.remove();
-    await begun?.undo();
     if (user !== undefined) closeSync(user);
-    if (hold !== undefined) await releaseApp(request, hold);
+    const held = hold;
+    // The first failure is the one to tell.
+    await everyStep([
+      () => begun?.done,
+      () => cgroup?.remove(),
+      () => begun?.undo(),
+      () => (held === undefined ? undefined : releaseApp(request, held)),
+    ]).catch(() => {});
     throw error;
   } finally {
     spare.discard();

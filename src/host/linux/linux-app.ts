@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { FirewallPlan, SandboxPlan } from '../../sandbox/plan.ts';
+import { everyStep } from '../../util/every-step.ts';
 import { objectName } from '../../util/paths.ts';
 import type { Descriptor, Handed } from '../handover.ts';
 import type { AppHandle, AppRequest, CgroupFacts, DaemonSandbox, Ending, StdioPlan, Usage } from '../host.ts';
@@ -96,6 +97,8 @@ export class LinuxApp implements AppHandle {
   /** See beginAppCgroup. */
   readonly #begun: Promise<void> | undefined;
   #cgroup: DaemonCgroup | undefined;
+  /** One that could not be removed after a run. */
+  #stuck: DaemonCgroup | undefined;
   readonly #listening = new ListeningCache();
   readonly #live: LiveRecord;
   #looked: boolean;
@@ -147,6 +150,8 @@ export class LinuxApp implements AppHandle {
 
   /** A restart is launched at once; with the first starts of many daemons the next one is prepared meanwhile. */
   async #launch(plan: SandboxPlan, io: StdioPlan, idmap: number | undefined): Promise<Begun> {
+    if (this.#stuck !== undefined) await this.#stuck.remove();
+    this.#stuck = undefined;
     const isFirst = this.#isOneOfMany && this.#last === undefined;
     const soon = isFirst && (this.notify?.stored() ?? []).length === 0;
     if (soon && this.#cgroup === undefined) {
@@ -302,11 +307,12 @@ export class LinuxApp implements AppHandle {
     this.#releaseNetns();
     this.notify?.close();
     await this.#begun;
-    await this.#cgroup?.remove();
     if (this.#netns !== undefined) closeSync(this.#netns);
     this.#dropSysfs();
     if (this.#user !== undefined) closeSync(this.#user);
-    await releaseApp(this.#request, this.#hold);
+    const cgroup = this.#cgroup ?? this.#stuck;
+    // What is left of it must not keep the next start out: that removes it, or says what is in it.
+    await everyStep([() => cgroup?.remove(), () => releaseApp(this.#request, this.#hold)]);
   }
 
   /** Waits for the end, then ends what a plain supervision could not reach. */
@@ -321,6 +327,18 @@ export class LinuxApp implements AppHandle {
     }
     if (cgroup.holdsOnly(sandbox.pid)) return ending;
     await sandbox.ended;
+    try {
+      await this.#clear(cgroup);
+    } catch (error) {
+      // The daemon has ended all the same. A next start finds what is in its way.
+      this.#stuck = cgroup;
+      this.#request.onWarning?.((error as Error).message);
+    }
+    return await sandbox.ended;
+  }
+
+  /** Ends what the daemon has left in its cgroup. */
+  async #clear(cgroup: DaemonCgroup): Promise<void> {
     cgroup.kill();
     if (cgroup.spent) {
       if (this.#cgroup === cgroup) this.#cgroup = undefined;
@@ -328,7 +346,6 @@ export class LinuxApp implements AppHandle {
     }
     // What the rest of it died of is not the next one's.
     cgroup.oomKills();
-    return await sandbox.ended;
   }
 
   /** Nobody has taken it in the turn in which it was offered: nobody will. */

@@ -122,7 +122,10 @@ export function removeRunDirectory(paths: Paths, app: string): void {
 export interface DaemonHold {
   /** The lock is this descriptor's. */
   readonly fd: number;
+  /** Under the app's lock: its file goes too. */
   release(): void;
+  /** Without it, where that can't be had: the file stays, and whoever finds it takes it. Nothing after `release`. */
+  letGo(): void;
 }
 
 /**
@@ -154,15 +157,18 @@ export function takeOverHold(paths: Paths, app: string, daemon: string, fd: numb
 
 function holdBehind(fd: number, path: string): DaemonHold {
   let held = true;
+  const letGo = () => {
+    if (held) closeSync(fd);
+    held = false;
+  };
   return {
     fd,
     release() {
-      if (!held) return;
-      held = false;
       // Under the app's lock too, so nobody has the old file open and waits for it.
-      rmSync(path, { force: true });
-      closeSync(fd);
+      if (held) rmSync(path, { force: true });
+      letGo();
     },
+    letGo,
   };
 }
 

@@ -1,3 +1,4 @@
+import { everyStep } from '../../util/every-step.ts';
 import type { AppRequest } from '../host.ts';
 import { notifyPath } from '../notify.ts';
 import { removeFirewall } from './app-firewall.ts';
@@ -8,21 +9,29 @@ import { removeNotifySocket } from './notify-socket.ts';
 import { removeTemporary } from './temporary.ts';
 import { removeUserNamespace } from './user-namespace.ts';
 
-/** Gives up the hold; the last daemon of the app takes the shared objects with it. */
+/** Gives up the hold, whatever fails; the last daemon of the app takes the shared objects with it. */
 export async function releaseApp(request: AppRequest, hold: DaemonHold): Promise<void> {
   const { paths, app, daemon } = request;
-  await withAppLock(paths, app, async () => {
-    removeLive(paths, app, daemon);
+  const ownObjects = [
+    () => removeLive(paths, app, daemon),
     // A killed predecessor may have left one.
-    for (const sandboxed of [true, false]) removeNotifySocket(notifyPath(paths, app, daemon, sandboxed), paths);
-    hold.release();
-    if (areLiving(paths, app, 1)) return;
-    if (process.geteuid?.() === 0) {
-      await removeAppNetwork(paths, app, request.network);
-      await removeFirewall(paths, app);
-      removeTemporary(paths, app);
-      removeUserNamespace(paths, app);
-    }
-    removeRunDirectory(paths, app);
-  });
+    ...[true, false].map((sandboxed) => () => removeNotifySocket(notifyPath(paths, app, daemon, sandboxed), paths)),
+    () => hold.release(),
+  ];
+  try {
+    await withAppLock(paths, app, () => everyStep([...ownObjects, () => releaseShared(request)]));
+  } finally {
+    hold.letGo();
+  }
+}
+
+async function releaseShared({ paths, app, network }: AppRequest): Promise<void> {
+  if (areLiving(paths, app, 1)) return;
+  if (process.geteuid?.() === 0) {
+    await removeAppNetwork(paths, app, network);
+    await removeFirewall(paths, app);
+    removeTemporary(paths, app);
+    removeUserNamespace(paths, app);
+  }
+  removeRunDirectory(paths, app);
 }

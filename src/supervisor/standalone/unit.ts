@@ -42,6 +42,7 @@ export class Unit {
   readonly handle: LazyApp;
   readonly #log: LazyLog;
   readonly #ledger: LossLedger;
+  readonly #tell: (text: string) => void;
   /** CPU time that earlier runs had used when this one began, microseconds. */
   cpuBefore: number;
 
@@ -54,6 +55,7 @@ export class Unit {
     this.name = plan.daemon;
     this.cpuBefore = before?.handed.cpuBefore ?? 0;
     const tell = (text: string) => options.onWarning(this, hideIn(text, secrets));
+    this.#tell = tell;
     this.#ledger = new LossLedger(before?.handed.loss);
     this.handle = new LazyApp(host, { ...request, onWarning: tell }, gate, before?.app);
     this.#log = new LazyLog(
@@ -70,7 +72,7 @@ export class Unit {
     this.daemon.onEvent((event, status) => {
       if (event.type === 'running') this.cpuBefore = this.handle.cpuUsec();
       options.onEvent(this, event, status);
-      if (isOver(status) && status.pid === undefined && this.handle.isOpen) this.#giveUp(options);
+      if (isOver(status) && status.pid === undefined && this.handle.isOpen) void this.settle();
     });
   }
 
@@ -126,17 +128,13 @@ export class Unit {
     return { spec, cpuBefore, daemon: this.daemon.handOver(), app: app.handed, log: log.handed, loss };
   }
 
-  /** Gives back what it held, once nothing of it runs. Failures have been told. */
+  /** Gives back what it held, once nothing of it runs. What can't be given back is told. */
   async settle(): Promise<void> {
-    await this.handle.close().catch(() => {});
+    try {
+      await this.handle.close();
+    } catch (error) {
+      this.#tell(`${(error as Error).message}; metactl gc takes away what is left`);
+    }
     await this.#log.close();
-  }
-
-  #giveUp({ onWarning }: UnitOptions): void {
-    const failed = (error: Error) => onWarning(this, `${error.message}; metactl gc takes away what is left`);
-    void this.handle
-      .close()
-      .catch(failed)
-      .then(() => this.settle());
   }
 }
