@@ -1,4 +1,4 @@
-import { CRONTAB_EXPECTED, parseCrontabLine } from '../crontab.ts';
+import { CRONTAB_EXPECTED, crontabExpectation, parseCrontabLine } from '../crontab.ts';
 import type { KeySpec, SectionSpec } from '../types.ts';
 import { ADMINISTRATORS } from './layers.ts';
 import { LONGEST_TIMER } from './lifecycle.ts';
@@ -57,8 +57,9 @@ export const APP: readonly SectionSpec[] = [
         type: 'text',
         read: (text) => (parseCrontabLine(text) === undefined ? undefined : text),
         expected: CRONTAB_EXPECTED,
+        expectedInstead: crontabExpectation,
         unbuilt: 'harmless',
-        doc: '`minute hour day month weekday command`, or `@daily command` and its kin.',
+        doc: "`minute hour day month weekday command`, or `@daily command` and its kin. A time as in crontab(5), without a user: it runs as the app's.",
       },
     ],
   },
