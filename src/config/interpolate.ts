@@ -45,7 +45,12 @@ const TRUST: Readonly<Record<Layer, number>> = { application: 0, site: 1, node: 
 
 interface Expansion extends Resolved {
   readonly depth: number;
+  /** How many of its characters are in the files of which layer. */
+  readonly written: ReadonlyMap<Layer, number>;
 }
+
+const NOT_WRITTEN: ReadonlyMap<Layer, number> = new Map();
+
 interface Reference {
   readonly name: string;
   readonly expansion: Expansion;
@@ -98,16 +103,17 @@ export class Interpolator {
 
   #expand(item: MergedKey, scope: string | undefined): Expansion | undefined {
     const { raw, layer, origin } = item.winner;
-    const written = this.#names.keepsQuotes(item.section, item.key) ? raw : unquote(raw);
-    const parts = tokens(written);
+    const parts = tokens(this.#names.keepsQuotes(item.section, item.key) ? raw : unquote(raw));
     if (!Array.isArray(parts)) return this.#fail(origin, messages.unclosedReference(parts.rest));
     let text = '';
     let masked = '';
     let trust = layer;
     let depth = 0;
     const links = new Map<string, ChainLink>();
+    const written = new Map<Layer, number>();
     for (const part of parts) {
       if (typeof part === 'string') {
+        written.set(layer, (written.get(layer) ?? 0) + part.length);
         text += part;
         masked += part;
         continue;
@@ -117,18 +123,39 @@ export class Interpolator {
       const { expansion, link } = reference;
       text += expansion.text;
       masked += expansion.masked;
-      if (text.length > LONGEST_VALUE)
-        return this.#fail(origin, messages.tooLong(LONGEST_VALUE, messages.viaChain([link])));
+      for (const [from, length] of expansion.written) written.set(from, (written.get(from) ?? 0) + length);
+      for (const next of [link, ...expansion.chain]) if (links.size < MOST_LINKS) links.set(linkId(next), next);
+      if (text.length > LONGEST_VALUE) return this.#tooLong(item, written, link, [...links.values()]);
       if (TRUST[expansion.trust] < TRUST[trust]) trust = expansion.trust;
       depth = Math.max(depth, expansion.depth + 1);
-      for (const next of [link, ...expansion.chain]) if (links.size < MOST_LINKS) links.set(linkId(next), next);
     }
     if (depth > DEEPEST) return this.#fail(origin, messages.tooDeep(DEEPEST, ''));
     this.#total += parts.length > 1 || typeof parts[0] !== 'string' ? text.length : 0;
     if (this.#total > LONGEST_TOTAL) return this.#fail(origin, messages.tooLong(LONGEST_VALUE));
     const shown = maskOf(item.key, text, masked);
     this.#remember(text, shown);
-    return { text, masked: shown, chain: [...links.values()], trust, depth };
+    return { text, masked: shown, chain: [...links.values()], trust, depth, written };
+  }
+
+  /**
+   * The fault is of who wrote the value, or, where only that makes it too long, of a lower layer that a reference leads to: there the
+   * problem is placed. @param written how much of it is from which layer.
+   */
+  #tooLong(
+    item: MergedKey,
+    written: ReadonlyMap<Layer, number>,
+    last: ChainLink,
+    links: readonly ChainLink[],
+  ): undefined {
+    const { origin, layer } = item.winner;
+    const isLower = (other: Layer) => TRUST[other] < TRUST[layer];
+    const own = [...written].reduce((sum, [from, length]) => (isLower(from) ? sum : sum + length), 0);
+    const [culprit] = links
+      .flatMap(({ text, origin: from }) => (from !== undefined && isLower(from.layer) ? [{ text, origin: from }] : []))
+      .sort((a, b) => b.text.length - a.text.length);
+    if (culprit === undefined || own > LONGEST_VALUE)
+      return this.#fail(origin, messages.tooLong(LONGEST_VALUE, messages.viaChain([last])));
+    return this.#fail(culprit.origin, messages.makesTooLong(LONGEST_VALUE, place(item)));
   }
 
   #reference(user: MergedKey, name: string, scope: string | undefined): Reference | undefined {
@@ -180,7 +207,14 @@ export class Interpolator {
     const read = this.#names.readFile(path);
     if ('why' in read) return this.#fail(user.winner.origin, messages.badFileReference(path, read.why));
     this.#remember(read.text, MASK);
-    const expansion: Expansion = { text: read.text, masked: MASK, chain: [], trust: 'platform', depth: 0 };
+    const expansion: Expansion = {
+      text: read.text,
+      masked: MASK,
+      chain: [],
+      trust: 'platform',
+      depth: 0,
+      written: NOT_WRITTEN,
+    };
     return { name, expansion, link: { name, text: read.text, masked: MASK, secret: true } };
   }
 
@@ -231,7 +265,7 @@ function builtin(name: string, value: string | undefined): Reference {
   const text = value ?? `%(${name})`;
   return {
     name,
-    expansion: { text, masked: text, chain: [], trust: 'platform', depth: 0 },
+    expansion: { text, masked: text, chain: [], trust: 'platform', depth: 0, written: NOT_WRITTEN },
     link: { name, text, secret: false },
   };
 }

@@ -221,6 +221,11 @@ export const tooDeep = (depth: number, chain: string): Text => ({
   message: `found values nested in each other more than ${depth} times${chain}`,
 });
 /** @param via the reference that makes it so, of `viaChain`. */
+/** @param user what refers to it. */
+export const makesTooLong = (longest: number, user: string): Text => ({
+  message: `found a value that makes ${user} longer than ${longest} characters, expected a shorter one`,
+});
+
 export const tooLong = (longest: number, via = ''): Text => ({
   message: `found a value that becomes longer than ${longest} characters${via}, expected a shorter one`,
 });

@@ -173,10 +173,23 @@ describe('faults', () => {
     expect(performance.now() - start).toBeLessThan(2000);
   });
 
-  it('too long by a value of another file, which is named', () => {
+  it('too long by a value of a lower layer, where it is told', () => {
     const application = `[env]\nLONG = ${'x'.repeat(70_000)}\n`;
     expect(inspect({ application, node: '[env]\nA = %(LONG)%(LONG)\n' }).lines).toEqual([
-      '/etc/metactl/nodes/myapp.conf:2:5: found a value that becomes longer than 131071 characters (%(LONG) from .metactl:2), expected a shorter one',
+      '.metactl:2:8: found a value that makes [env] A (/etc/metactl/nodes/myapp.conf:2) longer than 131071 characters, expected a shorter one',
+    ]);
+    // Also where it comes by an administrator's own.
+    const node = '[env]\nB = b%(LONG)\nA = %(B)%(B)\n';
+    expect(inspect({ application, node }).lines).toEqual([
+      '.metactl:2:8: found a value that makes [env] A (/etc/metactl/nodes/myapp.conf:3) longer than 131071 characters, expected a shorter one',
+    ]);
+  });
+
+  it('too long by itself, whatever a lower layer adds', () => {
+    const application = '[env]\nSHORT = x\n';
+    const node = `[env]\nA = %(SHORT)${'x'.repeat(70_000)}\nB = %(A)%(A)\n`;
+    expect(inspect({ application, node }).lines).toEqual([
+      '/etc/metactl/nodes/myapp.conf:3:5: found a value that becomes longer than 131071 characters (%(A) from /etc/metactl/nodes/myapp.conf:2), expected a shorter one',
     ]);
   });
 
