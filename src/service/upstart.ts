@@ -44,6 +44,13 @@ function appJob(model: ServiceModel, service: Service, old: boolean): string {
   return jobText(service, name(service.daemon), service.dependsOn.map(name), old);
 }
 
+/**
+ * Every Upstart has a job `rc`, whose start waits until all that stops on `starting rc` has ended. On `runlevel [!2345]` both would go on
+ * side by side: RHEL 6 takes the network away meanwhile and kills all processes five seconds later, and Ubuntu spares only the main
+ * processes of jobs, not the daemons.
+ */
+const SHUTDOWN = 'starting rc RUNLEVEL=[!2345]';
+
 /** One job. Pure. @param name of it, and of those that have to be up before. */
 export function jobText(service: Service, name: string, before: readonly string[], old: boolean): string {
   // RHEL 6 starts its runlevels by a job of its own, `rc`.
@@ -54,7 +61,7 @@ export function jobText(service: Service, name: string, before: readonly string[
   const lines = [
     `description "metactl: ${service.label}"`,
     `start on ${started.length === 0 ? boot : any(started, 'and')}`,
-    `stop on ${any([...stopping, 'runlevel [!2345]'], 'or')}`,
+    `stop on ${any([...stopping, SHUTDOWN], 'or')}`,
     '# metactl restarts the daemon; this is for the death of metactl itself.',
     'respawn',
     'respawn limit unlimited',
