@@ -6,9 +6,10 @@ import { type InstalledApp, unitsFor } from '../service/manager.ts';
 import { runSteps } from '../service/run-steps.ts';
 import { readUnfinished, recordOf, withChoice, writeRecords } from '../service/unfinished.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
 import { jsonText, print } from './print.ts';
-import { configuredManager, requireRoot } from './service.ts';
+import { configuredManager, requireRoot, whileLocked } from './service.ts';
 import { notInstalled } from './uninstall.ts';
 
 /** What `enable` and `disable` share. */
@@ -24,24 +25,36 @@ export function bootVerb(program: Command, verb: 'enable' | 'disable', descripti
         '\nExit status: 0 done, 1 the service manager refused, 2 no such daemon, 3 not installed, 77 needs root.',
     )
     .action(async (app: string, daemon: string | undefined, _options: object, command: Command) => {
-      const { paths, json } = contextOf(command);
+      const context = contextOf(command);
+      const { paths, json } = context;
       requireAppName(app);
       const manager = await requireManager(configuredManager(paths), insteadOf(verb, app, daemon));
       requireRoot(`${verb} apps`);
-      const installed = installedApp(manager, app, paths.nodeId);
-      if (installed.units.length === 0) throw notInstalled(app, manager.directory);
-      requireUnit(installed, daemon);
-      const units = unitsFor(installed, daemon);
-      const begun = readUnfinished(paths.lib, app, manager.directory);
-      if (begun !== undefined) {
-        const chosen = daemon === undefined ? undefined : units;
-        const after = withChoice(begun, unitsFor(installed, undefined), chosen, verb === 'enable');
-        writeRecords([recordOf(paths.lib, app, after)]);
-      }
-      await runSteps(manager.control[verb](installed, daemon));
+      const units = await whileLocked(context, { apps: [app] }, async () => {
+        const installed = installedApp(manager, app, paths.nodeId);
+        if (installed.units.length === 0) throw notInstalled(app, manager.directory);
+        requireUnit(installed, daemon);
+        const chosen = unitsFor(installed, daemon);
+        keepChoice(paths, verb, { installed, directory: manager.directory }, daemon === undefined ? undefined : chosen);
+        await runSteps(manager.control[verb](installed, daemon));
+        return chosen;
+      });
       if (json) print(jsonText({ app, units, enabled: verb === 'enable' }));
       else print(`${daemon === undefined ? app : `${app}/${daemon}`} ${verb}d\n`);
     });
+}
+
+/** An installation that was not completed is completed as it is wanted now. @param chosen undefined: all. */
+function keepChoice(
+  { lib }: Paths,
+  verb: 'enable' | 'disable',
+  { installed, directory }: { readonly installed: InstalledApp; readonly directory: string },
+  chosen: readonly string[] | undefined,
+): void {
+  const begun = readUnfinished(lib, installed.app, directory);
+  if (begun === undefined) return;
+  const after = withChoice(begun, unitsFor(installed, undefined), chosen, verb === 'enable');
+  writeRecords([recordOf(lib, installed.app, after)]);
 }
 
 /** What to do where no manager does it for metactl. Pure. */

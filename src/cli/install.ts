@@ -8,7 +8,7 @@ import type { ServiceModel } from '../service/model.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { appsOf, contextOf, throwAll } from './lifecycle.ts';
-import { configuredManager, modelOf, ownProgram, printOrDo, requireRoot } from './service.ts';
+import { configuredManager, modelOf, ownProgram, printOrDo, requireRoot, whileLocked } from './service.ts';
 
 interface InstallOptions {
   readonly node?: boolean;
@@ -53,9 +53,12 @@ export function register(program: Command): void {
       const where = to === undefined ? {} : { to };
       const plan = (some: readonly ServiceModel[]) =>
         planInstall(manager, some, { ...where, enable: options.enable, lib: context.paths.lib });
-      const { good, bad } = app === 'all' ? tryEach(models, (model) => tryPlan(plan([model]), options)) : all(models);
-      if (good.length > 0 || models.length === 0) await printOrDo(context, plan(good), options);
-      throwAll([...failures, ...bad].sort((a, b) => statusOf(b) - statusOf(a)));
+      const lock = { dryRun: options.dryRun, apps: models.map((model) => model.app), to };
+      await whileLocked(context, lock, async () => {
+        const { good, bad } = app === 'all' ? tryEach(models, (model) => tryPlan(plan([model]), options)) : all(models);
+        if (good.length > 0 || models.length === 0) await printOrDo(context, plan(good), options);
+        throwAll([...failures, ...bad].sort((a, b) => statusOf(b) - statusOf(a)));
+      });
     });
 }
 

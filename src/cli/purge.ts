@@ -14,9 +14,9 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import { escapeText } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { askOnTerminal } from './ask.ts';
-import { contextOf } from './context.ts';
+import { type Context, contextOf } from './context.ts';
 import { jsonText, print, printError } from './print.ts';
-import { configuredManager, requireRoot } from './service.ts';
+import { configuredManager, requireRoot, whileLocked } from './service.ts';
 
 /** `metactl purge APP`: removes all of an app but its configuration. */
 export function register(program: Command): void {
@@ -33,45 +33,56 @@ export function register(program: Command): void {
         '\nWhat it wrote elsewhere ([sandbox.mounts]) stays, and belongs to a user id that another app may get next.' +
         '\nExit status: 0 done, 1 not done (it runs, something is mounted there, or the answer was no), 4 there is nothing of it, 77 needs root.',
     )
-    .action(async (app: string, options: { dryRun?: boolean; yes?: boolean; force?: boolean }, command: Command) => {
-      const { paths, json } = contextOf(command);
+    .action(async (app: string, options: PurgeOptions, command: Command) => {
+      const context = contextOf(command);
       requireAppName(app);
       requireRoot(`purge ${app}`);
-      const host = await hostOfThisMachine();
-      const manager = await managerHere(configuredManager(paths));
-      const units = manager === undefined ? undefined : planUninstall(manager, app, paths.nodeId, paths.lib);
-      const items: readonly Listed[] = [
-        ...(units?.changes ?? []).map(({ name, blocked }) => ({
-          ...{ kind: 'unit' as const, name: join(units!.directory, name) },
-          ...(blocked === undefined ? {} : { blocked }),
-        })),
-        ...host.belongings(paths, app),
-      ];
-      if (items.length === 0 && units?.resumed !== true) throw nothing(app);
-      const dryRun = options.dryRun === true;
-      const belongings = items.filter((item): item is PurgeItem => item.kind !== 'unit');
-      const runs = await whatRuns(paths, app, (units?.changes.length ?? 0) > 0 ? manager : undefined);
-      // Before anybody is asked.
-      if (!dryRun) {
-        requireNoMounts(belongings);
-        if (units !== undefined && units.changes.length > 0) requireOnlyUnits(app, runs);
-      }
-      if (!dryRun && options.force !== true) {
-        requireUnchanged(
-          units?.directory ?? '',
-          units?.changes ?? [],
-          `\`metactl uninstall ${app} --dry-run\` shows the difference`,
-        );
-      }
-      if (!dryRun && options.yes !== true) await confirm(app, items);
-      if (!dryRun) {
-        if (units !== undefined) await carryOutInstallation(units, options.force === true);
-        await host.purge(paths, app);
-      }
-      const text = purgeText(items, dryRun);
-      if (json) print(jsonText({ dryRun, items, ...(dryRun ? runs : {}) }, 2));
-      else print(dryRun ? runsText(app, runs) + text : text + kept(paths, app));
+      // Also while somebody is asked: what they have seen is what is removed.
+      await whileLocked(context, { dryRun: options.dryRun, apps: [app] }, () => purgeApp(context, app, options));
     });
+}
+
+interface PurgeOptions {
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly force?: boolean;
+}
+
+async function purgeApp({ paths, json }: Context, app: string, options: PurgeOptions): Promise<void> {
+  const host = await hostOfThisMachine();
+  const manager = await managerHere(configuredManager(paths));
+  const units = manager === undefined ? undefined : planUninstall(manager, app, paths.nodeId, paths.lib);
+  const items: readonly Listed[] = [
+    ...(units?.changes ?? []).map(({ name, blocked }) => ({
+      ...{ kind: 'unit' as const, name: join(units!.directory, name) },
+      ...(blocked === undefined ? {} : { blocked }),
+    })),
+    ...host.belongings(paths, app),
+  ];
+  if (items.length === 0 && units?.resumed !== true) throw nothing(app);
+  const dryRun = options.dryRun === true;
+  const belongings = items.filter((item): item is PurgeItem => item.kind !== 'unit');
+  const runs = await whatRuns(paths, app, (units?.changes.length ?? 0) > 0 ? manager : undefined);
+  // Before anybody is asked.
+  if (!dryRun) {
+    requireNoMounts(belongings);
+    if (units !== undefined && units.changes.length > 0) requireOnlyUnits(app, runs);
+  }
+  if (!dryRun && options.force !== true) {
+    requireUnchanged(
+      units?.directory ?? '',
+      units?.changes ?? [],
+      `\`metactl uninstall ${app} --dry-run\` shows the difference`,
+    );
+  }
+  if (!dryRun && options.yes !== true) await confirm(app, items);
+  if (!dryRun) {
+    if (units !== undefined) await carryOutInstallation(units, options.force === true);
+    await host.purge(paths, app);
+  }
+  const text = purgeText(items, dryRun);
+  if (json) print(jsonText({ dryRun, items, ...(dryRun ? runs : {}) }, 2));
+  else print(dryRun ? runsText(app, runs) + text : text + kept(paths, app));
 }
 
 /** `blocked`: why it is not removed without `--force`. */

@@ -13,7 +13,7 @@ import { escapeLines } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { joinWords } from '../util/words.ts';
 import type { Context } from './context.ts';
-import { jsonText, print } from './print.ts';
+import { jsonText, print, remark } from './print.ts';
 
 /** What the verbs about service managers share. */
 
@@ -95,6 +95,24 @@ export function changesJson({ directory, changes, before, after }: Installation,
     { dryRun, files, commands: [...before, ...after].flatMap((step) => ('argv' in step ? [step.argv] : [])) },
     2,
   );
+}
+
+/**
+ * Does something about an installation while no other metactl does; what only looks waits for nobody.
+ * @param to the directory of an export. @throws as `withInstallLock`.
+ */
+export async function whileLocked<T>(
+  { paths }: Context,
+  {
+    dryRun,
+    apps,
+    to,
+  }: { readonly dryRun?: boolean | undefined; readonly apps: readonly string[]; readonly to?: string | undefined },
+  work: () => Promise<T>,
+): Promise<T> {
+  if (dryRun === true) return work();
+  const { withInstallLock } = await import('../service/install-lock.ts');
+  return withInstallLock({ paths, to, apps, say: remark }, work);
 }
 
 /** Prints what an installation would do, or carries it out and prints what it did. */

@@ -5,7 +5,7 @@ import { planUninstall } from '../service/install.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
 import { requireOne } from './install.ts';
-import { configuredManager, printOrDo, requireRoot } from './service.ts';
+import { configuredManager, printOrDo, requireRoot, whileLocked } from './service.ts';
 
 /** `metactl uninstall APP`: takes an app away from the service manager. */
 export function register(program: Command): void {
@@ -29,9 +29,11 @@ export function register(program: Command): void {
       const configured = configuredManager(paths);
       const manager = await (app === undefined ? nodeManagerHere(configured) : requireManager(configured));
       if (options.dryRun !== true) requireRoot(`write to ${manager.directory}`);
-      const plan = planUninstall(manager, app ?? '', paths.nodeId, paths.lib);
-      if (plan.changes.length === 0 && !plan.resumed) throw notInstalled(app ?? '--node', manager.directory);
-      await printOrDo(context, plan, options);
+      await whileLocked(context, { dryRun: options.dryRun, apps: [app ?? ''] }, async () => {
+        const plan = planUninstall(manager, app ?? '', paths.nodeId, paths.lib);
+        if (plan.changes.length === 0 && !plan.resumed) throw notInstalled(app ?? '--node', manager.directory);
+        await printOrDo(context, plan, options);
+      });
     });
 }
 

@@ -1,4 +1,5 @@
 import { MetactlError } from '../util/error.ts';
+import type { FileLocks } from './file-lock.ts';
 import type { Addresses, Dial, Host } from './host.ts';
 
 /**
@@ -20,6 +21,11 @@ export async function addresses(): Promise<Addresses> {
 export async function dial(): Promise<Dial> {
   if (process.platform === 'linux') return (await import('./linux/dial.ts')).dial;
   throw unsupported();
+}
+
+/** Another part of it. Undefined where this version can't run apps: files are exported there, too. */
+export async function fileLocks(): Promise<FileLocks | undefined> {
+  return process.platform === 'linux' ? (await import('./linux/file-locks.ts')).fileLocks : undefined;
 }
 
 function unsupported(): MetactlError {
