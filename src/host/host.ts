@@ -229,6 +229,11 @@ export interface AppHandle {
   takeUp(plan: SandboxPlan, io: StdioPlan): DaemonSandbox | undefined;
   /** For the process that takes this one's place. Undefined while a sandbox is being made or is ending: a moment later it can be. */
   handOver(): Handed | undefined;
+  /**
+   * For `usage`, which tells what was found: some milliseconds at a time, between which whatever waits has its turn. What was
+   * looked at a moment ago is not looked at again.
+   */
+  lookWhereItListens(): Promise<void>;
   /** Undefined while it has no cgroup. */
   usage(): Usage | undefined;
   /** Microseconds of CPU time that its cgroup has used, earlier runs included; 0 where nothing counts. */

@@ -295,8 +295,13 @@ export class LinuxApp implements AppHandle {
     const cgroup = this.#cgroup;
     if (cgroup === undefined) return undefined;
     const { memory, cpuUsec, tasks } = cgroup.stats();
-    const { found, cut } = this.#listening.look(() => cgroup.pids());
+    const { found, cut } = this.#listening.last;
     return { memory, cpuUsec, tasks, listens: found, listensCut: cut };
+  }
+
+  async lookWhereItListens(): Promise<void> {
+    const cgroup = this.#cgroup;
+    if (cgroup !== undefined) await this.#listening.look(() => cgroup.pids());
   }
 
   async close(): Promise<void> {

@@ -27,40 +27,33 @@ const HEADER = 16;
 const REQUEST = 56;
 /** The kernel fills no more into one message of a dump. */
 const BUFFER = 32 * 1024;
-/** The dump is read no further than the part that reaches this: an app may open millions. */
-const MOST_LISTENERS = 4096;
 
 /**
  * The listening TCP sockets of a process's network namespace, both families. /proc/PID/net/tcp tells the same, but goes through
- * the table of all connections of the machine, which takes ten milliseconds.
- * @returns cut: there are more. @throws the errno of a call: ENOENT also where the kernel has no tcp_diag.
+ * the table of all connections of the machine, which takes ten milliseconds. Lazy: a part of some hundreds is read when it is asked for.
+ * @throws the errno of a call: ENOENT also where the kernel has no tcp_diag.
  */
-export function listenersOf(pid: number): { readonly listeners: Listener[]; readonly cut: boolean } {
+export function* listenersOf(pid: number): Generator<readonly Listener[], void> {
   const netns = openSync(`/proc/${pid}/ns/net`, 'r');
   let socket: number | undefined;
   try {
     socket = addon().socketInNetns(netns, AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
-    const listeners: Listener[] = [];
-    const complete = dump(socket, AF_INET, listeners) && dump(socket, AF_INET6, listeners);
-    return { listeners, cut: !complete };
+    yield* dump(socket, AF_INET);
+    yield* dump(socket, AF_INET6);
   } finally {
     if (socket !== undefined) closeSync(socket);
     closeSync(netns);
   }
 }
 
-/**
- * A dump's next part is there as soon as the last one was read: no read waits.
- * @param found what is added to. @returns false where there is more.
- */
-function dump(socket: number, family: number, found: Listener[]): boolean {
+/** A dump's next part is there as soon as the last one was read: no read waits. */
+function* dump(socket: number, family: number): Generator<readonly Listener[], void> {
   writeSync(socket, dumpRequest(family));
   const buffer = Buffer.alloc(BUFFER);
   for (;;) {
     const { listeners, done } = readListeners(buffer.subarray(0, readSync(socket, buffer)));
-    found.push(...listeners);
-    if (done) return true;
-    if (found.length >= MOST_LISTENERS) return false;
+    yield listeners;
+    if (done) return;
   }
 }
 

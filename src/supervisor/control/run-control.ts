@@ -22,7 +22,7 @@ export interface RunControlOptions {
   readonly spec: RunSpec;
   /** In the order of the plans. */
   readonly daemons: readonly Daemon[];
-  readonly handles: readonly Pick<AppHandle, 'usage' | 'cpuUsec'>[];
+  readonly handles: readonly Pick<AppHandle, 'lookWhereItListens' | 'usage' | 'cpuUsec'>[];
   readonly firewall: Pick<FirewallWatch, 'renew' | 'hasNames'> | undefined;
   /** Lines that a daemon's log has lost. */
   readonly lossOf: (daemon: string) => LogLoss | undefined;
@@ -126,7 +126,7 @@ function handedServer(before: HandedRunControl | undefined, index: number): Hand
 
 interface RunUnit {
   readonly daemon: Daemon;
-  readonly handle: Pick<AppHandle, 'usage' | 'cpuUsec'>;
+  readonly handle: Pick<AppHandle, 'lookWhereItListens' | 'usage' | 'cpuUsec'>;
   readonly spec: UnitSpec;
   readonly changes: ConfigChanges;
   cpuBefore: number;
@@ -162,7 +162,10 @@ function handlersOf(
   return {
     hello,
     ...replacing,
-    status: () => [recordOf(unit)],
+    async status() {
+      await unit.handle.lookWhereItListens();
+      return [recordOf(unit)];
+    },
     events: (request, conversation) => eventsHandler(hub)({ ...request, daemon: name }, conversation),
     reload: async () => {
       const reloaded = daemon.reload();

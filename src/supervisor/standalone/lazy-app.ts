@@ -93,6 +93,10 @@ export class LazyApp {
     return this.#handle?.cpuUsec() ?? 0;
   }
 
+  async lookWhereItListens(): Promise<void> {
+    await this.#handle?.lookWhereItListens();
+  }
+
   usage(): Usage | undefined {
     return this.#handle?.usage();
   }

@@ -166,9 +166,13 @@ export class Supervisor {
   }
 
   /** As it is now, in the order in which they were started. */
-  status(target?: Target): StatusRecord[] {
-    const apps = target === undefined ? [...this.#apps.values()] : [this.#apps.get(target.app)];
-    return apps
+  async status(target?: Target): Promise<StatusRecord[]> {
+    const apps = () => (target === undefined ? [...this.#apps.values()] : [this.#apps.get(target.app)]);
+    const units = apps().flatMap((app) => [...(app?.units.values() ?? [])]);
+    const asked = units.filter(({ name }) => (target?.daemon ?? name) === name);
+    await Promise.all(asked.map(({ handle }) => handle.lookWhereItListens()));
+    // The rest is of one moment.
+    return apps()
       .flatMap((app) => (app === undefined ? [] : recordsOf(app)))
       .filter(({ daemon }) => (target?.daemon ?? daemon) === daemon);
   }

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { makeSite, type Site } from './site.ts';
+import { makeSite, processesWith, type Site } from './site.ts';
 
 leakCheck();
 
@@ -52,4 +55,33 @@ it('an app with many processes and descriptors does not hold up the supervisor w
   const asked = cpuOf(pid) - before;
   expect((await site.metactl(['status', 'shop'])).stdout).toMatch(/^shop\/many .* 127\.0\.0\.1:18700 …$/m);
   expect(asked).toBeLessThan(1000);
+});
+
+it('and answers others meanwhile', async () => {
+  const directory = site.scratch.appDirectory('shop', { 'many.py': MANY });
+  site.scratch.node(
+    'shop',
+    `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = host\n[daemon.many]\ncommand = /usr/bin/python3 ${directory}/many.py\n`,
+  );
+  expect(await site.metactl(['start', 'shop'])).toMatchObject({ status: 0 });
+  await expect.poll(() => processesWith(`${directory}/many.py`).length, { timeout: 20_000 }).toBeGreaterThan(CHILDREN);
+  // Others listen there, too, as above.
+  const stranger = createServer().listen(0, '127.0.0.1');
+  const socket = connect(join(site.root, 'run/metactl/control.sock'));
+  const other = connect(join(site.root, 'run/metactl/control.sock'));
+  try {
+    await Promise.all([once(socket, 'connect'), once(other, 'connect')]);
+    const answered: string[] = [];
+    const answer = async (from: Socket, verb: string) => {
+      from.write(`${JSON.stringify({ v: 1, id: 1, verb })}\n`);
+      await once(from, 'data');
+      answered.push(verb);
+    };
+    // So much that is dear is looked at for the first time.
+    await Promise.all([answer(socket, 'status'), answer(other, 'hello')]);
+    expect(answered).toEqual(['hello', 'status']);
+  } finally {
+    for (const one of [socket, other]) one.destroy();
+    stranger.close();
+  }
 });
