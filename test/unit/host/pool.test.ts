@@ -176,3 +176,20 @@ describe('user ids', () => {
     ).toThrow('no user id is free in 0-0');
   });
 });
+
+describe('what no app gets of a pool that is wider than a network that the host is on', () => {
+  const onLink = { destination: parseRange('192.0.2.8/29')!, gateway: 0, device: 'eth1' };
+  const pool = poolOf(pathsFor('/'), node('192.0.2.0/24'), { routes: [onLink], own: [] });
+
+  it('is the address of that network, and its broadcast address', () => {
+    const reserved = Array.from({ length: 256 }, (_, i) => i).filter((i) => pool.isReserved(address('192.0.2.0') + i));
+    expect(reserved).toEqual([0, 8, 15, 255]);
+  });
+});
+
+it('moved roots share 128 slices of the default pool', () => {
+  const first = (id: string) => formatAddress(defaultPool(id).first);
+  expect(['0000', '003f', '0040', '007f', '0080', 'ffff'].map(first)).toEqual(
+    ['128', '191', '192', '255', '128', '255'].map((third) => `100.64.${third}.0`),
+  );
+});
