@@ -1,35 +1,19 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
-import { REPOSITORY, type Running, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import { REPOSITORY } from '../../helpers/run-metactl.ts';
+import { useRunningShop } from '../../helpers/running-shop.ts';
 
 leakCheck();
 
-let scratch: Scratch;
-let running: Running;
-
-beforeAll(async () => {
-  scratch = makeScratch();
-  const directory = scratch.appDirectory('shop', { 'main.sh': '#!/bin/sh\necho up\nexec sleep 1000\n' });
-  scratch.node(
-    'shop',
-    `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = ./main.sh\n`,
-  );
-  running = startMetactl(['run', 'shop'], { root: scratch.root });
-  await running.waitFor(/up/);
-});
-afterAll(async () => {
-  await running.stop('SIGTERM');
-  scratch.remove();
-});
+const shop = useRunningShop();
 
 /** Runs a shell line in which `$EXEC` is `metactl exec shop`. */
 function line(script: string): Promise<{ stdout: string; stderr: string }> {
   const env = {
     PATH: process.env.PATH ?? '',
-    METACTL_ROOT: scratch.root,
+    METACTL_ROOT: shop.root,
     EXEC: `${process.execPath} ${join(REPOSITORY, 'bin/metactl.cjs')} exec shop`,
   };
   return new Promise((resolve) => {

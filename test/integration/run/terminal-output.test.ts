@@ -2,32 +2,16 @@ import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { type Keys, onOwnTerminal } from '../../helpers/own-terminal.ts';
-import { BIN, type Running, startMetactl } from '../../helpers/run-metactl.ts';
-import { makeScratch, type Scratch } from '../../helpers/scratch.ts';
+import { BIN } from '../../helpers/run-metactl.ts';
+import { useRunningShop } from '../../helpers/running-shop.ts';
 
 leakCheck();
 
-let scratch: Scratch;
-let running: Running;
-
-beforeAll(async () => {
-  scratch = makeScratch();
-  const directory = scratch.appDirectory('shop', { 'main.sh': '#!/bin/sh\necho up\nexec sleep 1000\n' });
-  scratch.node(
-    'shop',
-    `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n[daemon.main]\ncommand = ./main.sh\n`,
-  );
-  running = startMetactl(['run', 'shop'], { root: scratch.root });
-  await running.waitFor(/up/);
-});
-afterAll(async () => {
-  await running.stop('SIGTERM');
-  scratch.remove();
-});
+const shop = useRunningShop();
 
 const metactl = (args: readonly string[], keys: readonly Keys[] = []) =>
   onOwnTerminal([process.execPath, BIN, ...args], {
-    env: { PATH: process.env.PATH ?? '', METACTL_ROOT: scratch.root, TERM: 'dumb' },
+    env: { PATH: process.env.PATH ?? '', METACTL_ROOT: shop.root, TERM: 'dumb' },
     keys,
   });
 
