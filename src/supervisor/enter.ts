@@ -9,6 +9,7 @@ import { freshFirstPid } from '../sandbox/pids.ts';
 import type { CgroupLimits, Identity, ProcessPlan, SandboxPlan } from '../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
+import { hideInError, secretsOfEnvironment } from '../util/secrets.ts';
 import { appRequest } from './app-request.ts';
 import { chooseDaemons, type Prepared } from './prepare.ts';
 
@@ -81,7 +82,7 @@ export function freshDoor(prepared: Prepared, entry: Entry): Door {
   const hasBash = prepared.facts.realPath(BASH) !== undefined;
   return {
     openTerminal: (size) => prepared.host.openTerminal(size),
-    enter: (io) => enterFresh(prepared, entry, io, hasBash),
+    enter: (io) => withoutSecrets(prepared.config.secrets, () => enterFresh(prepared, entry, io, hasBash)),
     close: () => {},
   };
 }
@@ -106,20 +107,38 @@ export async function runningDoor(paths: Paths, app: string, daemon: string | un
   const { process, identity } = planEntry(running, entry, hasBash);
   return {
     openTerminal: (size) => running.openTerminal(size),
-    async enter(io) {
-      const sandbox = running.join(process, identity, io);
-      // Its PID 1 is dead but not yet collected: nobody can enter any more.
-      const started = sandbox.started.catch((error: unknown) => {
-        throw (error as { code?: string }).code === 'ESRCH' ? notRunning(app, [running.daemon]) : error;
-      });
-      const { pid, stdout, stderr, ended } = sandbox;
-      const signal = (number: number) => sandbox.signal(number);
-      const kill = () => sandbox.kill();
-      const entered = { pid, stdout, stderr, started, ended, signal, kill };
-      return { sandbox: entered, limits: {}, release: async () => running.close() };
-    },
+    // Of its configuration nothing is known but its environment.
+    enter: (io) =>
+      withoutSecrets(secretsOfEnvironment(running.process.env), async () => {
+        // Its PID 1 is dead but not yet collected: nobody can enter any more.
+        const sandbox = whereStartFails(running.join(process, identity, io), (error) =>
+          (error as { code?: string }).code === 'ESRCH' ? notRunning(app, [running.daemon]) : error,
+        );
+        return { sandbox, limits: {}, release: async () => running.close() };
+      }),
     close: () => running.close(),
   };
+}
+
+/** Enters, and shows none of these texts in what it says where that fails. */
+async function withoutSecrets(secrets: readonly string[], enter: () => Promise<Entered>): Promise<Entered> {
+  try {
+    const entered = await enter();
+    return { ...entered, sandbox: whereStartFails(entered.sandbox, (error) => hideInError(error, secrets)) };
+  } catch (error) {
+    throw hideInError(error, secrets);
+  }
+}
+
+/** The same sandbox, with another error where it does not start. */
+function whereStartFails(sandbox: Sandbox, other: (error: unknown) => unknown): Sandbox {
+  const { pid, stdout, stderr, ended } = sandbox;
+  const started = sandbox.started.catch((error: unknown) => {
+    throw other(error);
+  });
+  const signal = (number: number) => sandbox.signal(number);
+  const kill = () => sandbox.kill();
+  return { pid, stdout, stderr, started, ended, signal, kill };
 }
 
 async function enterFresh(prepared: Prepared, entry: Entry, io: StdioPlan, hasBash: boolean): Promise<Entered> {

@@ -1,6 +1,6 @@
 import { normalize } from 'node:path';
 import { escapeText } from './escape.ts';
-import { MASK } from './mask.ts';
+import { isSecretName, MASK, maskText } from './mask.ts';
 
 /** Characters. Shorter texts stand in too many places to be told apart from what is no secret. */
 const SHORTEST = 4;
@@ -24,6 +24,14 @@ export function secretsIn(text: string, masked: string): string[] {
     at = Math.max(end, at) + part.length;
   }
   return found.flatMap(partsOf).flatMap(formsOf);
+}
+
+/** Those of an environment, by the names of its variables and the shape of its values, as `sortedSecrets`. Pure. */
+export function secretsOfEnvironment(env: Readonly<Record<string, string>>): readonly string[] {
+  const found = Object.entries(env).flatMap(([name, value]) =>
+    secretsIn(value, isSecretName(name) && value !== '' ? MASK : maskText(value)),
+  );
+  return sortedSecrets(found);
 }
 
 /** The longest first, each once: as the functions below want them. Pure. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
@@ -81,6 +81,34 @@ describe('metactl exec', () => {
       stderr:
         'metactl: shop/idle is not running\n  hint: start it (metactl run shop), or use exec --fresh for a sandbox of its own\n',
     });
+  });
+
+  it('tells no secret where it can’t enter', async () => {
+    const secret = 'hunter2-of-the-shop';
+    const state = join(scratch.root, 'var/lib/metactl/apps/vault/state');
+    const directory = scratch.appDirectory('vault', {});
+    const text = `[app]\ndirectory = ${directory}\n[sandbox.net]\nmode = none\n[env]\nDB_PASSWORD = ${secret}\n`;
+    const command = 'command = /bin/sh -c "echo up; exec sleep 1000"\n';
+    scratch.node('vault', `${text}[daemon.main]\n${command}working-directory = %(state_dir)/%(DB_PASSWORD)\n`);
+    const failure = {
+      stderr: expect.stringMatching(/^metactl: enter working directory `.*\/state\/\*\*\*`: no such file or directory/),
+      stdout: '',
+      status: 125,
+    };
+    const run = ['exec', 'vault', '--', 'true'];
+    const fresh = await runMetactl(['exec', 'vault', '--fresh', '--', 'true'], { root: scratch.root });
+    expect([fresh.stderr.includes(secret), fresh]).toMatchObject([false, failure]);
+    mkdirSync(join(state, secret));
+    const vault = startMetactl(['run', 'vault'], { root: scratch.root });
+    try {
+      await vault.waitFor(/up/);
+      expect(await runMetactl(run, { root: scratch.root })).toMatchObject({ status: 0 });
+      rmSync(join(state, secret), { recursive: true });
+      const entered = await runMetactl(run, { root: scratch.root });
+      expect([entered.stderr.includes(secret), entered]).toMatchObject([false, failure]);
+    } finally {
+      await vault.stop('SIGTERM');
+    }
   });
 
   it('--fresh needs nothing that runs, and sees no other daemon', async () => {
