@@ -33,6 +33,20 @@ export function progressOf({ json, color }: Context): (event: unknown) => void {
   return (event) => printError(`${eventText(event as EventRecord, color)}\n`);
 }
 
+/**
+ * What became of each daemon, once: its unit and the supervisor of the node may both have had it. A unit of all daemons speaks for them. Pure.
+ */
+export function withoutRepeats(outcomes: readonly (Outcome | UnitOutcome)[]): readonly UnitOutcome[] {
+  const daemons: Driving[] = [];
+  for (const { app, daemon, done } of outcomes.flatMap((outcome): readonly Driving[] => outcome.daemons)) {
+    const told = daemons.some(
+      (other) => other.app === app && other.done === done && [undefined, daemon].includes(other.daemon),
+    );
+    if (!told) daemons.push({ app, daemon, done });
+  }
+  return [{ daemons }];
+}
+
 /** Prints what became of the daemons. */
 export function printOutcome({ json }: Context, outcomes: readonly unknown[]): void {
   const daemons = (outcomes as readonly (Outcome | UnitOutcome)[]).flatMap((outcome) => [...outcome.daemons]);

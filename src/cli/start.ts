@@ -47,13 +47,16 @@ export async function starter(
     if (found !== undefined) driven.set(one, found);
   }
   const own = apps.filter((one) => !driven.has(one));
+  let began = false;
   if (own.length > 0 && !(await hasSupervisor(paths))) {
     for (const one of own) loadApp(paths, one, platforms);
     const { startNodeUnit } = await import('./node-unit.ts');
-    if (await startNodeUnit(paths)) await untilListens(paths);
+    // At boot it starts all apps by itself.
+    began = await startNodeUnit(paths);
+    if (began) await untilListens(paths);
     else await ensureSupervisor(paths, superviseCommand(paths));
   }
-  const request = { wait, ...(daemon === undefined ? {} : { daemon }) };
+  const request = { wait, ...(began ? { began } : {}), ...(daemon === undefined ? {} : { daemon }) };
   return async (app) => {
     const units = driven.get(app);
     if (units !== undefined) return [await driveUnits(paths, 'start', units, { daemon, wait })];

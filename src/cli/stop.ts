@@ -13,6 +13,8 @@ import {
   lifecycleVerb,
   notRunningOrUnknown,
   progressOf,
+  type UnitOutcome,
+  withoutRepeats,
 } from './lifecycle.ts';
 import { driver, driveUnits } from './units.ts';
 
@@ -49,7 +51,8 @@ export function register(program: Command): void {
         const units = driven === undefined ? undefined : await driveUnits(paths, 'stop', driven, { daemon, wait });
         const answers = kill ? killed : await ask();
         if (units === undefined && answers.length === 0) throw await notRunningOrUnknown(paths, one, daemon);
-        return units === undefined ? answers : [units, ...answers];
+        const outcomes = answers as readonly UnitOutcome[];
+        return withoutRepeats(units === undefined ? outcomes : [units, ...outcomes]);
       });
     });
 }

@@ -31,9 +31,9 @@ export function handlersOf({
     hello,
     status: (request) => supervisor.status(request.app === undefined ? undefined : targetOf(request)),
     events: eventsHandler(supervisor.events),
-    start: telling(supervisor, (target, { boot }) => {
+    start: telling(supervisor, (target, { boot, began }) => {
       if (boot !== true) starts.forget(target.app);
-      return supervisor.start(target);
+      return supervisor.start(target, began === true);
     }),
     stop: telling(supervisor, (target, { kill }) => {
       starts.forget(target.app);

@@ -35,6 +35,9 @@ export interface SupervisorOptions {
 
 type Plans = Prepared['plans'];
 
+const STARTED = { now: 'is being started', done: 'is up' };
+const STARTED_AGAIN = { now: 'is being started again', done: 'is up again' };
+
 /** Keeps the daemons of all apps of a node, in one process in the background. */
 export class Supervisor {
   readonly events = new EventHub();
@@ -54,9 +57,10 @@ export class Supervisor {
 
   /**
    * Starts what does not run yet, and what that depends on, with the configuration as it is now.
+   * @param began whoever asks had this supervisor started: what it runs by now was not running before.
    * @throws MetactlError why it can't be started.
    */
-  start(target: Target): Promise<Begun> {
+  start(target: Target, began = false): Promise<Begun> {
     return this.#exclusively(target.app, async (app) => {
       const { prepared, plans } = await this.#prepare(target);
       // One that waits for its next start is started with the configuration as it is now, too: it may be what was corrected.
@@ -71,8 +75,8 @@ export class Supervisor {
       const toldOfRunning = running.map((unit) => {
         this.#told.delete(unit);
         const stopping = unit.daemon.isToEnd;
-        const told = { now: 'is being started again', done: 'is up again' };
-        return { daemon: unit.name, ...(stopping ? told : { now: 'was running', done: 'was running' }) };
+        const told = stopping ? STARTED_AGAIN : began ? STARTED : { now: 'was running', done: 'was running' };
+        return { daemon: unit.name, ...told };
       });
       const started = this.#begin(app, prepared, idle);
       passOnStored(old, started);
@@ -81,10 +85,7 @@ export class Supervisor {
       return {
         app: app.name,
         until: 'up',
-        daemons: [
-          ...started.map(({ name }) => ({ daemon: name, now: 'is being started', done: 'is up' })),
-          ...toldOfRunning,
-        ],
+        daemons: [...started.map(({ name }) => ({ daemon: name, ...STARTED })), ...toldOfRunning],
       };
     });
   }

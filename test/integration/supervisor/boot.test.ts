@@ -147,7 +147,7 @@ function fakeSystemctl(): Record<string, string> {
 echo "$*" >> ${site.root}/calls
 test "$1" = start || exit 0
 METACTL_ROOT=${site.root} setsid ${process.execPath} ${BIN} supervise --boot </dev/null >/dev/null 2>&1 &
-for i in 1 2 3 4 5 6 7 8 9 10; do test -S ${site.root}/run/metactl/control.sock && exit 0; sleep 0.5; done
+for i in 1 2 3 4 5 6 7 8 9 10; do test -S ${site.root}/run/metactl/control.sock && sleep 1 && exit 0; sleep 0.5; done
 `;
   writeFileSync(join(bin, 'systemctl'), script);
   chmodSync(join(bin, 'systemctl'), 0o755);
@@ -164,7 +164,10 @@ it('the unit that `install --node` made is what `start` has started, and another
   const unit = `metactl-${pathsFor(site.root).nodeId}.service`;
   expect(await site.metactl(['install', '--node'], { env })).toMatchObject({ stderr: '', status: 0 });
   try {
-    expect(await site.metactl(['start', 'shop'], { env })).toMatchObject({ stderr: '', status: 0 });
+    const up = { stdout: 'shop/web is up\n', stderr: '', status: 0 };
+    expect(await site.metactl(['start', 'shop'], { env })).toMatchObject(up);
+    // It is what runs now, not what was found running.
+    expect((await site.metactl(['start', 'shop'], { env })).stdout).toBe('shop/web was running\n');
     expect(readFileSync(join(site.root, 'calls'), 'utf8')).toContain(`start ${unit}\n`);
     const pid = await site.supervisor();
     expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('--boot');
