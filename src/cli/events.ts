@@ -24,7 +24,8 @@ export function register(program: Command): void {
     .option('-n, --lines <count>', 'no more than so many of the past', '100')
     .addHelpText(
       'after',
-      '\nTimes are UTC. A supervisor remembers its last 1000 events. With --json one object a line.' +
+      '\nTimes are UTC. A supervisor remembers its last 1000 events; of a daemon that makes very many some are' +
+        '\nleft out, and counted. With --json one object a line.' +
         '\nExit status: 2 no such daemon, 3 if no supervisor runs, 4 no such app, 77 needs root.',
     )
     .action(async (app: string | undefined, daemon: string | undefined, options: EventsOptions, command: Command) => {

@@ -1,5 +1,8 @@
 import { messageLine } from '../../util/error.ts';
 import type { DaemonEvent, DaemonStatus } from '../state/types.ts';
+import { EventLimits } from './event-limits.ts';
+import { KeptEvents } from './kept-events.ts';
+import { StatusTexts } from './status-texts.ts';
 
 /** One thing that happened, as `metactl events --json` prints it: stable. */
 export interface EventRecord {
@@ -24,30 +27,55 @@ interface Fields {
   readonly [detail: string]: unknown;
 }
 
-/** What is kept for those who ask later. */
-const KEPT = 1000;
+/** After these it does nothing more until somebody starts it: no daemon can bring many of them about. */
+const ALWAYS: readonly string[] = ['stopped', 'failed', 'maintenance'];
 
-/** The last events of a supervisor's daemons, and whoever wants to hear of the next. */
+/**
+ * The last events of a supervisor's daemons, and whoever wants to hear of the next. What a daemon can bring about at will is
+ * limited: see EventLimits, KeptEvents and StatusTexts.
+ */
 export class EventHub {
-  readonly #kept: EventRecord[] = [];
+  readonly #kept = new KeptEvents();
+  readonly #limits = new EventLimits((app, daemon, text) =>
+    this.#add({ app, daemon, event: 'note', state: null, text }),
+  );
+  readonly #texts = new StatusTexts((app, daemon, text, state) =>
+    this.#add({ app, daemon, event: 'status-text', state, text }),
+  );
   readonly #listeners = new Set<(record: EventRecord) => void>();
   #seq = 0;
 
-  add(app: string, daemon: string, event: DaemonEvent, status: DaemonStatus): EventRecord {
-    return this.#add({ app, daemon, event: event.type, state: status.state, ...detailsOf(event) });
+  /** A status text may be told later, or never. @returns undefined where it is not told now. */
+  add(app: string, daemon: string, event: DaemonEvent, status: DaemonStatus): EventRecord | undefined {
+    const { type } = event;
+    const { state } = status;
+    if (type === 'status-text') {
+      this.#texts.hear(app, daemon, event.text, state);
+      return undefined;
+    }
+    if (type === 'ended') this.#texts.end(app, daemon);
+    if (!this.#limits.passes(app, daemon, state, ALWAYS.includes(type))) return undefined;
+    return this.#add({ app, daemon, event: type, state, ...detailsOf(event) });
   }
 
-  warn(app: string, daemon: string, text: string): EventRecord {
-    return this.#add({ app, daemon, event: 'warning', state: null, text });
+  /** @returns undefined where there are too many. */
+  warn(app: string, daemon: string, text: string): EventRecord | undefined {
+    return this.#say(app, daemon, 'warning', text);
   }
 
-  note(app: string, daemon: string, text: string): EventRecord {
-    return this.#add({ app, daemon, event: 'note', state: null, text });
+  /** @returns undefined where there are too many. */
+  note(app: string, daemon: string, text: string): EventRecord | undefined {
+    return this.#say(app, daemon, 'note', text);
+  }
+
+  /** Somebody does something with the app: what comes of that is told, whatever was told before. */
+  forgive(app: string): void {
+    this.#limits.forgive(app);
   }
 
   /** Goes on behind what another process kept. */
   goOn(kept: readonly EventRecord[], seq: number): void {
-    this.#kept.push(...kept);
+    for (const record of kept) this.#kept.add(record);
     this.#seq = seq;
   }
 
@@ -58,7 +86,7 @@ export class EventHub {
 
   /** Oldest first. */
   get kept(): readonly EventRecord[] {
-    return this.#kept;
+    return this.#kept.records;
   }
 
   /** @returns a function that ends the listening. */
@@ -67,10 +95,14 @@ export class EventHub {
     return () => this.#listeners.delete(listener);
   }
 
+  #say(app: string, daemon: string, event: 'warning' | 'note', text: string): EventRecord | undefined {
+    if (!this.#limits.passes(app, daemon, null)) return undefined;
+    return this.#add({ app, daemon, event, state: null, text });
+  }
+
   #add(fields: Fields): EventRecord {
     const record = { seq: ++this.#seq, time: new Date().toISOString(), ...fields };
-    this.#kept.push(record);
-    if (this.#kept.length > KEPT) this.#kept.shift();
+    this.#kept.add(record);
     for (const listener of this.#listeners) listener(record);
     return record;
   }

@@ -145,6 +145,7 @@ function handlersOf(
   const telling =
     (work: (wait: boolean, gone: AbortSignal, kill: boolean) => Promise<string>): Handler =>
     async ({ wait, kill }: Request, { send, gone }: Conversation) => {
+      hub.forgive(app);
       const stop = hub.listen((record) => {
         if (record.daemon === name) send(record);
       });

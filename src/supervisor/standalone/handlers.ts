@@ -60,6 +60,7 @@ type Work = (target: Target, request: Request) => Promise<Begun>;
 function telling(supervisor: Supervisor, work: Work): Handler {
   return async (request: Request, { send, gone }: Conversation) => {
     const target = targetOf(request);
+    supervisor.events.forgive(target.app);
     const stop = supervisor.events.listen((record) => {
       if (record.app === target.app && (target.daemon ?? record.daemon) === record.daemon) send(record);
     });

@@ -60,6 +60,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   await preload(host, { prepares: true });
   supervisor.events.listen((record) => {
     const { seq, time, ...rest } = record;
+    // The state of a moment, and as often as the app likes.
+    if (rest.event === 'status-text') return;
     log(`${rest.app}/${rest.daemon}: ${JSON.stringify(rest)}`);
   });
   const quiet = afterwards(() => host.releaseMemory('garbage'), SETTLED);

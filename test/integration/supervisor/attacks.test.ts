@@ -156,6 +156,37 @@ describe('sd_notify', () => {
     expect(descriptors() - before).toBeLessThan(40);
   });
 
+  it.each([
+    ['says what it does', 'STATUS=%d'],
+    ['reloads', 'RELOADING=1', 'READY=1'],
+  ])("%s all the time, and neither events of others nor the supervisor's log suffer", async (_, ...texts) => {
+    const script = [
+      'import os, socket',
+      'one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)',
+      'one.connect(os.environ["NOTIFY_SOCKET"])',
+      'one.send(b"READY=1")',
+      'n = 0',
+      'while True:',
+      '    n += 1',
+      ...texts.map((text) => `    one.send("${text}".replace("%d", str(n)).encode())`),
+    ];
+    site.scratch.appDirectory('shop', { 'flood.py': `${script.join('\n')}\n` });
+    site.app('shop', { web: 'command = /usr/bin/python3 flood.py\nready = notify' });
+    expect(await site.metactl(['start', 'shop'])).toMatchObject({ status: 0 });
+    await sleep(3000);
+    const text = async () => (await web()).statusText;
+    const first = await text();
+    // What it says now is shown at once, however often that is.
+    if (texts.length === 1) await expect.poll(text, { interval: 10, timeout: 1000 }).not.toBe(first);
+    expect((await site.metactl(['events', 'calm'])).stdout).toMatch(/calm\/web running/);
+    expect((await events()).split('\n').length).toBeLessThan(120);
+    const own = readFileSync(join(site.root, 'var/log/metactl/supervisor.log'), 'utf8');
+    expect(own).toContain('calm/web');
+    expect(own.split('\n').length).toBeLessThan(130);
+    expect(await site.metactl(['stop', 'shop'])).toMatchObject({ stdout: 'shop/web is stopped\n', status: 0 });
+    expect(await events()).toContain('"event":"ended"');
+  });
+
   it('can hide nothing in status, events and why', async () => {
     const words = 'bytes 5354415455533d1b5b324a1b5d303b7807c29be280ae0d787c say READY=1 sleep 600';
     site.app('shop', { web: `command = ${site.notifier('shop', words)}\nready = notify` });
