@@ -55,7 +55,8 @@ class ReadinessWatch implements Readiness {
   #inside: Promise<Inside | undefined> | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #deadlineAt = 0;
-  #startedAt = 0;
+  /** By this process's clock, which may have begun later: no number stands for not yet. */
+  #startedAt: number | undefined;
   #ready = false;
   #reloading = false;
   /** Why it was not ready at the last attempt. */
@@ -70,7 +71,7 @@ class ReadinessWatch implements Readiness {
     this.#watchdog = new Watchdog(settings.watchdog, () => this.#report({ type: 'watchdog' }));
     this.#health = {
       failures: 0,
-      uptime: () => performance.now() - this.#startedAt,
+      uptime: () => this.#uptime,
       unwell: (problem) => this.#unwell(problem),
       well: () => this.#well(),
     };
@@ -81,7 +82,7 @@ class ReadinessWatch implements Readiness {
     this.#resumed = { handed, by };
     this.#ready = handed.ready;
     this.#reloading = handed.reloading;
-    this.#startedAt = handed.startedAt === 0 ? 0 : handed.startedAt + by;
+    this.#startedAt = handed.startedAt === undefined ? undefined : handed.startedAt + by;
     this.#lastProblem = handed.lastProblem;
     this.#health.failures = handed.unwell;
     for (const line of handed.told) this.#told.add(line);
@@ -106,6 +107,7 @@ class ReadinessWatch implements Readiness {
       if (!this.#end.signal.aborted) report(one);
     };
     this.#world.notify?.listen(sandbox.pid, (message) => this.#hear(message));
+    if (this.#resumed !== undefined) this.#watchdog.goOn(this.#resumed.handed.watchdog, this.#resumed.by);
     const { ready } = this.#settings;
     if (sandbox.ready !== undefined) this.#watchDescriptor(sandbox.ready);
     if (ready?.kind === 'log' && !this.#ready) queueMicrotask(() => this.#watchOutput(sandbox, ready.matches));
@@ -123,11 +125,16 @@ class ReadinessWatch implements Readiness {
     void this.#inside?.then((inside) => inside?.close());
   }
 
+  /** Milliseconds; 0 before it has started. */
+  get #uptime(): number {
+    return this.#startedAt === undefined ? 0 : performance.now() - this.#startedAt;
+  }
+
   #begin(sandbox: Sandbox): void {
     if (this.#end.signal.aborted) return;
     this.#world.notify?.executed();
     // Not where the process before has begun already.
-    if (this.#startedAt === 0) this.#startedAt = performance.now();
+    this.#startedAt ??= performance.now();
     const { ready, readyTimeout, health } = this.#settings;
     const probe = ready !== undefined && isAsked(ready) ? ready : undefined;
     if (probe !== undefined || health !== undefined) {
@@ -140,7 +147,7 @@ class ReadinessWatch implements Readiness {
       return;
     }
     const { handed, by } = this.#resumed ?? {};
-    if (handed === undefined || handed.startedAt === 0) this.#setDeadline(readyTimeout);
+    if (handed?.startedAt === undefined) this.#setDeadline(readyTimeout);
     else this.#setDeadline(Math.max(handed.deadlineAt + by! - performance.now(), 1));
     if (probe !== undefined) void this.#askUntilReady(probe);
   }
@@ -163,7 +170,7 @@ class ReadinessWatch implements Readiness {
         this.#setDeadline(Math.ceil(left));
         return;
       }
-      const within = formatDuration(Math.round(performance.now() - this.#startedAt));
+      const within = formatDuration(Math.round(this.#uptime));
       const why = this.#lastProblem === '' ? '' : `: ${this.#lastProblem}`;
       this.#report({ type: 'failed', reason: `not ready within ${within}${why}` });
     });
@@ -222,17 +229,17 @@ class ReadinessWatch implements Readiness {
     clearTimeout(this.#deadline);
     this.#report({ type: 'ready' });
     // It may say so before this process knew that it runs.
-    const seconds = this.#startedAt === 0 ? 0 : (performance.now() - this.#startedAt) / 1000;
+    const seconds = this.#uptime / 1000;
     this.#world.log(`ready after ${seconds.toFixed(seconds < 0.1 ? 3 : 1)} s`, true);
-    if (this.#startedAt > 0) this.#settled();
+    if (this.#startedAt !== undefined) this.#settled();
   }
 
   /** It has started: health and watchdog count from now on. */
   #settled(): void {
     this.#ready = true;
-    const { handed, by } = this.#resumed ?? {};
-    if (handed?.ready === true && handed.startedAt > 0) this.#watchdog.goOn(handed.watchdog, by!);
-    else this.#watchdog.start();
+    const { handed } = this.#resumed ?? {};
+    // Else it goes on as it counted in the process before.
+    if (handed?.ready !== true || handed.startedAt === undefined) this.#watchdog.start();
     const { health } = this.#settings;
     if (health !== undefined) void this.#watchHealth(health);
   }
@@ -312,7 +319,7 @@ class ReadinessWatch implements Readiness {
 
   #extend(milliseconds: number): void {
     const { ready, readyTimeout } = this.#settings;
-    if (ready !== undefined && !this.#ready && this.#startedAt > 0) {
+    if (ready !== undefined && !this.#ready && this.#startedAt !== undefined) {
       // It may ask again and again, but for no more in all than its own configuration could have given it.
       const last = this.#startedAt + Math.max(readyTimeout, LONGEST_START);
       const now = performance.now();

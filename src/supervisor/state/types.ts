@@ -125,7 +125,8 @@ export type ReadinessReport =
 export interface HandedReadiness {
   readonly ready: boolean;
   readonly reloading: boolean;
-  readonly startedAt: number;
+  /** Undefined: its first instruction has not run yet. */
+  readonly startedAt: number | undefined;
   /** Infinity: none. */
   readonly deadlineAt: number;
   readonly lastProblem: string;
