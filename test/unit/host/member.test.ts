@@ -13,7 +13,7 @@ afterEach(() => {
 
 /** A process whose only child sleeps until its standard input ends; both are told by pid. */
 async function family() {
-  const parent = spawn('/bin/sh', ['-c', 'exec 3<&0; cat <&3 >/dev/null & echo $!; wait; sleep 1000'], {
+  const parent = spawn('/bin/sh', ['-c', 'exec 3<&0; cat <&3 >/dev/null & echo $!; wait; exec sleep 1000'], {
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   children.push(parent);
