@@ -220,12 +220,12 @@ export const dependencyCycle = (names: readonly string[]): Text => ({
 export const tooDeep = (depth: number, chain: string): Text => ({
   message: `found values nested in each other more than ${depth} times${chain}`,
 });
-/** @param via the reference that makes it so, of `viaChain`. */
 /** @param user what refers to it. */
 export const makesTooLong = (longest: number, user: string): Text => ({
   message: `found a value that makes ${user} longer than ${longest} characters, expected a shorter one`,
 });
 
+/** @param via the reference that makes it so, of `viaChain`. */
 export const tooLong = (longest: number, via = ''): Text => ({
   message: `found a value that becomes longer than ${longest} characters${via}, expected a shorter one`,
 });
