@@ -1,5 +1,6 @@
 import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeWithParents } from '../util/make-with-parents.ts';
 
 const THROUGH = constants.O_RDONLY | constants.O_DIRECTORY;
 
@@ -12,7 +13,7 @@ const THROUGH = constants.O_RDONLY | constants.O_DIRECTORY;
 export function inDirectory<T>(directory: string, below: string, make: boolean, use: (path: string) => T): T {
   const opened: number[] = [];
   try {
-    if (make) mkdirSync(directory, { recursive: true, mode: 0o755 });
+    if (make) makeWithParents(directory);
     opened.push(openSync(directory, THROUGH));
     for (const part of below.split('/').filter((name) => name !== '.')) {
       const path = join(through(opened), part);

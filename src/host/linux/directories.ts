@@ -2,7 +2,6 @@ import {
   chmodSync,
   closeSync,
   constants,
-  existsSync,
   fchmodSync,
   fchownSync,
   fstatSync,
@@ -12,8 +11,9 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { MetactlError } from '../../util/error.ts';
+import { makeWithParents } from '../../util/make-with-parents.ts';
 import type { Paths } from '../../util/paths.ts';
 import { loopTurn } from './loop-turn.ts';
 
@@ -37,27 +37,6 @@ export function openRootDirectory(path: string, mode: number): number {
     path,
     hint: 'somebody else made it; look at it, then remove it',
   });
-}
-
-/**
- * Of a read-only file system Node's recursive mkdir says ENOENT, and the error that an administrator would understand is lost.
- * @returns whether it was made.
- */
-export function makeWithParents(path: string): boolean {
-  // The usual case at a start, where an error with its stack would cost more than the call.
-  if (existsSync(path)) return false;
-  for (const parentsMade of [false, true]) {
-    try {
-      mkdirSync(path, { mode: 0o755 });
-      return true;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') return false;
-      if (code !== 'ENOENT' || parentsMade) throw error;
-      makeWithParents(dirname(path));
-    }
-  }
-  return false;
 }
 
 function directoryError(error: unknown, step: string, path: string): MetactlError {

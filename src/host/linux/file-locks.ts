@@ -1,17 +1,8 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MetactlError } from '../../util/error.ts';
+import { makeWithParents } from '../../util/make-with-parents.ts';
 import { maskWords } from '../../util/mask.ts';
 import type { FileLock, FileLocks, LockHolder, LockRequest } from '../file-lock.ts';
 import { addon } from './addon.ts';
@@ -40,7 +31,7 @@ export const fileLocks: FileLocks = {
 
 function openDirectory({ directory, privateMode }: LockRequest): number {
   if (privateMode !== undefined) return openRootDirectory(directory, privateMode);
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  makeWithParents(directory);
   return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
 }
 
@@ -52,12 +43,11 @@ async function holdIn(directory: number, request: LockRequest): Promise<FileLock
     if (addon().flock(fd, 'exclusive')) {
       // Whoever had it has taken the file away: another process may have the one that is there now.
       if (lstatSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) return lockBehind(fd, request);
-      closeSync(fd);
-      continue;
+    } else if (!told) {
+      request.onWait(fileLocks.holderOf(request));
+      told = true;
     }
     closeSync(fd);
-    if (!told) request.onWait(fileLocks.holderOf(request));
-    told = true;
     if (performance.now() >= deadline) return undefined;
   }
 }

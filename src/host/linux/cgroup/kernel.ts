@@ -11,8 +11,8 @@ import {
   statfsSync,
   writeSync,
 } from 'node:fs';
+import { makeWithParents } from '../../../util/make-with-parents.ts';
 import { addon } from '../addon.ts';
-import { makeWithParents } from '../directories.ts';
 
 /** What cgroup code asks of the kernel; unit tests put a fake tree in its place. Paths are absolute. */
 export interface CgroupKernel {
