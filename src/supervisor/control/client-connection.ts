@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Descriptor } from '../../host/handover.ts';
 import { GoOn, isMoved, MOVED } from './moving.ts';
@@ -41,6 +42,8 @@ export class Client {
     this.#options = options;
     this.#isMoving = isMoving;
     socket.setTimeout(this.#patience, () => socket.destroy());
+    // One for each daemon that a request waits for: with more than ten Node would warn of a leak.
+    setMaxListeners(0, this.#gone.signal);
     socket.on('close', () => this.#gone.abort());
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     if (begun !== undefined && begun.length > 0) this.#read(Buffer.from(begun));

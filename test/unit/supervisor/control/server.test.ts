@@ -54,6 +54,21 @@ function talk(text: string): Promise<string> {
 }
 
 describe('a control socket', () => {
+  it('lets a request wait for a hundred daemons without a warning of Node', async () => {
+    const warnings: string[] = [];
+    const warned = ({ name }: Error) => void warnings.push(name);
+    process.on('warning', warned);
+    const wait = (_request: unknown, { gone }: { readonly gone: AbortSignal }) => {
+      for (let n = 0; n < 100; n++) gone.addEventListener('abort', () => {});
+      return 'done';
+    };
+    await listen({ handlers: { wait } });
+    expect(await ask(path, 'wait')).toBe('done');
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', warned);
+    expect(warnings).toEqual([]);
+  });
+
   it("is its owner's alone, and gone when it is closed", async () => {
     await listen();
     expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
