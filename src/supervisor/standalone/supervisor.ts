@@ -11,7 +11,7 @@ import { Compressor } from '../logs/compress.ts';
 import { chooseDaemons, type Prepared, prepare } from '../prepare.ts';
 import { reloadText } from '../reload-text.ts';
 import { DaemonGroup } from '../state/group.ts';
-import { dependenciesOf, dependentsOf, requirementsOf } from '../state/order.ts';
+import { dependenciesOf, requirementsOf, withDependents } from '../state/order.ts';
 import { type AppState, isAlive, isHeld, newAppState, recordsOf, watchFirewall } from './app-state.ts';
 import { type Begun, isEnding, notRunning, type Outcome, type Target, untilDone } from './outcome.ts';
 import {
@@ -120,11 +120,9 @@ export class Supervisor {
       const old = this.#unitsOf(target).filter(isAlive);
       if (old.length === 0) throw notRunning(target);
       for (const unit of app.units.values()) this.#told.delete(unit);
-      const along = old.flatMap(({ name }) => [...dependentsOf(app.dependencies, name)]);
-      const { prepared, plans } = await this.#prepare(
-        target,
-        along.filter((name) => isAlive(app.units.get(name))),
-      );
+      const names = old.map(({ name }) => name);
+      const along = [...withDependents(app.dependencies, names)].filter((name) => isAlive(app.units.get(name)));
+      const { prepared, plans } = await this.#prepare(target, along);
       const units = this.#stop(target, old, ({ handle }) => handle.keepStored());
       await Promise.all(units.map((unit) => untilOver(unit.daemon)));
       const over = plans.flatMap(({ daemon }) => app.units.get(daemon) ?? []).filter((unit) => !isAlive(unit));
@@ -341,7 +339,7 @@ export class Supervisor {
   #stop(target: Target, asked: readonly Unit[], before: (unit: Unit) => void = () => {}): Unit[] {
     const app = this.#app(target.app);
     const names = asked.map(({ name }) => name);
-    const all = new Set(names.flatMap((name) => [name, ...dependentsOf(app.dependencies, name)]));
+    const all = withDependents(app.dependencies, names);
     const units = [...app.units.values()].filter((unit) => all.has(unit.name) && isAlive(unit)).reverse();
     for (const unit of units) before(unit);
     app.group?.stop(names);

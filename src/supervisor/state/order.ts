@@ -93,17 +93,23 @@ export function dependentsOf(
   daemon: string,
   direct: ReadonlyMap<string, readonly string[]> = directDependents(dependencies),
 ): ReadonlySet<string> {
-  return reach(daemon, (one) => direct.get(one) ?? []);
+  return reach([daemon], (one) => direct.get(one) ?? []);
+}
+
+/** These and all that depend on them, directly or not. Looks at each daemon's needs once, however many are asked for. Pure. */
+export function withDependents(dependencies: Dependencies, daemons: readonly string[]): ReadonlySet<string> {
+  const direct = directDependents(dependencies);
+  return new Set([...daemons, ...reach(daemons, (one) => direct.get(one) ?? [])]);
 }
 
 /** All that a daemon depends on, directly or not, as far as it is there. Pure. */
 export function requirementsOf(dependencies: Dependencies, daemon: string): ReadonlySet<string> {
-  return reach(daemon, (one) => [...(dependencies.get(one)?.keys() ?? [])].filter((name) => dependencies.has(name)));
+  return reach([daemon], (one) => [...(dependencies.get(one)?.keys() ?? [])].filter((name) => dependencies.has(name)));
 }
 
-function reach(from: string, next: (daemon: string) => readonly string[]): ReadonlySet<string> {
+function reach(from: readonly string[], next: (daemon: string) => readonly string[]): ReadonlySet<string> {
   const found = new Set<string>();
-  const open = [from];
+  const open = [...from];
   for (let one = open.pop(); one !== undefined; one = open.pop()) {
     for (const name of next(one)) {
       if (found.has(name)) continue;

@@ -7,6 +7,7 @@ import {
   progress,
   requirementsOf,
   waitingOf,
+  withDependents,
 } from '../../../../src/supervisor/state/order.ts';
 import type { DaemonState, DaemonStatus } from '../../../../src/supervisor/state/types.ts';
 import { Bench } from './machine-helper.ts';
@@ -30,6 +31,22 @@ describe('order', () => {
     expect([...dependentsOf(GRAPH, 'db')].sort()).toEqual(['app', 'web']);
     expect([...dependentsOf(GRAPH, 'web')]).toEqual([]);
     expect(leftOut(GRAPH)).toEqual([{ daemon: 'db', other: 'elsewhere' }]);
+  });
+
+  it('finds what depends on many by one look at each', () => {
+    let looks = 0;
+    class Counted extends Map<string, Need> {
+      override keys() {
+        looks++;
+        return super.keys();
+      }
+    }
+    const names = Array.from({ length: 100 }, (_, n) => `d${n}`);
+    const chain: Dependencies = new Map(names.map((name, n) => [name, new Counted(needs(`d${n + 1}`))]));
+    expect([...withDependents(chain, names.slice(40, 60))].sort()).toEqual(names.slice(0, 60).sort());
+    expect([...withDependents(GRAPH, ['cache', 'db'])].sort()).toEqual(['app', 'cache', 'db', 'web']);
+    expect([...withDependents(GRAPH, [])]).toEqual([]);
+    expect(looks).toBe(names.length);
   });
 
   it.each<[Need, DaemonStatus, string]>([
