@@ -153,6 +153,11 @@ export interface RunningDaemon {
   /** Runs another process in its sandbox: same namespaces, cgroup, credentials and filters. */
   join(process: ProcessPlan, identity: Identity, io: StdioPlan): Sandbox;
   /**
+   * The same for a program of the supervisor's: with its end, SIGKILL goes to whatever it has left running, as far as the daemon has
+   * a cgroup.
+   */
+  probe(process: ProcessPlan, identity: Identity, io: StdioPlan): Sandbox;
+  /**
    * Becomes a program of the host's, as root and with everything of the host's but the network, which is the app's.
    * @throws MetactlError where that can't be; else it doesn't return.
    */

@@ -1,9 +1,10 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import type { Identity, ProcessPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
-import type { RunningDaemon } from '../host.ts';
+import type { RunningDaemon, Sandbox, StdioPlan } from '../host.ts';
 import { addon } from './addon.ts';
-import { openDaemonCgroup } from './cgroup/index.ts';
+import { type DaemonCgroup, openDaemonCgroup, openLeaves, type ProbePlace, ProbePlaces } from './cgroup/index.ts';
 import { connectIn } from './connect.ts';
 import { verifyIdentity } from './identity.ts';
 import { join } from './join.ts';
@@ -30,6 +31,7 @@ export async function findRunning(paths: Paths, app: string, daemon?: string): P
 
 function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: number): RunningDaemon {
   let open = true;
+  const places = new ProbePlaces();
   return {
     app: live.app,
     daemon: live.daemon,
@@ -47,22 +49,31 @@ function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: 
       throw endedJustNow(live, 'open terminal');
     },
     join(process, identity, io) {
-      // The joiner counts against the daemon's own limits.
-      const user = live.ids && { fd: enterableNamespace(paths, live.app, live.ids.inode), first: live.ids.first };
       const cgroup = openDaemonCgroup(paths, live.app, live.daemon);
       try {
-        const directory = cgroup.directory === undefined ? {} : { cgroup: cgroup.directory };
-        const killsBefore = cgroup.oomKills();
-        const oomKilled = () => cgroup.oomKills() > killsBefore;
-        return join(
-          { pidfd, tasks: cgroup.tasks, ...directory, oomKilled, ...(user === undefined ? {} : { user }) },
-          process,
-          identity,
-          io,
-        );
+        return joinIn(paths, live, { pidfd, cgroup, counted: cgroup }, process, identity, io);
       } finally {
         cgroup.close();
-        if (user !== undefined) closeSync(user.fd);
+      }
+    },
+    probe(process, identity, io) {
+      const whole = openDaemonCgroup(paths, live.app, live.daemon);
+      let place: ProbePlace | undefined;
+      let part: DaemonCgroup | undefined;
+      try {
+        place = places.take(whole.leaves);
+        part = place && openLeaves(place.leaves, []);
+        if (part?.leaves.length === 0) throw endedJustNow(live, 'enter cgroup');
+        const cgroup = part ?? whole;
+        const sandbox = joinIn(paths, live, { pidfd, cgroup, counted: whole }, process, identity, io);
+        void sandbox.ended.then(() => place?.release());
+        return sandbox;
+      } catch (error) {
+        place?.release();
+        throw error;
+      } finally {
+        part?.close();
+        whole.close();
       }
     },
     connect(address, port) {
@@ -86,10 +97,41 @@ function runningDaemon(paths: Paths, live: LiveState, entry: EntryState, pidfd: 
       throw new MetactlError(`${file} was not executed`, { code: 'METACTL_EXEC', step: 'run the program', path: file });
     },
     close() {
-      if (open) closeSync(pidfd);
+      if (open) {
+        closeSync(pidfd);
+        places.close();
+      }
       open = false;
     },
   };
+}
+
+interface Joined {
+  readonly pidfd: number;
+  /** Where the process is to be: it counts against the daemon's own limits. */
+  readonly cgroup: DaemonCgroup;
+  /** The daemon's. */
+  readonly counted: DaemonCgroup;
+}
+
+function joinIn(
+  paths: Paths,
+  live: LiveState,
+  { pidfd, cgroup, counted }: Joined,
+  process: ProcessPlan,
+  identity: Identity,
+  io: StdioPlan,
+): Sandbox {
+  const user = live.ids && { fd: enterableNamespace(paths, live.app, live.ids.inode), first: live.ids.first };
+  try {
+    const directory = cgroup.directory === undefined ? {} : { cgroup: cgroup.directory };
+    const killsBefore = counted.oomKills();
+    const oomKilled = () => counted.oomKills() > killsBefore;
+    const target = { pidfd, tasks: cgroup.tasks, ...directory, oomKilled, ...(user === undefined ? {} : { user }) };
+    return join(target, process, identity, io);
+  } finally {
+    if (user !== undefined) closeSync(user.fd);
+  }
 }
 
 /** Of PID 1, which no app can make join another. With the descriptor open, the pid is looked at again. */

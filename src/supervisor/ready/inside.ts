@@ -10,7 +10,7 @@ export interface Inside {
   connect(address: string, port: number): Socket;
   /** Where it may listen. */
   readonly addresses: readonly string[];
-  /** Runs a program as the daemon, in its sandbox. @returns undefined where it ended with 0, else what was wrong. */
+  /** Runs a program as the daemon, in its sandbox; what it leaves is ended. @returns undefined where it ended with 0, else what was wrong. */
   run(argv: readonly string[], signal: AbortSignal): Promise<string | undefined>;
   close(): void;
 }
@@ -38,7 +38,7 @@ async function runInside(
   const nothing = openSync('/dev/null', 'r+');
   try {
     const io = { stdin: 'null', stdout: nothing, stderr: 'pipe' } as const;
-    const sandbox = running.join({ ...running.process, argv }, running.identity, io);
+    const sandbox = running.probe({ ...running.process, argv }, running.identity, io);
     const { stderr } = sandbox;
     const said = lastWords(stderr);
     const stop = () => sandbox.kill();

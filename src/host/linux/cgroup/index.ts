@@ -7,4 +7,5 @@ export { cgroupFacts, detectCgroups, parseCgroupMounts } from './detect.ts';
 export { keptCgroupFacts, plannedCgroupFacts } from './kept-facts.ts';
 export { checkLimits, planLimits } from './limits.ts';
 export { type DaemonCgroup, openLeaves } from './open-cgroup.ts';
+export { type ProbePlace, ProbePlaces } from './probe.ts';
 export type { CgroupStats, Leaf } from './stats.ts';
