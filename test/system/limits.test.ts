@@ -228,6 +228,41 @@ describe('io-weight', () => {
   });
 });
 
+describe('what a check leaves running', () => {
+  it.each([
+    ['in a sandbox', ''],
+    ['without one', '[sandbox]\nenabled = no\n'],
+  ])('ends with it, and the daemon goes on, %s', async (_, sections) => {
+    const app = await run(
+      shell('echo started; exec sleep 1000'),
+      `memory-max = 64m
+tasks-max = 20
+health = exec:${shell('setsid sleep 4321 & sleep 4322 | grep -q ok')}
+health.interval = 1s
+health.timeout = 2s
+health.threshold = 4
+health.action = alert
+${sections}`,
+    );
+    await app.until('^started');
+    // v2 allows processes in a cgroup and below it only where no controller is handed on.
+    const part =
+      await guest.run(`for i in $(seq 100); do if pgrep -fx "sleep 4321" >/dev/null; then break; fi; sleep 0.2; done
+cat /proc/$(pgrep -fxo "sleep 4321")/cgroup ${app.cgroup()}/cgroup.subtree_control`);
+    expect(part).toMatch(/^0::\/system\.slice\/app-\d+\.service\/metactl\/app\/main\/metactl-probe-\d+$/);
+    const processes = `cat ${app.cgroup()}/cgroup.procs`;
+    const before = await guest.run(processes);
+    await app.until('not well|degraded');
+    // One check may be under way.
+    const left = await guest.run('pgrep -fxc "sleep 4321|sleep 4322" || true');
+    expect(Number(left)).toBeLessThanOrEqual(2);
+    expect(await guest.run(`find ${app.cgroup()} -mindepth 1 -type d | wc -l`)).toMatch(/^[012]$/);
+    expect(await guest.run(processes)).toBe(before);
+    await app.stop();
+    expect(await guest.run('pgrep -fx "sleep 4321|sleep 4322" || true')).toBe('');
+  });
+});
+
 describe('the end', () => {
   it('cgroup.kill: what ignores SIGTERM and has left its session ends with its daemon', async () => {
     const app = await run(

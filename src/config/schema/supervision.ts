@@ -34,7 +34,7 @@ export const PROBE_KEYS: readonly KeySpec[] = [
     type: 'text',
     read: readHealth,
     expected: HEALTH_EXPECTED,
-    doc: 'How it is known that the daemon is well, once it is ready.',
+    doc: 'How it is known that the daemon is well, once it is ready. What a command leaves running is ended with it, here and in `ready`.',
   },
   {
     key: 'health.interval',
