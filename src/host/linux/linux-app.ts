@@ -330,7 +330,8 @@ export class LinuxApp implements AppHandle {
       setImmediate(() => this.#endSuccessor(sandbox));
       return ending;
     }
-    if (cgroup.holdsOnly(sandbox.pid)) return ending;
+    // Where processes are collected, some may have left the cgroup.
+    if (!sandbox.collects && cgroup.holdsOnly(sandbox.pid)) return ending;
     await sandbox.ended;
     try {
       await this.#clear(cgroup);

@@ -15,6 +15,8 @@ export interface LaunchedSandbox extends Sandbox {
   readonly daemonEnded: Promise<Ending>;
   /** The daemon's own pid as PID 1 sees it: a host pid where there is no PID namespace. Undefined until `started`. */
   readonly daemonPid: number | undefined;
+  /** Nothing but its first process ends what the daemon leaves, whose child that becomes: no PID namespace does. `kill` asks it to. */
+  readonly collects: boolean;
   /** Makes its successor ready, or gives that up; see Poll. */
   arm(options: Omit<ArmOptions, 'pid'> | undefined): void;
   /** What was started when the daemon ended. It is the caller's, once. */
@@ -181,6 +183,10 @@ class WatchedSandbox implements LaunchedSandbox {
 
   get daemonPid(): number | undefined {
     return this.#daemonPid;
+  }
+
+  get collects(): boolean {
+    return this.#options.liveness !== undefined;
   }
 
   signal(signal: number): void {

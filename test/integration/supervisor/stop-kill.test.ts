@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { startMetactl } from '../../helpers/run-metactl.ts';
@@ -78,5 +79,39 @@ describe('stop --kill', () => {
     await site.metactl(['start', 'all']);
     expect(await site.metactl(['stop', 'all', '--kill'])).toMatchObject({ stderr: '', status: 0 });
     expect(processesWith(SLEEP)).toEqual([]);
+  });
+});
+
+describe('what has left the cgroup of a daemon without a sandbox', () => {
+  const ESCAPED = 'sleep 98762';
+  const LEAVE = 'for all in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do echo $$ > $all; done';
+
+  /** A child of metactl-init in no cgroup of metactl's; the daemon ends by SIGTERM, or by nothing but SIGKILL. */
+  async function startAndLeave(obeys: boolean): Promise<void> {
+    const directory = site.scratch.appDirectory('shop', {
+      'leave.sh': `#!/bin/sh\n{ ${LEAVE}; } 2>/dev/null\nexec ${ESCAPED}\n`,
+      'web.sh': `#!/bin/sh\n${obeys ? '' : "trap '' TERM\n"}(setsid ./leave.sh &)\nwhile :; do sleep 0.1; done\n`,
+    });
+    const keys = 'user = root\ncommand = ./web.sh\ntimeout-stop-sec = 300ms';
+    const sandbox = '[sandbox]\nenabled = no\nallow-root = yes';
+    site.scratch.node('shop', `[app]\ndirectory = ${directory}\n${sandbox}\n[daemon.web]\n${keys}\n`);
+    await site.metactl(['start', 'shop']);
+    await expect.poll(() => processesWith(ESCAPED)).toHaveLength(1);
+    const [pid] = processesWith(ESCAPED);
+    expect(readFileSync(`/proc/${pid}/cgroup`, 'utf8')).not.toContain('metactl');
+  }
+
+  afterEach(() => {
+    for (const pid of processesWith(ESCAPED)) process.kill(pid, 'SIGKILL');
+  });
+
+  it.each([
+    ['a stop', ['stop', 'shop'], true],
+    ['a stop that has to kill', ['stop', 'shop'], false],
+    ['stop --kill', ['stop', 'shop', '--kill'], false],
+  ] as const)('ends with it, by %s', async (_, verb, obeys) => {
+    await startAndLeave(obeys);
+    expect(await site.metactl(verb)).toMatchObject({ stdout: 'shop/web is stopped\n', stderr: '', status: 0 });
+    expect(processesWith(ESCAPED)).toEqual([]);
   });
 });
