@@ -107,7 +107,12 @@ function* notesOf({
     yield `log: ${lines} line${lines === 1 ? '' : 's'} ${were}: ${to}: ${error}, since ${since}`;
   }
   if (configured === false) {
-    yield `not in the configuration any more: metactl stop ${record.app} ${record.daemon} ends it`;
+    // Without a supervisor it is there because it has a unit.
+    yield `not in the configuration any more: metactl ${
+      record.supervisor === null
+        ? `install ${record.app} removes its unit`
+        : `stop ${record.app} ${record.daemon} ends it`
+    }`;
   }
   if (changed.length > 0) yield `restart needed: ${changed.join(', ')} changed`;
 }

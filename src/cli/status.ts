@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { listApps } from '../config/app-names.ts';
+import { guessUnits } from '../service/unit-guess.ts';
 import { beginStatus, hasSupervisor } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
 import { isTerminal } from '../supervisor/is-terminal.ts';
@@ -101,17 +102,14 @@ export function secondsOf(watch: boolean | string): number {
 async function statusOf(paths: Paths, app?: string, daemon?: string): Promise<readonly StatusRecord[]> {
   const answer = await beginStatus(paths, app, daemon);
   const named = app === undefined ? listApps(paths) : [app];
+  const mayHaveUnits = guessUnits(paths.nodeId);
   const known = await answer();
-  if (app !== undefined && known.length > 0) return known;
-  const names = new Set(known.map((record) => record.app));
-  const idle = named.filter((name) => !names.has(name));
-  if (idle.length === 0) return known;
+  const running = new Set(known.map((record) => record.app));
+  const idle = named.filter((name) => !running.has(name));
+  // A unit that gave up has no supervisor which could tell.
+  const united = [...idle, ...running].filter(mayHaveUnits);
+  if (idle.length === 0 && united.length === 0) return known;
   // Reading configurations takes longer than all the rest.
-  const [{ idleRecords, withUnits }, { driver }] = await Promise.all([
-    import('./status-idle.ts'),
-    import('./units.ts'),
-  ]);
-  const records = idleRecords(paths, idle, app === undefined ? undefined : { daemon });
-  const driven = (await Promise.all(idle.map((one) => driver(paths, one)))).filter((one) => one !== undefined);
-  return [...known, ...(await withUnits(records, driven))];
+  const { allRecords } = await import('./status-idle.ts');
+  return allRecords(paths, { known, idle, united, asked: app === undefined ? undefined : { daemon } });
 }

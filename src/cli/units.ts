@@ -29,6 +29,19 @@ export async function driver(paths: Paths, app: string): Promise<Driven | undefi
   return drivenBy(await manager, app, paths.nodeId);
 }
 
+/** The same for many apps: its directory is read once. @throws MetactlError METACTL_NEEDS_ROOT (77) */
+export async function drivers(paths: Paths, apps: readonly string[]): Promise<readonly Driven[]> {
+  const [{ managerHere }, { installedApps }] = await Promise.all([
+    import('../service/index.ts'),
+    import('../service/install.ts'),
+  ]);
+  manager ??= managerHere(inspectNode(paths).node.serviceManager);
+  const here = await manager;
+  if (here === undefined) return [];
+  const found = installedApps(here, apps, paths.nodeId).filter(({ units }) => units.length > 0);
+  return found.map((installed) => ({ manager: here, installed }));
+}
+
 /**
  * Has the service manager do it. @returns undefined where nothing of it runs by its hands.
  * @throws MetactlError 2 no unit for this daemon, 77 needs root, 78 a configuration that nothing could be started with.

@@ -178,6 +178,17 @@ export function installedApp(manager: ServiceManager, app: string, nodeId: strin
   return manager.find(listNames(directory), app, nodeId, textIn(directory));
 }
 
+/** The same of several apps. @throws MetactlError METACTL_NEEDS_ROOT (77) */
+export function installedApps(
+  manager: ServiceManager,
+  apps: readonly string[],
+  nodeId: string,
+): readonly InstalledApp[] {
+  const { directory } = manager;
+  const names = listNames(directory);
+  return apps.map((app) => manager.find(names, app, nodeId, textIn(directory)));
+}
+
 function textIn(directory: string): (name: string) => string | undefined {
   return (name) => readFiles(directory, [name])[0]?.text;
 }

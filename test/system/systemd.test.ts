@@ -280,6 +280,23 @@ metactl uninstall verbs > /dev/null; rm /etc/metactl/nodes/verbs.conf; ls /etc/s
   ]);
 });
 
+it('`status` tells of a unit that gave up beside one that runs, also when it is not configured any more', async () => {
+  const good = '[daemon.good]\ncommand = /bin/sleep 1005\n';
+  await configure(guest, 'pair', `${good}[daemon.lost]\ncommand = /bin/sh -c "exit 3"\nrestart = no\n`);
+  const outcome =
+    await run(`said() { metactl status pair "$@" > /tmp/said || echo status $?; awk '{ print $1, $2 }' /tmp/said; }
+metactl install pair > /dev/null; systemctl start metactl.pair.good.service
+systemctl start metactl.pair.lost.service || true; wait_for systemctl is-failed --quiet metactl.pair.lost.service
+said; metactl status | grep -o '^pair/lost *failed'; (metactl status pair --json || true) | grep -o '"state": "failed"'
+sed -i '/daemon.lost/,$d' /etc/metactl/nodes/pair.conf; said
+metactl uninstall pair > /dev/null; rm /etc/metactl/nodes/pair.conf /tmp/said`);
+  expect(outcome.split('\n')).toEqual([
+    ...['status 3', 'DAEMON STATE', 'pair/good running', 'pair/lost failed', 'failed: ended'],
+    ...[expect.stringMatching(/^pair\/lost +failed$/), '"state": "failed"'],
+    ...['status 3', 'DAEMON STATE', 'pair/good running', 'pair/lost failed*', 'failed: ended', 'not in'],
+  ]);
+});
+
 it('units that were changed by hand stay, unless it is forced; then nothing stays', async () => {
   await configure(guest, 'hand', '[daemon.main]\ncommand = /bin/sleep 1004\n');
   const outcome = await run(`unit=/etc/systemd/system/metactl.hand.main.service

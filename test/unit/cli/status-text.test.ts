@@ -47,9 +47,13 @@ it('says where a daemon may listen on more than is told', () => {
 });
 
 it('tells of what was taken out of the configuration', () => {
-  const text = statusText([{ ...running, configured: false }], plain);
+  const supervisor = { pid: 7, kind: 'run' } as const;
+  const text = statusText([{ ...running, configured: false, supervisor }], plain);
   expect(text).toMatch(/^shop\/web {2}running\* /m);
   expect(text).toContain('\n  not in the configuration any more: metactl stop shop web ends it\n');
+  expect(statusText([{ ...idle, configured: false }], plain)).toContain(
+    '\n  not in the configuration any more: metactl install shop removes its unit\n',
+  );
 });
 
 it('tells of lines that a log has lost', () => {
