@@ -254,7 +254,7 @@ class ReadinessWatch implements Readiness {
     const { action } = this.#settings.health!;
     if (action === 'none') this.#status('');
     else if (action === 'alert') {
-      this.#report({ type: 'ready' });
+      this.#report({ type: 'well' });
       this.#world.log('well again', true);
     }
   }
@@ -263,7 +263,7 @@ class ReadinessWatch implements Readiness {
     const { action, threshold } = this.#settings.health!;
     const reason = `not well ${threshold} times in a row: ${problem}`;
     if (action === 'restart') this.#report({ type: 'failed', reason });
-    else if (action === 'alert') this.#report({ type: 'degraded', reason });
+    else if (action === 'alert') this.#report({ type: 'unwell', reason });
     else this.#status(reason);
   }
 

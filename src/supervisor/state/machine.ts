@@ -1,24 +1,17 @@
-import { LONGEST_STOP } from '../../config/schema/lifecycle.ts';
 import type { Ending } from '../../host/host.ts';
 import { formatDuration } from '../../util/duration.ts';
 import type { Input, Model } from './model.ts';
+import { ReportingTurn } from './reporting-turn.ts';
 import { decide, exitStatusOf, isFailure, isOverLimit, wasStable } from './restart-policy.ts';
-import { type StepContext, type StepResult, Turn } from './turn.ts';
-import type { LastExit, ReadinessReport, StartCause } from './types.ts';
+import type { StepContext, StepResult } from './turn.ts';
+import type { LastExit, StartCause } from './types.ts';
 
-const SIGABRT = 6;
 const SIGQUIT = 3;
-const SIGTERM = 15;
-const SIGCONT = 18;
-
-/** Milliseconds that a JVM gets to print its threads before it is killed: the last second of timeout-stop-sec, or a quarter. */
-const THREAD_DUMP = 1000;
-/** Milliseconds after which what survived SIGKILL gets it again: the kernel may have been busy with it. */
-const KILL_AGAIN = 5000;
 
 /**
  * The life of one daemon: what an input does to it. Pure: no clock, no process, no file. The whole truth about when a daemon
- * is started, stopped, killed, or given up is in this file; `supervised.ts` carries the actions out.
+ * is started, stopped, killed, or given up is in this file and those of the turns that it is made of; `supervised.ts` carries
+ * the actions out.
  *
  * Whatever comes, these hold (the property tests check them): a start after an end that nobody asked for comes after a pause,
  * unless the run was stable; where something is to happen later there is a timer or a process that will say so; a daemon that
@@ -38,7 +31,7 @@ function isWish(input: Input): input is Wish {
 }
 
 /** One step in the making. */
-class Step extends Turn {
+class Step extends ReportingTurn {
   take(input: Input): void {
     if (input.type === 'timer') this.#timer(input.name);
     else if (isWish(input)) this.#wish(input);
@@ -51,9 +44,9 @@ class Step extends Turn {
     if (input.type === 'start') this.#start(input.waitFor);
     else if (input.type === 'restart' && !alive) this.#begin('manual', input.waitFor);
     else if (!alive) this.#rest();
-    else if (input.type === 'restart') this.#end('start', undefined);
-    else if (input.type === 'stop') this.#end('stop', input.signal);
-    else this.#kill('stop', false);
+    else if (input.type === 'restart') this.end('start', undefined);
+    else if (input.type === 'stop') this.end('stop', input.signal);
+    else this.kill('stop', false);
   }
 
   /** What has happened. What comes too late, about a run that is over, has no effect. */
@@ -64,7 +57,7 @@ class Step extends Turn {
     else if (input.type === 'launch-failed' && this.#isAlive()) this.#launchFailed(input.error, input.status);
     else if (input.type === 'executed' && phase === 'up') this.#executed();
     else if (input.type === 'ended' && phase === 'up') this.#ended(input.ending, input.killedFor, input.cause);
-    else if (input.type === 'report' && phase === 'up') this.#report(input.report);
+    else if (input.type === 'report' && phase === 'up') this.report(input.report);
   }
 
   #isAlive(): boolean {
@@ -124,6 +117,7 @@ class Step extends Turn {
       pendingSignal: undefined,
       killed: false,
       fault: undefined,
+      unwell: undefined,
       statusText: undefined,
     });
     this.to('starting');
@@ -134,8 +128,8 @@ class Step extends Turn {
   #launched(pid: number): void {
     this.set({ phase: 'up', pid });
     const { killed, asked, after, pendingSignal } = this.model;
-    if (killed) this.#kill(after, false);
-    else if (asked) this.#askToEnd(pendingSignal);
+    if (killed) this.kill(after, false);
+    else if (asked) this.askToEnd(pendingSignal);
   }
 
   #executed(): void {
@@ -146,6 +140,7 @@ class Step extends Turn {
     if (state === 'starting' && !gated) this.to(settings.gated ? 'ready' : 'running');
     this.tell({ type: 'running', pid: pid! });
     if (settings.gated && this.model.state === 'ready') this.tell({ type: 'ready' });
+    if (this.model.unwell !== undefined && state === 'starting' && !gated) this.settle();
   }
 
   #launchFailed(error: Error, status: number): void {
@@ -173,60 +168,11 @@ class Step extends Turn {
     this.tell({ type: 'stopped' });
   }
 
-  #end(after: 'stop' | 'start', signal: number | undefined): void {
-    const { phase, asked } = this.model;
-    this.set({ after });
-    if (asked) return;
-    this.to('stopping');
-    this.tell({ type: 'stopping', reason: undefined });
-    if (phase === 'up') this.#askToEnd(signal);
-    else this.set({ pendingSignal: signal, asked: true });
-  }
-
-  /** @param signal used unless `kill-signal` is set. @param instead used in any case. */
-  #askToEnd(signal: number | undefined, instead?: number): void {
-    const { killSignal, timeout, threadDump } = this.context.settings.stop;
-    this.set({ asked: true });
-    this.actions.push({ type: 'signal', signal: instead ?? killSignal ?? signal ?? SIGTERM });
-    // One that was stopped (SIGSTOP) could not obey.
-    this.actions.push({ type: 'signal', signal: SIGCONT });
-    this.#killAfter(timeout, threadDump);
-  }
-
-  #killAfter(timeout: number, threadDump: boolean, type: 'set-timer' | 'extend-timer' = 'set-timer'): void {
-    if (!Number.isFinite(timeout)) return;
-    const lead = Math.min(THREAD_DUMP, timeout / 4);
-    if (threadDump) this.actions.push({ type, name: 'thread-dump', delay: timeout - lead });
-    this.actions.push({ type, name: 'kill', delay: timeout });
-  }
-
-  #kill(after: Model['after'], timeout: boolean): void {
-    const { phase, state } = this.model;
-    this.set({ after, asked: true, killed: true });
-    if (state !== 'stopping') {
-      this.to('stopping');
-      this.tell({ type: 'stopping', reason: undefined });
-    }
-    this.clear('thread-dump');
-    if (phase !== 'up') return;
-    this.tell({ type: 'killing', timeout });
-    this.actions.push({ type: 'kill' }, { type: 'set-timer', name: 'kill', delay: KILL_AGAIN });
-  }
-
-  /** Ends it although nobody has asked for that. */
-  #fault(reason: string, signal?: number): void {
-    if (this.model.asked) return;
-    this.set({ fault: reason });
-    this.to('stopping', reason);
-    this.tell({ type: 'stopping', reason });
-    this.#askToEnd(undefined, signal);
-  }
-
   #timer(name: 'retry' | 'thread-dump' | 'kill'): void {
     const { phase, asked, after } = this.model;
     if (name === 'retry') {
       if (phase === 'backoff') this.#begin('automatic', []);
-    } else if (phase === 'up' && asked && name === 'kill') this.#kill(after, true);
+    } else if (phase === 'up' && asked && name === 'kill') this.kill(after, true);
     else if (phase === 'up' && asked) {
       this.tell({ type: 'thread-dump' });
       this.actions.push({ type: 'signal', signal: SIGQUIT });
@@ -309,67 +255,6 @@ class Step extends Turn {
   #giveUp(state: 'failed' | 'maintenance', reason: string): void {
     this.to(state, reason);
     this.tell({ type: state, reason });
-  }
-
-  // What readiness tells
-
-  #report(report: ReadinessReport): void {
-    switch (report.type) {
-      case 'status-text':
-        this.set({ statusText: report.text });
-        this.tell(report);
-        break;
-      case 'extend':
-        this.#extend(report.milliseconds);
-        break;
-      case 'failed':
-        this.#fault(report.reason);
-        break;
-      case 'watchdog':
-        this.#fault('gave no sign of life within watchdog-sec', SIGABRT);
-        break;
-      case 'ready':
-        this.#ready();
-        break;
-      default:
-        this.#says(report);
-    }
-  }
-
-  /** It may ask again and again, but for no more in all than its own configuration could have given it. */
-  #extend(milliseconds: number): void {
-    const { timeout, threadDump } = this.context.settings.stop;
-    const { asked, killed, since } = this.model;
-    if (!asked || killed) return;
-    const left = since + Math.max(LONGEST_STOP, timeout) - this.context.now;
-    if (left > 0) this.#killAfter(Math.min(milliseconds, left), threadDump, 'extend-timer');
-  }
-
-  /** It is up, and says of itself that something is different with it. */
-  #says(report: Extract<ReadinessReport, { type: 'degraded' | 'reloading' | 'stopping' }>): void {
-    const { state } = this.model;
-    const atWork = state === 'ready' || state === 'running';
-    if (report.type === 'degraded' && atWork) {
-      this.to('degraded', report.reason);
-      this.tell(report);
-    } else if (report.type === 'reloading' && (atWork || state === 'degraded')) {
-      this.to('reloading');
-      this.tell(report);
-    } else if (report.type === 'stopping' && state !== 'stopping') {
-      this.to('stopping');
-      this.tell({ type: 'stopping', reason: undefined });
-    }
-  }
-
-  #ready(): void {
-    const { state, executedAt, stableFrom } = this.model;
-    const { now, settings } = this.context;
-    if (state === 'ready' || state === 'running' || state === 'stopping') return;
-    this.set({ stableFrom: stableFrom ?? now });
-    // Its word may be read before the kernel's that it was executed.
-    if (executedAt === undefined) return;
-    this.to(settings.gated ? 'ready' : 'running');
-    this.tell({ type: 'ready' });
   }
 }
 

@@ -31,6 +31,8 @@ export interface Model {
   readonly killed: boolean;
   /** Why we end it although nobody asked for that: counts as a failure. */
   readonly fault: string | undefined;
+  /** Why its health probe is not content with this run, whatever state it is in; where that is only to be told. */
+  readonly unwell: string | undefined;
   /** Unstable runs in a row. */
   readonly failures: number;
   /** Automatic starts since the last manual one. */
@@ -95,6 +97,7 @@ export function newModel(now: number, wall: number): Model {
     pendingSignal: undefined,
     killed: false,
     fault: undefined,
+    unwell: undefined,
     failures: 0,
     restarts: 0,
     manualStarts: 0,

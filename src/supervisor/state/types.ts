@@ -107,13 +107,14 @@ export type DaemonListener = (event: DaemonEvent, status: DaemonStatus) => void;
 
 /** What a readiness watch tells about one start of one daemon. */
 export type ReadinessReport =
-  /** The `ready` condition is met, or a reload is done, or the health probe is content again. */
+  /** The `ready` condition is met, or a reload is done. */
   | { readonly type: 'ready' }
   | { readonly type: 'reloading' }
   | { readonly type: 'stopping' }
   | { readonly type: 'status-text'; readonly text: string }
-  /** Not well, and only to be told (`health.action = alert`). */
-  | { readonly type: 'degraded'; readonly reason: string }
+  /** What the health probe says, where that is only to be told (`health.action = alert`): whenever it changes. */
+  | { readonly type: 'unwell'; readonly reason: string }
+  | { readonly type: 'well' }
   /** Not ready in time, or not well (`health.action = restart`): it is ended as on a stop, and that counts as a failure. */
   | { readonly type: 'failed'; readonly reason: string }
   /** No sign of life within `watchdog-sec`: ended by SIGABRT, and that counts as a failure. */

@@ -25,7 +25,7 @@ for (const [place, sections] of PLACES) {
   it(`what a health check that hangs has started is ended with it, ${place}`, async () => {
     const one = await checked('sleep 4321 | grep -q ok', sections, 'health.threshold = 3');
     await one.until(() => commands(one, 'sleep 4321').length > 0);
-    await one.first('degraded');
+    await one.first('unwell');
     // One may be under way again.
     expect(commands(one, 'sleep 4321').length).toBeLessThan(2);
     expect(commands(one, 'notify.py')).toHaveLength(1);
@@ -33,7 +33,7 @@ for (const [place, sections] of PLACES) {
 
   it(`what a health check leaves is ended with it, also out of a session of its own, ${place}`, async () => {
     const one = await checked('setsid sh -c "setsid sleep 4322 & exit 0" & exit 1', sections, 'health.threshold = 5');
-    await one.first('degraded');
+    await one.first('unwell');
     await one.until(() => commands(one, 'sleep 4322').length < 2, 1000);
     expect(commands(one, 'notify.py')).toHaveLength(1);
   });
@@ -58,7 +58,7 @@ it('a check whose processes fork and end all the time does not outlive its time'
   const script = `for i in 1 2 3 4; do python3 -c "${chain}" & done; sleep 4325`;
   const one = await daemon('sleep 60', `health = exec:/bin/sh -c '${script}'\n${times}\ntasks-max = 200`);
   await one.until(() => commands(one, 'iter(int').length > 0);
-  await one.first('degraded');
+  await one.first('unwell');
   await one.until(() => commands(one, '4325').length === 0, 1000);
   for (let look = 0; look < 5; look++) {
     await sleep(20);
@@ -68,7 +68,7 @@ it('a check whose processes fork and end all the time does not outlive its time'
 
 it('what an administrator starts inside stays, while checks go on', async () => {
   const one = await checked('exit 1', undefined, 'health.threshold = 1');
-  await one.first('degraded');
+  await one.first('unwell');
   const running = await one.prepared.host.findRunning(one.prepared.paths, 'shop', 'main');
   const argv = ['/bin/sh', '-c', 'setsid sleep 4326 >/dev/null 2>&1 & exit 0'];
   const io = { stdin: 'null', stdout: 'pipe', stderr: 'pipe' } as const;

@@ -187,8 +187,8 @@ describe('health', () => {
 
   it('is told, and told again when it is well', async () => {
     const one = await daemon('sleep 1 listen 8080 sleep 60', keys('alert'));
-    await one.first('ready');
-    expect(one.reports.map(({ type }) => type)).toEqual(['degraded', 'ready']);
+    await one.first('well');
+    expect(one.reports.map(({ type }) => type)).toEqual(['unwell', 'well']);
   });
 
   it('is only shown', async () => {
@@ -204,8 +204,8 @@ describe('health', () => {
       'sleep 0.6 touch up sleep 60',
       `ready = exec:/bin/sh -c 'test -e "$STATE_DIRECTORY/up"'\n${keys('alert')}`,
     );
-    await one.first('degraded');
-    expect(one.reports.map(({ type }) => type)).toEqual(['ready', 'degraded']);
+    await one.first('unwell');
+    expect(one.reports.map(({ type }) => type)).toEqual(['ready', 'unwell']);
   });
 });
 

@@ -104,3 +104,37 @@ describe('start waits for a daemon that is ready by', () => {
     });
   });
 });
+
+describe('a daemon that is not well, with health.action = alert', () => {
+  const UNWELL =
+    'ready = notify\nhealth = exec:/bin/false\nhealth.interval = 100ms\nhealth.threshold = 2\nhealth.action = alert';
+
+  it('is not well after a reload either, and a supervisor that takes over meanwhile knows', async () => {
+    const reloads = 'say RELOADING=1 sleep 3 say READY=1 say STATUS=done sleep 600';
+    site.app('shop', {
+      before: `command = ${site.notifier('shop', `say READY=1 sleep 1 ${reloads}`)}\n${UNWELL}`,
+      during: `command = ${site.notifier('shop', `say READY=1 ${reloads}`)}\n${UNWELL}`,
+    });
+    expect(await site.metactl(['start', 'shop'])).toMatchObject({ status: 0 });
+    const states = async () => Object.fromEntries((await site.status('shop')).map((one) => [one.daemon, one.state]));
+    await expect.poll(states, { timeout: 10_000 }).toEqual({ before: 'reloading', during: 'reloading' });
+    expect(await site.metactl(['reexec'])).toMatchObject({ status: 0 });
+    expect(await states()).toEqual({ before: 'reloading', during: 'reloading' });
+    const done = async () => (await site.status('shop')).map(({ statusText }) => statusText);
+    await expect.poll(done, { timeout: 10_000 }).toEqual(['done', 'done']);
+    const reason = 'not well 2 times in a row: ended with status 1';
+    for (const status of await site.status('shop')) expect(status).toMatchObject({ state: 'degraded', reason });
+    const { stdout } = await site.metactl(['events', 'shop', '--json']);
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const of = (daemon: string) =>
+      events.flatMap((one) =>
+        one.daemon === daemon && /^(?:ready|degraded|reloading)$/.test(one.event) ? [one.event] : [],
+      );
+    expect(of('before')).toEqual(['ready', 'degraded', 'reloading', 'degraded']);
+    expect(of('during')).toEqual(['ready', 'reloading', 'degraded']);
+    expect((await site.metactl(['why', 'shop'])).stdout).toContain(`shop/during is not well: ${reason}`);
+  });
+});

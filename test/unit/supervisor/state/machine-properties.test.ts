@@ -38,7 +38,8 @@ const report: fc.Arbitrary<ReadinessReport> = fc.oneof(
     { type: 'reloading' },
     { type: 'stopping' },
     { type: 'status-text', text: 'x' },
-    { type: 'degraded', reason: 'x' },
+    { type: 'unwell', reason: 'x' },
+    { type: 'well' },
     { type: 'failed', reason: 'x' },
     { type: 'watchdog' },
   ),
@@ -72,7 +73,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     weight: 4,
     arbitrary: ends.map((end): Move => ({ type: 'ended', ending: ending(end), killedFor: undefined, cause: 'x' })),
   },
-  { weight: 2, arbitrary: report.map((one): Move => ({ type: 'report', report: one })) },
+  { weight: 2, arbitrary: report.map(reported) },
 );
 
 interface Case {
@@ -84,6 +85,18 @@ const cases: fc.Arbitrary<Case> = fc.record({
   settings,
   moves: fc.array(fc.tuple(move, random), { maxLength: 80 }),
 });
+
+/** Of a daemon that runs, and whose watch tells more than all others do. */
+const talks: fc.Arbitrary<Case> = fc.record({
+  settings,
+  moves: fc
+    .array(fc.tuple(fc.oneof(move, { weight: 9, arbitrary: report.map(reported) }), random), { maxLength: 40 })
+    .map((moves) => [...RUNS.map((one) => [one, 0] as const), ...moves]),
+});
+const RUNS: readonly Move[] = [{ type: 'start', waitFor: [] }, { type: 'launched', pid: 7 }, { type: 'executed' }];
+function reported(one: ReadinessReport): Move {
+  return { type: 'report', report: one };
+}
 
 /** Whether this can happen now: what the kernel tells of a run comes once, and in order. */
 function isPossible({ model }: Bench, { type }: Move): boolean {
@@ -108,7 +121,7 @@ function play(one: Case, look: (bench: Bench, move: Move) => void): Bench {
   return bench;
 }
 
-const check = (property: (one: Case) => void) => fc.assert(fc.property(cases, property), { numRuns: 500 });
+const check = (property: (one: Case) => void, from = cases) => fc.assert(fc.property(from, property), { numRuns: 500 });
 
 // Thousands of cases on a busy machine take their time.
 describe('whatever happens', { timeout: 60_000 }, () => {
@@ -224,6 +237,21 @@ describe('whatever happens', { timeout: 60_000 }, () => {
         expect(bench.timers.size).toBe(0);
       }
     });
+  });
+
+  it('it is well only where its health probe says so, whatever else it did meanwhile', () => {
+    check((one) => {
+      let unwell = false;
+      play(one, ({ model, last }, next) => {
+        if (next.type === 'report' && model.phase === 'up') {
+          if (next.report.type === 'unwell') unwell = true;
+          if (next.report.type === 'well') unwell = false;
+        }
+        if (last.some((action) => action.type === 'launch')) unwell = false;
+        if (model.state === 'ready' || model.state === 'running') expect(unwell).toBe(false);
+        if (model.state === 'degraded') expect(unwell).toBe(true);
+      });
+    }, talks);
   });
 
   it('events tell every change of state', () => {

@@ -293,15 +293,43 @@ describe('stopping', () => {
 describe('what it says about itself', () => {
   it('goes through degraded and reloading, and back', () => {
     bench = new Bench({ gated: true }).start().run().report({ type: 'ready' });
-    bench.report({ type: 'degraded', reason: 'HTTP 500' });
+    bench.report({ type: 'unwell', reason: 'HTTP 500' });
     expect(bench.status).toMatchObject({ state: 'degraded', reason: 'HTTP 500', ready: true });
-    bench.report({ type: 'ready' });
+    bench.report({ type: 'well' });
     expect(bench.status).toMatchObject({ state: 'ready', reason: undefined });
     expect(bench.report({ type: 'reloading' }).state).toBe('reloading');
     expect(bench.report({ type: 'ready' }).state).toBe('ready');
     bench.report({ type: 'status-text', text: 'busy' });
     expect(bench.status.statusText).toBe('busy');
     expect(bench.end().status.statusText).toBeUndefined();
+  });
+
+  it('is as well after a reload as its health probe says', () => {
+    const unwell = { type: 'unwell', reason: 'HTTP 500' } as const;
+    for (const before of [true, false]) {
+      bench = new Bench({ gated: true }).start().run().report({ type: 'ready' });
+      bench.told();
+      if (before) bench.report(unwell);
+      bench.report({ type: 'reloading' });
+      if (!before) bench.report(unwell);
+      expect(bench.status).toMatchObject({ state: 'reloading', reason: undefined });
+      bench.report({ type: 'ready' }).report({ type: 'ready' });
+      expect(bench.status).toMatchObject({ state: 'degraded', reason: 'HTTP 500' });
+      expect(bench.report({ type: 'well' }).status).toMatchObject({ state: 'ready', reason: undefined });
+      expect(bench.told()).toEqual([...(before ? ['degraded'] : []), 'reloading', 'degraded', 'ready']);
+    }
+    bench.report(unwell).report({ type: 'reloading' }).report({ type: 'well' });
+    expect(bench.state).toBe('reloading');
+    expect(bench.report({ type: 'ready' }).state).toBe('ready');
+    // The next run is another one.
+    bench.report(unwell).end({ code: 1 }).pass(100).run().report({ type: 'ready' });
+    expect(bench.state).toBe('ready');
+  });
+
+  it('is ended while it reloads, too, where it is not well', () => {
+    bench.start().run().report({ type: 'reloading' }).report({ type: 'failed', reason: 'HTTP 500' });
+    expect(bench.status).toMatchObject({ state: 'stopping', reason: 'HTTP 500' });
+    expect(bench.signals).toEqual([15, 18]);
   });
 
   it('is not believed after its end', () => {

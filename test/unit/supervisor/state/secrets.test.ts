@@ -29,7 +29,7 @@ it('why it is not well shows no secret; what it says itself is its own', async (
   const events: DaemonEvent[] = [];
   daemon.onEvent((event) => events.push(event));
   tell({ type: 'status-text', text: 'hunter2' });
-  tell({ type: 'degraded', reason: 'GET /hunter2: 404' });
+  tell({ type: 'unwell', reason: 'GET /hunter2: 404' });
   expect(events).toEqual([
     { type: 'status-text', text: 'hunter2' },
     { type: 'degraded', reason: 'GET /***: 404' },
