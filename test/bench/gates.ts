@@ -123,7 +123,10 @@ function supervisionGates({ count, supervisors, status }: SupervisionFigures): G
   ];
 }
 
-/** From the first fifth of the restarts to the last; whether the daemon is there just then makes a difference of a few. */
+/**
+ * From the first fifth of the restarts to the last; whether the daemon is there just then makes a difference of a few. What V8 has
+ * not collected yet makes one of 2 MB even between the lowest of two fifths: after collections it was 0.7 MB less (14,000 restarts).
+ */
 function crashGates({ samples }: CrashFigures): Gate[] {
   const [first, last] = [samples[0]!, samples.at(-1)!];
   const during = `during ${last.cycle - first.cycle} restarts`;
@@ -131,7 +134,7 @@ function crashGates({ samples }: CrashFigures): Gate[] {
     gate(`descriptors, ${during}`, last.descriptors - first.descriptors, 16, 'more'),
     gate(`cgroups, ${during}`, last.cgroups - first.cgroups, 0, 'more'),
     gate(`namespaces, ${during}`, last.namespaces - first.namespaces, 16, 'more'),
-    gate(`memory of the supervisor, ${during}`, last.memory - first.memory, 1500, 'kB'),
+    gate(`memory of the supervisor, ${during}`, last.memory - first.memory, 4000, 'kB'),
   ];
 }
 

@@ -14,13 +14,17 @@ export interface HeldResources {
 
 /** @param pid of the supervisor. */
 export function heldResources(pid: number): HeldResources {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return {
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
     cgroups: cgroupMounts().reduce((sum, mount) => sum + directoriesBelow(mount), 0),
     namespaces: namespaces().size,
-    memory: Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1]),
+    memory: anonymousMemory(pid),
   };
+}
+
+/** kB of a process's memory that are not of files. */
+export function anonymousMemory(pid: number): number {
+  return Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }
 
 function cgroupMounts(): string[] {
