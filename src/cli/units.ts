@@ -9,6 +9,7 @@ import { MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { requireUnit } from './boot-verb.ts';
 import type { UnitOutcome } from './lifecycle.ts';
+import { remark } from './print.ts';
 import { requireRoot } from './service.ts';
 
 /** Apps whose units the service manager has: `start`, `stop` and `restart` leave them to it. */
@@ -65,7 +66,7 @@ export async function driveUnits(
   requireUnit(driven.installed, daemon);
   if (verb === 'start') requireElsewhereStopped(app, await askStatus(paths, app, daemon));
   const { drive } = await import('../service/drive.ts');
-  const daemons = await drive(verb, driven, daemon, wait);
+  const daemons = await drive(verb, driven, daemon, wait, remark);
   if (config !== undefined && wait && driven.manager.control.knowsReady !== true) {
     await untilStartedReady(paths, driven, daemons ?? [], config.daemons);
   }

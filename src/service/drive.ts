@@ -46,16 +46,31 @@ export function decide(
   const there = (unit: string) => !['stopped', 'failed', 'disabled'].includes(stateOf.get(unit) ?? 'stopped');
   const needs = (unit: string) =>
     verb === 'start' ? !['running', 'reloading'].includes(stateOf.get(unit) ?? 'stopped') : there(unit);
-  const units = asked.filter(({ unit }) => needs(unit));
-  if (verb !== 'start' && units.length === 0) return undefined;
+  const chosen = asked.filter(({ unit }) => needs(unit));
+  if (verb !== 'start' && chosen.length === 0) return undefined;
+  const reached = verb === 'start' ? new Set<string>() : dependentsOf(chosen, states);
+  const along = installed.units.filter((one) => reached.has(one.unit) && !asked.includes(one) && there(one.unit));
+  const units = [...chosen, ...along];
+  // Named as well, they are waited for as well.
+  const named = daemon === undefined ? units : units.map(({ unit }) => ({ unit, daemon }));
   return {
-    steps: units.length === 0 ? [] : control[verb]({ ...installed, units }, daemon, wait),
-    outcome: asked.flatMap((one) => {
+    steps: units.length === 0 ? [] : control[verb]({ ...installed, units: named }, daemon, wait),
+    outcome: [...asked, ...along].flatMap((one) => {
       const done = units.includes(one) ? DONE[verb][wait ? 0 : 1] : verb === 'start' ? 'was running' : undefined;
       return done === undefined ? [] : [{ app: installed.app, daemon: one.daemon, done }];
     }),
     up: verb === 'stop' || !wait ? [] : units.map(({ unit }) => unit),
   };
+}
+
+/** What stops when these units do, also by others between them. Pure. */
+function dependentsOf(units: readonly { readonly unit: string }[], states: readonly UnitState[]): ReadonlySet<string> {
+  const reached = new Set(units.map(({ unit }) => unit));
+  // A set that grows while it is gone through has its new ones gone through, too.
+  for (const one of reached) {
+    for (const { unit, needs } of states) if (needs?.includes(one) === true) reached.add(unit);
+  }
+  return reached;
 }
 
 const DONE: Readonly<Record<DrivenVerb, readonly [waited: string, told: string]>> = {
@@ -90,7 +105,8 @@ export async function statesOf(
 }
 
 /**
- * Has the manager do it. @returns undefined where nothing of it runs (`stop`, `restart`).
+ * Has the manager do it. @param warn gets what the manager complained of where all is up in the end.
+ * @returns undefined where nothing of it runs (`stop`, `restart`).
  * @throws MetactlError METACTL_START_FAILED (1) or METACTL_NOT_READY (5), with what the manager says about each unit that is
  * not up.
  */
@@ -99,6 +115,7 @@ export async function drive(
   driven: Driven,
   daemon: string | undefined,
   wait: boolean,
+  warn: (line: string) => void = () => {},
 ): Promise<readonly Driving[] | undefined> {
   const decision = decide(verb, driven, daemon, wait, await statesOf(driven.manager, [driven.installed]));
   if (decision === undefined) return undefined;
@@ -109,7 +126,10 @@ export async function drive(
     failure = error;
   }
   await requireUp(driven, decision.up, failure === undefined ? [] : messageLines(failure));
-  if (failure !== undefined) throw failure;
+  if (failure === undefined) return decision.outcome;
+  // A first attempt failed, and the manager's next one has not.
+  if (decision.up.length === 0) throw failure;
+  for (const line of messageLines(failure)) warn(line);
   return decision.outcome;
 }
 
@@ -129,6 +149,15 @@ const PAUSE = 200;
 /** Milliseconds that a unit which is about to end may take to: only then it is known what it ended with. */
 const ENDING = 5000;
 
+/** Milliseconds for what a manager that knows of readiness tries again by itself, a second after it failed, and that may well come up then. */
+const RETRY = 10_000;
+
+/** Milliseconds until a unit may be another than it is now. One that was never ready would take that long again. */
+function settling({ state, timedOut }: UnitState): number {
+  if (state === 'stopping') return ENDING;
+  return state === 'starting' && timedOut !== true ? RETRY : 0;
+}
+
 /** Those that are not up, as soon as that is certain, and others of the app that have failed. */
 async function notYetUp(
   { manager, installed }: Driven,
@@ -141,9 +170,11 @@ async function notYetUp(
     const states = await statesOf(manager, [installed]);
     const failed = states.filter(({ unit, state }) => units.includes(unit) && !UP.includes(state));
     const settled = failed.every(({ state }) => state === 'failed' || state === 'stopped');
-    const longest = failed.some(({ state }) => state === 'stopping') ? Math.max(patience, ENDING) : patience;
+    const longest = Math.max(patience, ...(manager.control.knowsReady === true ? failed.map(settling) : []));
     if (failed.length === 0 || settled || performance.now() - began >= longest) {
-      return { failed, others: states.filter(({ unit, state }) => !units.includes(unit) && state === 'failed') };
+      const isCause = ({ unit, state, timedOut }: UnitState) =>
+        !units.includes(unit) && (state === 'failed' || timedOut === true);
+      return { failed, others: states.filter(isCause) };
     }
     await sleep(PAUSE);
   }
@@ -163,7 +194,7 @@ function notUp(
   // The manager says what its units don't: that one is masked, or that another one failed, which it depends on.
   const unexplained = failed.some(({ reason }) => reason === undefined);
   const lines = [...failed.map(line('is not up, but ')), ...(unexplained ? [...others.map(line('is ')), ...said] : [])];
-  const late = failed.every(({ timedOut }) => timedOut === true);
+  const late = causesOf(failed, others).every(({ timedOut }) => timedOut === true);
   const masked = manager.name === 'systemd' && said.some((one) => / is masked\.$/.test(one));
   const log = 'what the supervisor said is in the log of its unit';
   return new MetactlError(lines, {
@@ -175,4 +206,14 @@ function notUp(
     details: { units: failed },
     exitStatus: late ? EXIT.notReady : EXIT.error,
   });
+}
+
+/** Without those that never began, since another one has failed that they need. Pure. */
+function causesOf(failed: readonly UnitState[], others: readonly UnitState[]): readonly UnitState[] {
+  const all = [...failed, ...others];
+  const below = dependentsOf(others, all);
+  const waits = ({ unit, state, needs = [] }: UnitState) =>
+    state === 'stopped' && (below.has(unit) || all.some((one) => needs.includes(one.unit)));
+  const causes = all.filter((one) => !waits(one));
+  return causes.length === 0 ? failed : causes;
 }

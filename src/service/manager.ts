@@ -44,6 +44,8 @@ export interface UnitState {
   readonly reason?: string;
   /** The last start took too long. */
   readonly timedOut?: true;
+  /** Units that it can't be up without: what stops or restarts one of them does so with it. Undefined: the manager tells none. */
+  readonly needs?: readonly string[];
 }
 
 /** A manager that starts at boot what is in its directory. All of it is pure: texts, and commands as data. */

@@ -115,7 +115,20 @@ function section(name: string, entries: readonly Entry[]): string {
   return `[${name}]\n${entries.map(([key, value]) => `${key}=${value}\n`).join('')}`;
 }
 
-const SHOWN = 'Id,ActiveState,SubState,UnitFileState,MainPID,Result,ExecMainStatus,StatusText';
+const SHOWN = [
+  ...[
+    'Id',
+    'ActiveState',
+    'SubState',
+    'UnitFileState',
+    'MainPID',
+    'Result',
+    'ExecMainStatus',
+    'StatusText',
+    'Requires',
+  ],
+  ...['TimeoutStartUSec', 'ExecMainStartTimestampMonotonic', 'ActiveEnterTimestampMonotonic'],
+].join();
 
 function systemctl(): Control {
   const step = (...words: readonly string[]): RunStep => ({ argv: ['systemctl', ...words] });
@@ -189,23 +202,37 @@ function states(output: string): readonly UnitState[] {
     const pid = Number(facts.get('MainPID'));
     const file = facts.get('UnitFileState');
     const reason = state === 'failed' || state === 'starting' ? reasonOf(facts) : undefined;
+    const needs = facts.get('Requires')?.split(' ').filter(isOurs) ?? [];
     return {
       ...{ unit, state },
       ...(file === 'enabled' || file === 'disabled' ? { enabled: file === 'enabled' } : {}),
       ...(pid > 0 ? { pid } : {}),
       ...(reason === undefined ? {} : { reason }),
       ...(state !== 'running' && facts.get('Result') === 'timeout' ? { timedOut: true as const } : {}),
+      ...(needs.length === 0 ? {} : { needs }),
     };
   });
 }
 
+const isOurs = (unit: string) => /^metactl.*\.service$/.test(unit);
+
 /** The supervisor's own words, else systemd's. */
 function reasonOf(facts: ReadonlyMap<string, string>): string | undefined {
+  // Its last words are about the stop that followed.
+  if (wasNeverReady(facts)) return `not ready in time (TimeoutStartSec=${facts.get('TimeoutStartUSec')})`;
   const text = facts.get('StatusText');
   if (text !== undefined && text !== '') return text;
   const result = facts.get('Result');
   if (result === undefined || result === 'success') return undefined;
   return result === 'exit-code' ? `exit status ${facts.get('ExecMainStatus')}` : result;
+}
+
+/** A stop that takes too long is a `timeout`, too: then it was up in this run (or, 0, never). */
+function wasNeverReady(facts: ReadonlyMap<string, string>): boolean {
+  const [began, entered] = ['ExecMainStartTimestampMonotonic', 'ActiveEnterTimestampMonotonic'].map((name) =>
+    Number(facts.get(name) ?? Number.NaN),
+  );
+  return facts.get('Result') === 'timeout' && began! > entered!;
 }
 
 function unexpected(block: string): MetactlError {

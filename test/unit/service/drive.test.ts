@@ -54,6 +54,27 @@ describe('what a verb is for units as they are', () => {
     expect(told('stop', states('stopped', 'failed'))).toBeUndefined();
     expect(told('restart', states('stopped', 'running'), 'db')).toBeUndefined();
   });
+  it('takes along what depends on it, and waits for that, too', () => {
+    const [, ...rest] = control.states(
+      `Id=${DB}\nActiveState=active\n\nId=${WEB}\nActiveState=active\nRequires=${DB} x.slice`,
+    );
+    const now = [{ unit: DB, state: 'running' as const }, ...rest];
+    expect(told('restart', now, 'db')).toEqual({
+      steps: [`systemctl restart ${DB} ${WEB}`],
+      done: ['db is up again', 'web is up again'],
+    });
+    expect(told('stop', now, 'db')).toEqual({
+      steps: [`systemctl stop ${DB} ${WEB}`],
+      done: ['db is stopped', 'web is stopped'],
+    });
+    expect(told('stop', now, 'web')?.done).toEqual(['web is stopped']);
+    expect(decide('restart', driven(), 'db', true, now)?.up).toEqual([DB, WEB]);
+    const down = [
+      { unit: DB, state: 'running' as const },
+      { unit: WEB, state: 'stopped' as const, needs: [DB] },
+    ];
+    expect(told('restart', down, 'db')?.done).toEqual(['db is up again']);
+  });
 });
 
 /** systemctl as it would answer: its own words, by a real program. */
@@ -138,7 +159,34 @@ describe('drive', () => {
       { app: 'shop', daemon: 'db', done: 'was running' },
       { app: 'shop', daemon: 'web', done: 'is up' },
     ]);
-    await expect(drive('start', answering(up, 1), undefined, true)).rejects.toThrow(/: Job failed\.$/);
+    const warned: string[] = [];
+    const warn = (line: string) => warned.push(line);
+    expect(await drive('start', answering(up, 1), 'web', true, warn)).toEqual([
+      { app: 'shop', daemon: 'web', done: 'is up' },
+    ]);
+    expect(warned.join('\n')).toMatch(/: Job failed\.$/);
+    await expect(drive('start', answering(up, 1), 'web', false)).rejects.toThrow(/: Job failed\.$/);
+  });
+  it('waits for what the manager tries again', async () => {
+    const driven = answering('ActiveState=activating\nSubState=auto-restart\nResult=exit-code', 1);
+    const { query } = driven.manager.control;
+    const [, told = ''] = query(driven.installed).argv;
+    setTimeout(() => writeFileSync(told, `Id=${WEB}\nActiveState=activating\nSubState=start\nResult=success\n`), 400);
+    setTimeout(() => writeFileSync(told, `Id=${WEB}\nActiveState=active\n`), 900);
+    expect(await drive('start', driven, 'web', true)).toEqual([{ app: 'shop', daemon: 'web', done: 'is up' }]);
+  });
+  it('tells what was not ready in time apart from what waits for it', async () => {
+    const db =
+      'activating\nSubState=auto-restart\nResult=timeout\nStatusText=stopped\nTimeoutStartUSec=8s\n' +
+      'ExecMainStartTimestampMonotonic=5000000\nActiveEnterTimestampMonotonic=0';
+    for (const daemon of [undefined, 'web']) {
+      const down = `ActiveState=inactive\nResult=success\nRequires=${DB} x.slice`;
+      const error = await drive('start', answering(down, 1, db), daemon, true).catch((e: unknown) => e);
+      const { message, code, exitStatus } = error as MetactlError;
+      expect([code, exitStatus]).toEqual(['METACTL_NOT_READY', 5]);
+      expect(message).toContain('starting: not ready in time (TimeoutStartSec=8s)');
+      expect(message).toContain('shop/web is not up, but stopped');
+    }
   });
 });
 
