@@ -94,6 +94,25 @@ export function requireNoLinks(directory: string, names: readonly string[]): voi
   }
 }
 
+/** Also where it is none any more: somebody is at work there. */
+function linkedMeanwhile(directory: string, name: string): MetactlError {
+  try {
+    requireNoLinks(directory, [name]);
+  } catch (error) {
+    return error as MetactlError;
+  }
+  const path = join(directory, name);
+  return new MetactlError(
+    `a directory above ${path} has become a link or a file meanwhile: nothing is done through it`,
+    {
+      code: 'METACTL_LINKED',
+      step: 'install service files',
+      path,
+      hint: `look at ${directory}, and who changes it; then run it again`,
+    },
+  );
+}
+
 function linked(path: string, name: string): MetactlError {
   const target = realPath(path);
   const below = `/${name}`;
@@ -135,7 +154,7 @@ export function carryOut(directory: string, changes: readonly Change[]): void {
       }
     } catch (error) {
       // One that has become a link since it was looked at.
-      if (isLink(error)) requireNoLinks(directory, [name]);
+      if (isLink(error)) throw linkedMeanwhile(directory, name);
       throw fileError(after === undefined ? 'remove' : 'write', path, error);
     }
   }

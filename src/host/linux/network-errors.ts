@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { MetactlError } from '../../util/error.ts';
 import type { MadeOf } from './record.ts';
 
@@ -19,7 +20,10 @@ export function namespaceTaken(app: string, netns: string): MetactlError {
     code: 'METACTL_NETNS_TAKEN',
     step: 'make the network',
     path: netns,
-    hint: '`ip netns pids` shows who is in it; `ip netns delete` removes it',
+    // An app of another root, whose id of 16 bits is the same, has the same name for its own.
+    hint:
+      `first find out whose it is: \`ip netns pids ${basename(netns)}\` lists who is in it, perhaps an app of another root of metactl; ` +
+      `only if it is nobody's, \`ip netns delete ${basename(netns)}\` removes it`,
   });
 }
 

@@ -118,7 +118,10 @@ describe('a network that can’t be made', () => {
       const { netns } = site.plan('web', ADDRESS);
       output('ip', 'netns', 'add', netns);
       try {
-        await expect(site.make('web', ADDRESS)).rejects.toMatchObject({ code: 'METACTL_NETNS_TAKEN' });
+        await expect(site.make('web', ADDRESS)).rejects.toMatchObject({
+          code: 'METACTL_NETNS_TAKEN',
+          hint: expect.stringMatching(/^first find out whose it is: `ip netns pids metactl-\S+` /),
+        });
         expect(outputIn(netns, 'ip', '-br', 'link')).not.toContain('veth0');
       } finally {
         output('ip', 'netns', 'del', netns);

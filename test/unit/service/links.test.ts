@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { managerOf } from '../../../src/service/index.ts';
@@ -46,6 +46,19 @@ it('nor through one that came after the look, or one to a log', async () => {
     `${sv}/metactl.shop.web/log is a link to ${sv}/log: nothing is written through it`,
     'name the directory that holds the service itself, or remove the link',
   ]);
+});
+
+it('nor is a file taken for a directory that it has become after the look', async () => {
+  const directory = scratch();
+  const plan = planIn(directory);
+  writeFileSync(join(directory, 'metactl.shop.web'), '');
+  await expect(carryOutInstallation(plan, true)).rejects.toMatchObject({
+    code: 'METACTL_LINKED',
+    message: expect.stringMatching(
+      /^a directory above \S+\/metactl\.shop\.web\/\S+ has become a link or a file meanwhile: nothing is done through it$/,
+    ),
+    hint: `look at ${directory}, and who changes it; then run it again`,
+  });
 });
 
 it('a directory of services may itself be behind a link', async () => {

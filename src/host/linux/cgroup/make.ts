@@ -52,6 +52,9 @@ export function busyError(path: string, kernel: CgroupKernel): MetactlError {
     code: 'METACTL_CGROUP_BUSY',
     step: 'remove cgroup',
     path,
-    hint: 'the daemon may still run; else `metactl gc` ends what is left in it',
+    // An app of another root, whose id of 16 bits is the same, has the same name for its own.
+    hint:
+      'first find out whose these processes are: `ps -o pid,ppid,user,args` of them, `metactl status` of every root of metactl here; ' +
+      'the daemon may still run; only what an earlier run left `metactl gc` ends',
   });
 }
