@@ -59,8 +59,19 @@ const DONE: Readonly<Record<Change['kind'], string>> = {
 
 /** One line per file. Pure. */
 export function changesText({ directory, changes, resumed }: Installation): string {
-  const files = changes.map(({ kind, name }) => `${DONE[kind]} ${join(directory, name)}\n`);
+  const files = changes.flatMap((change) => {
+    const modes = modeText(directory, change);
+    const written = change.before !== change.after?.text || modes === undefined;
+    return [...(written ? [`${DONE[change.kind]} ${join(directory, change.name)}\n`] : []), modes ?? ''];
+  });
   return [...files, ...(resumed ? ['finished what an earlier run had left undone\n'] : [])].join('');
+}
+
+/** `mode 0600 → 0644: FILE`; undefined: it stays as it is. Pure. */
+function modeText(directory: string, { name, modeBefore, after }: Change): string | undefined {
+  if (modeBefore === undefined || after === undefined) return undefined;
+  const octal = (mode: number) => mode.toString(8).padStart(4, '0');
+  return `mode ${octal(modeBefore)} → ${octal(after.mode)}: ${join(directory, name)}\n`;
 }
 
 /** What would be done: the differences of files, as `diff -u` has them, and the commands. */
@@ -73,9 +84,10 @@ export async function dryRunText({ directory, changes, before, after, resumed }:
     kind === 'remove' && text === undefined && why === undefined ? [`would remove ${join(directory, name)}\n`] : [],
   );
   const differences = changes.map((one) => unifiedDiff(join(directory, one.name), one.before, one.after?.text));
+  const modes = changes.map((one) => modeText(directory, one) ?? '');
   const commands = [...before, ...after].map(commandText);
   const rest = resumed ? ['would finish what an earlier run has left undone\n'] : [];
-  const parts = [escapeLines(differences.join('')), ...blocked, ...links, ...rest, ...commands];
+  const parts = [escapeLines(differences.join('')), ...modes, ...blocked, ...links, ...rest, ...commands];
   return parts.join('') || 'nothing would change\n';
 }
 

@@ -16,6 +16,8 @@ export interface Change {
   /** Undefined: it is removed. */
   readonly after: ServiceFile | undefined;
   readonly kind: 'add' | 'change' | 'remove' | 'same';
+  /** The mode that it has, where that is to be another one. */
+  readonly modeBefore?: number;
   /** Why it is not done without `--force`. */
   readonly blocked?: string;
 }
@@ -29,7 +31,9 @@ export function changesOf(wanted: readonly ServiceFile[], found: readonly FoundF
     if (file === undefined) return { name: after.name, before: undefined, after, kind: 'add' };
     const { text: before } = file;
     if (before === after.text && file.mode === after.mode) return { name: after.name, before, after, kind: 'same' };
-    return { name: after.name, before, after, kind: 'change', ...blockedBy(file) };
+    // No reason to ask: no file of metactl's has secrets, and a script that can't be executed serves nobody.
+    const mode = before === undefined || file.mode === after.mode ? {} : { modeBefore: file.mode };
+    return { name: after.name, before, after, kind: 'change', ...mode, ...blockedBy(file) };
   });
   const gone = [...there.values()].map(
     (file): Change => ({ name: file.name, before: file.text, after: undefined, kind: 'remove', ...blockedBy(file) }),

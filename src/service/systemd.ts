@@ -224,7 +224,10 @@ function reasonOf(facts: ReadonlyMap<string, string>): string | undefined {
   if (text !== undefined && text !== '') return text;
   const result = facts.get('Result');
   if (result === undefined || result === 'success') return undefined;
-  return result === 'exit-code' ? `exit status ${facts.get('ExecMainStatus')}` : result;
+  if (result !== 'exit-code') return result;
+  // A drop-in's ExecStartPre=, say.
+  const status = facts.get('ExecMainStatus');
+  return status === '0' ? 'a control process of its unit failed' : `exit status ${status}`;
 }
 
 /** A stop that takes too long is a `timeout`, too: then it was up in this run (or, 0, never). */

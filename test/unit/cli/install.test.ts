@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -50,6 +59,17 @@ describe('install --export', () => {
     });
     await runVerb(install, root, ...args.slice(0, -1));
     expect((await runVerb(install, root, ...args)).stdout).toBe('nothing would change\n');
+  });
+
+  it('puts changed modes right, and shows that', async () => {
+    const args = ['install', 'shop', '--export', 'upstart', '--to', to];
+    await runVerb(install, root, ...args);
+    const file = join(to, readdirSync(to)[0]!);
+    chmodSync(file, 0o600);
+    expect((await runVerb(install, root, ...args, '--dry-run')).stdout).toBe(`mode 0600 → 0644: ${file}\n`);
+    expect((await runVerb(install, root, ...args)).stdout).toBe(`mode 0600 → 0644: ${file}\n`);
+    expect(statSync(file).mode & 0o777).toBe(0o644);
+    expect((await runVerb(install, root, ...args)).stdout).toBe(`unchanged: ${file}\n`);
   });
 
   it('keeps what was changed by hand, and tells', async () => {

@@ -114,6 +114,12 @@ describe('drive', () => {
     ]);
     expect(error.hint).toContain('metactl why shop');
   });
+  it('does not take the success of the supervisor for the reason', async () => {
+    const failed = 'ActiveState=failed\nResult=exit-code\nExecMainStatus=0\nStatusText=';
+    await expect(drive('start', answering(failed, 1), 'web', true)).rejects.toThrow(
+      /^shop\/web is not up, but failed: a control process of its unit failed$/,
+    );
+  });
   it('tells a start that took too long by its own status', async () => {
     const late = 'ActiveState=activating\nSubState=auto-restart\nResult=timeout\nStatusText=';
     const error = (await drive('start', answering(late, 1), undefined, true).catch((e: unknown) => e)) as MetactlError;
