@@ -34,7 +34,8 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       '\nDo it again whenever daemons, timeouts or dependencies have changed; what else changes needs only `metactl restart`.' +
-        '\nNothing is started: `metactl start APP` does that, or the next boot.' +
+        '\nNothing is started: `metactl start APP` does that, or the next boot. Units that go, since their daemon is gone or' +
+        '\n`[service] unit` is another, are stopped; what ran of them is told.' +
         '\nInstead of units for each app, `metactl install --node` has one for the supervisor of this node (systemd, Upstart, SMF,' +
         '\nOpenRC, or an init script), which starts all apps without units; its --export is one of systemd, upstart, upstart-0.6, smf,' +
         '\nsysv, openrc.' +

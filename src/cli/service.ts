@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { loadApp, loadNode, requireBuilt } from '../config/load.ts';
 import { platforms } from '../platform/index.ts';
 import type { Change } from '../service/changes.ts';
-import type { Installation } from '../service/install.ts';
+import type { Going, Installation } from '../service/install.ts';
 import type { ServiceManager, Step } from '../service/manager.ts';
 import { type ServiceModel, serviceModel } from '../service/model.ts';
 import { programOf, SERVICE_PATH } from '../service/program.ts';
@@ -127,6 +127,29 @@ export async function whileLocked<T>(
   return withInstallLock({ paths, to, apps, say: remark }, work);
 }
 
+/** What runs of the units that go. @throws MetactlError of the manager */
+async function upAmong({ manager, going = [] }: Installation): Promise<readonly Going[]> {
+  if (going.length === 0 || manager.control === undefined) return [];
+  const { statesOf } = await import('../service/drive.ts');
+  const states = await statesOf({ ...manager, control: manager.control }, going);
+  const down = new Set(states.filter(({ state }) => DOWN.has(state)).map(({ unit }) => unit));
+  const known = new Set(states.map(({ unit }) => unit));
+  return going.map((one) => ({ ...one, units: one.units.filter(({ unit }) => known.has(unit) && !down.has(unit)) }));
+}
+
+const DOWN: ReadonlySet<string> = new Set(['stopped', 'failed', 'disabled']);
+
+/** One line per app of which something runs that is stopped. Pure. @param up units of it that run */
+export function stopsText(up: readonly Going[], dryRun: boolean): readonly string[] {
+  return up
+    .filter(({ units }) => units.length > 0)
+    .map(({ app, units, replaced }) => {
+      const names = units.map(({ daemon }) => (daemon === undefined ? app : `${app}/${daemon}`)).join(' ');
+      const next = `\`metactl start ${app}\` starts what has taken their place`;
+      return `${dryRun ? 'would stop' : 'stopped'} ${names}${replaced ? `; ${next}` : ''}`;
+    });
+}
+
 /** Prints what an installation would do, or carries it out and prints what it did. */
 export async function printOrDo(
   context: Context,
@@ -134,10 +157,12 @@ export async function printOrDo(
   options: { readonly dryRun?: boolean; readonly force?: boolean },
 ): Promise<void> {
   const dryRun = options.dryRun === true;
+  const stops = stopsText(await upAmong(plan), dryRun);
   if (!dryRun) {
     const { carryOutInstallation } = await import('../service/install.ts');
     await carryOutInstallation(plan, options.force === true);
   }
   if (context.json) print(changesJson(plan, dryRun));
   else print(dryRun ? await dryRunText(plan) : changesText(plan));
+  for (const line of stops) remark(line);
 }

@@ -21,6 +21,8 @@ export interface Installation {
   readonly changes: readonly Change[];
   /** When new files are written and before old ones are removed: ends units that go. */
   readonly before: readonly Step[];
+  /** Apps with the units that this ends and takes away. */
+  readonly going?: readonly Going[];
   /** After. */
   readonly after: readonly Step[];
   /** What says that it is under way, until its last step is done. */
@@ -29,6 +31,11 @@ export interface Installation {
   readonly resumed: boolean;
   /** Names of the app's files beside which a killed run may have left another one. */
   readonly littered: readonly string[];
+}
+
+export interface Going extends InstalledApp {
+  /** The same daemons get other units, which nobody starts. */
+  readonly replaced: boolean;
 }
 
 export interface InstallOptions {
@@ -66,9 +73,15 @@ export function planInstall(
   const plan = { manager, directory, changes, resumed, littered };
   if (control === undefined || busy.length === 0) return { ...plan, before: [], after: [], records: [] };
   const apps = parts.map(({ wanted }) => wanted);
-  const removing = parts.flatMap(({ there, wanted }) => {
+  const going = parts.flatMap(({ there, wanted }): Going[] => {
     const kept = new Set(wanted.units.map(({ unit }) => unit));
-    const gone = there.units.map(({ unit }) => unit).filter((unit) => !kept.has(unit));
+    const units = there.units.filter(({ unit }) => !kept.has(unit));
+    // From one unit for all daemons to one for each, or back.
+    const replaced = [...units, ...wanted.units].some(({ daemon }) => daemon === undefined);
+    return units.length === 0 ? [] : [{ ...there, units, replaced }];
+  });
+  const removing = parts.flatMap(({ there }) => {
+    const gone = going.filter(({ app }) => app === there.app).flatMap(({ units }) => units.map(({ unit }) => unit));
     return gone.length === 0 ? [] : control.removing(there, gone);
   });
   const written = resumed || changes.some(({ kind }) => kind === 'add' || kind === 'change');
@@ -79,6 +92,7 @@ export function planInstall(
   const disabled = new Set(busy.flatMap(({ unfinished, wanted }) => disabledOf(unfinished, wanted)));
   return {
     ...plan,
+    going,
     // Else what goes would take along what no longer depends on it.
     before: removing.length > 0 && written ? [...control.reread(apps), ...removing] : removing,
     after: control.installed(apps, {
