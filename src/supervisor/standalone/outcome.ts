@@ -1,5 +1,6 @@
 import { EXIT, MetactlError, messageLines } from '../../util/error.ts';
 import { untilStopped, untilUp } from '../control/outcome.ts';
+import type { DaemonStatus } from '../state/types.ts';
 import { isAlive } from './app-state.ts';
 import type { Unit } from './unit.ts';
 
@@ -37,7 +38,7 @@ export async function untilDone(
   isToEnd: (unit: Unit) => boolean,
   gone?: AbortSignal,
 ): Promise<void> {
-  if (until === 'up') await allOf(units.map((unit) => untilUp(unit.daemon, gone)));
+  if (until === 'up') await allUp(units, gone);
   else {
     await Promise.all(units.map((unit) => untilStopped(unit.daemon, () => isToEnd(unit), gone)));
     // One that was started again meanwhile is none of ours.
@@ -45,9 +46,25 @@ export async function untilDone(
   }
 }
 
-/** Waits for all; then throws what the first that failed was refused for, with the others in its message. */
-async function allOf(waits: readonly Promise<void>[]): Promise<void> {
-  const failures = (await Promise.allSettled(waits)).flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+/**
+ * Waits for all; then throws what the first that failed was refused for, with the others in its message. Once one has failed, those that
+ * only wait are waited for no longer than any other takes: what they need may never come.
+ */
+async function allUp(units: readonly Unit[], gone: AbortSignal | undefined): Promise<void> {
+  const failures: unknown[] = [];
+  const left = new Set(units);
+  const hopeless = new AbortController();
+  const signal = gone === undefined ? hopeless.signal : AbortSignal.any([gone, hopeless.signal]);
+  const wait = async (unit: Unit) => {
+    try {
+      await untilUp(unit.daemon, signal);
+    } catch (error) {
+      failures.push(hopeless.signal.aborted && gone?.aborted !== true ? waits(unit.daemon.status()) : error);
+    }
+    left.delete(unit);
+    if (failures.length > 0 && [...left].every((one) => onlyWaits(one.daemon.status()))) hopeless.abort();
+  };
+  await Promise.all(units.map(wait));
   if (failures.length === 0) return;
   if (failures.length === 1) throw failures[0];
   const errors = failures.filter((one) => one instanceof MetactlError);
@@ -56,6 +73,19 @@ async function allOf(waits: readonly Promise<void>[]): Promise<void> {
     code: errors[0]?.code ?? 'METACTL_START_FAILED',
     exitStatus: status,
     ...(errors[0]?.hint === undefined ? {} : { hint: errors[0].hint }),
+  });
+}
+
+/** For others that it depends on: none of its processes has begun. Pure. */
+function onlyWaits({ state, pid, statusText }: DaemonStatus): boolean {
+  return state === 'starting' && pid === undefined && statusText !== undefined;
+}
+
+function waits({ app, daemon, statusText }: DaemonStatus): MetactlError {
+  return new MetactlError(`${app}/${daemon} is not up: it ${statusText ?? 'waits'}`, {
+    code: 'METACTL_START_FAILED',
+    step: 'wait for the daemon',
+    hint: `metactl why ${app} tells more`,
   });
 }
 
