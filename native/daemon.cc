@@ -14,18 +14,11 @@ namespace metactl {
 
 namespace {
 
-constexpr int kSignals = 64;
 constexpr long kTiocsctty = 0x540e;
 constexpr long kSigSetmask = 2;
 
-/// Node ignores some signals, and ignored ones stay ignored across execve.
-void reset_signals() {
-  // struct sigaction of the kernel: SIG_DFL, no flags, no restorer, empty mask.
-  unsigned long action[4] = {};
-  for (int signal = 1; signal <= kSignals; signal++) {
-    if (signal == kernel::kSigkill || signal == kernel::kSigstop) continue;
-    must(sys::call(__NR_rt_sigaction, signal, sys::arg(action), 0, 8), "reset signals", "rt_sigaction");
-  }
+/// metactl-init blocks them all.
+void unblock_signals() {
   unsigned long none = 0;
   must(sys::call(__NR_rt_sigprocmask, kSigSetmask, sys::arg(&none), 0, 8), "reset signals", "rt_sigprocmask");
 }
@@ -171,7 +164,7 @@ void keep_descriptors(int ready) {
 }  // namespace
 
 void run_daemon(const Plan& plan, const DaemonSetup& setup) {
-  reset_signals();
+  unblock_signals();
   must(sys::call(__NR_setsid), "start session", "setsid");
   if (plan.has(kPlanTerminal)) {
     // Without the right to steal it: a terminal that controls another session stays there, and job control is missing.

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kWnohang = 1;
 constexpr int kBlock = 0;
+constexpr int kSignals = 64;
 
 /// struct rusage as all 64-bit Linux has it.
 struct Rusage {
@@ -92,6 +93,16 @@ bool reap(const Watch& watch, int* status) {
   }
 }
 
+/// Node ignores some signals, and ignored ones stay ignored across execve: the daemon gets its dispositions from this process.
+void reset_signals() {
+  // struct sigaction of the kernel: SIG_DFL, no flags, no restorer, empty mask.
+  unsigned long action[4] = {};
+  for (int signal = 1; signal <= kSignals; signal++) {
+    if (signal == kernel::kSigkill || signal == kernel::kSigstop) continue;
+    must(sys::call(__NR_rt_sigaction, signal, sys::arg(action), 0, 8), "reset signals", "rt_sigaction");
+  }
+}
+
 bool is_forwarded(unsigned signal) {
   return signal != kernel::kSigchld && signal != kernel::kSigkill && signal != kernel::kSigstop;
 }
@@ -99,6 +110,7 @@ bool is_forwarded(unsigned signal) {
 }  // namespace
 
 int open_signals() {
+  reset_signals();
   unsigned long all = ~0ul;
   must(sys::call(__NR_rt_sigprocmask, kBlock, sys::arg(&all), 0, 8), "block signals", "rt_sigprocmask");
   return static_cast<int>(must(sys::call(__NR_signalfd4, -1, sys::arg(&all), 8, O_CLOEXEC), "watch signals", "signalfd4"));
