@@ -67,6 +67,24 @@ int64_t monotonic_after(double milliseconds) {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec + static_cast<int64_t>(milliseconds * 1e6);
 }
 
+std::optional<Spare> decode_spare(Napi::Env env, const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
+  if (!value.IsObject()) bad_argument(env, "spare must be an object");
+  auto object = value.As<Napi::Object>();
+  auto number = [&object](const char* name) { return static_cast<int>(int_field(object, name, 0, INT32_MAX)); };
+  Spare spare;
+  spare.pid = number("pid");
+  spare.order = number("order");
+  spare.pidfd = number("pidfd");
+  spare.error = number("error");
+  spare.status = number("status");
+  spare.output = number("stdout");
+  spare.errors = number("stderr");
+  spare.ready = static_cast<int>(int_field(object, "ready", 0, INT32_MAX, -1));
+  spare.sources = guard_of(env, object.Get("sources"));
+  return spare;
+}
+
 }  // namespace
 
 std::unique_ptr<Armed> decode_armed(Napi::Env env, const Napi::Object& object) {
@@ -85,6 +103,7 @@ std::unique_ptr<Armed> decode_armed(Napi::Env env, const Napi::Object& object) {
   armed->endings.assign(endings.Data(), endings.Data() + kEndings);
   armed->not_before = monotonic_after(static_cast<double>(int_field(object, "delay", 0, INT32_MAX)));
   armed->processes = processes.As<Napi::String>().Utf8Value();
+  armed->spare = decode_spare(env, object.Get("spare"));
   armed->init = static_cast<pid_t>(int_field(object, "pid", 1, INT32_MAX));
   return armed;
 }

@@ -144,6 +144,9 @@ SpawnOptions decode_spawn(Napi::Env env, const Napi::Object& object) {
   options.new_network = flag(object, "newNetwork");
   options.title = text_field(object, "title");
   options.tasks = descriptors(object, "tasks");
+  if (options.tasks.size() > kMostTasks) bad_argument(env, "there are too many cgroups");
+  options.order = optional_fd(object, "order");
+  if (options.order >= 0 && options.stage < 0) bad_argument(env, "order needs a stage");
   return options;
 }
 

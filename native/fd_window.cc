@@ -13,7 +13,7 @@ namespace metactl {
 
 namespace {
 
-constexpr int kSize = kFdTrees + static_cast<int>(kMostTrees);
+constexpr int kSize = kFdTrees + static_cast<int>(kMostTrees + kMostTasks);
 
 struct Window {
   int first = -1;

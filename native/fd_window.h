@@ -4,7 +4,7 @@
 
 namespace metactl {
 
-/// The first number of the window, which is `kFdTrees + kMostTrees` long; -1 where none could be reserved. The numbers
+/// The first number of the window, which is `kFdTrees + kMostTrees + kMostTasks` long; -1 where none could be reserved. The numbers
 /// hold /dev/null while nobody uses them.
 int fd_window();
 

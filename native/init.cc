@@ -20,6 +20,7 @@
 #include "protocol.h"
 #include "report.h"
 #include "root.h"
+#include "spare.h"
 #include "sys.h"
 #include "wait_loop.h"
 
@@ -39,13 +40,14 @@ struct Handed {
   bool idmap;
   bool ready;
   bool store;
+  bool order;
 };
 
 /// They had to survive the execution of this program; they must not survive the daemon's.
 Handed close_on_exec() {
   bool there[kFdTrees] = {};
   for (int fd = kFdError; fd < kFdTrees; fd++) there[fd] = sys::call(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC) >= 0;
-  return {there[kFdUser], there[kFdIdmap], there[kFdReady], there[kFdStore]};
+  return {there[kFdUser], there[kFdIdmap], there[kFdReady], there[kFdStore], there[kFdOrder]};
 }
 
 void load_plan(Plan& plan) {
@@ -191,6 +193,7 @@ void run() {
   if (oom_score < 0) oom_score = open_oom_score();
   take_daemons_oom_score(oom_score, plan.oom_score_adj);
   shrink_bounding_set(plan.capabilities);
+  if (handed.order) wait_for_order();
 
   int go[2];
   must(sys::call(__NR_pipe2, sys::arg(go), O_CLOEXEC), "start daemon", "pipe2");

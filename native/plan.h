@@ -8,7 +8,7 @@ namespace metactl {
 
 constexpr __u32 kPlanMagic = 0x4c43544d;  // "MTCL"
 /// Raised with every change of the layout: an addon and a metactl-init of two builds must not meet.
-constexpr __u32 kPlanVersion = 7;
+constexpr __u32 kPlanVersion = 8;
 constexpr unsigned long kPlanLimit = 64ul << 20;
 
 enum PlanMode : __u32 {

@@ -17,10 +17,13 @@ constexpr int kFdUser = 9;      // the app's user namespace, which the daemon en
 constexpr int kFdIdmap = 10;    // user namespace whose maps idmapped binds get
 constexpr int kFdReady = 11;     // write end: the daemon gets it by the number that its plan says (ready_fd)
 constexpr int kFdStore = 12;     // a socket in which descriptors wait that the daemon gets from 3 on (Plan::stored)
+constexpr int kFdOrder = 13;     // read end: an OrderRecord, for which a spare metactl-init waits before it starts the daemon
 /// Then the detached trees that the plan's binds name by number: copies of host mounts, made where the host's mounts are
 /// to be seen, for a metactl-init that starts in a mount namespace without them.
-constexpr int kFdTrees = 13;
+constexpr int kFdTrees = 14;
 constexpr __u32 kMostTrees = 64;
+/// With kFdOrder: then the `tasks` files of the daemon's cgroup v1 directories. There are fewer controllers in all kernels.
+constexpr __u32 kMostTasks = 24;
 
 /// Most descriptors that a daemon may leave for its next start, and of one message (SCM_MAX_FD of the kernel).
 constexpr __u32 kMostStored = 512;
@@ -59,6 +62,16 @@ struct StatusRecord {
   __u64 user_us;
   __u64 system_us;
   __u64 max_rss_kb;
+};
+
+constexpr __u32 kOrderMagic = 0x44524f4d;  // "MORD"
+
+/// To a metactl-init that was made before anybody needs it: the daemon may start. The end of the pipe: it never will.
+struct OrderRecord {
+  __u32 magic;
+  /// Descriptors from kFdTrees on: trees, which are attached by then, and behind them `tasks` files.
+  __u32 trees;
+  __u32 tasks;
 };
 
 // Exit statuses (DESIGN §7).

@@ -1,6 +1,7 @@
 #include "respawn.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -48,6 +49,36 @@ Pipe output_pipe(const Armed& armed) {
   return pipe;
 }
 
+Respawned adopted(const Spare& spare) {
+  Respawned result;
+  result.spawned.pid = spare.pid;
+  result.spawned.pidfd = Fd(spare.pidfd);
+  result.spawned.error = Fd(spare.error);
+  result.spawned.status = Fd(spare.status);
+  result.output = Fd(spare.output);
+  result.errors = Fd(spare.errors);
+  result.ready = Fd(spare.ready);
+  return result;
+}
+
+/// Until the daemon is executed or has failed, a moment at most: whoever goes on would keep it from the CPU that both were put on.
+void give_way(const Spare& spare) {
+  struct pollfd over = {spare.error, POLLIN, 0};
+  struct timespec longest = {0, 1'500'000};
+  ::ppoll(&over, 1, &longest, nullptr);
+}
+
+/// Nothing where the spare is no good, or has ended.
+std::optional<Respawned> order(const Armed& armed) {
+  const Spare& spare = *armed.spare;
+  if (!spare.sources->is_current()) return {};
+  const OrderRecord record = {kOrderMagic, static_cast<__u32>(armed.options.trees.size()),
+                              static_cast<__u32>(armed.options.tasks.size())};
+  if (::write(spare.order, &record, sizeof record) != sizeof record) return {};
+  give_way(spare);
+  return adopted(spare);
+}
+
 }  // namespace
 
 bool GuardedStage::is_current() const {
@@ -61,6 +92,10 @@ bool GuardedStage::is_current() const {
 
 std::optional<Respawned> respawn(const Armed& armed, const StatusRecord& record) {
   if (!is_expected(armed, record) || !holds_only(armed.processes, armed.init) || !armed.stage->is_current()) return {};
+  if (armed.spare) {
+    std::optional<Respawned> made = order(armed);
+    if (made) return made;
+  }
   Pipe output = output_pipe(armed);
   Pipe errors = output_pipe(armed);
   Pipe ready;

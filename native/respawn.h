@@ -25,6 +25,20 @@ struct GuardedStage {
   bool is_current() const;
 };
 
+/// A launch that waits for its order (spare.h in metactl-init). Its descriptors belong to JavaScript until it is taken.
+struct Spare {
+  pid_t pid = -1;
+  int order = -1;
+  int pidfd = -1;
+  int error = -1;
+  int status = -1;
+  int output = -1;
+  int errors = -1;
+  int ready = -1;
+  /// What must still be in its place: what was bound from the host.
+  std::shared_ptr<const GuardedStage> sources;
+};
+
 /// Exit statuses, then signals.
 constexpr size_t kEndings = 256 + 65;
 
@@ -44,6 +58,8 @@ struct Armed {
   /// cgroup.procs of the daemon's cgroup: nothing but `init` may be left in there.
   std::string processes;
   pid_t init = -1;
+  /// Takes the place of a launch where it is there and good.
+  std::optional<Spare> spare;
 };
 
 struct Respawned {

@@ -49,7 +49,7 @@ class FilledWindow {
   explicit FilledWindow(Job& job, int highest) {
     job.window = highest < kManyDescriptors ? -1 : fd_window();
     if (job.window < 0) return;
-    used_ = kFdTrees + static_cast<int>(job.options->trees.size());
+    used_ = kFdTrees + handed_count(*job.options);
     for (int i = 0; i < kFdTrees; i++) {
       if (job.sources[i] < 0 || ::dup3(job.sources[i], job.window + i, O_CLOEXEC) >= 0) continue;
       int error = errno;
@@ -92,7 +92,7 @@ bool is_without_cgroup(long result) { return result == -ENOSYS || result == -EIN
 long clone_into(unsigned long flags, Job& job, int* pidfd) {
   const SpawnOptions& options = *job.options;
   long pid = clone_with_signals_blocked({flags, options.cgroup, spawn_child, &job}, pidfd);
-  if (options.cgroup < 0 || !is_without_cgroup(pid)) return pid;
+  if (options.cgroup < 0 || options.order >= 0 || !is_without_cgroup(pid)) return pid;
   Fd processes(::openat(options.cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC));
   if (!processes) fail("enter cgroup", "openat", path_of(options.cgroup));
   std::vector<int> tasks = options.tasks;
@@ -130,6 +130,7 @@ Spawned spawn(const SpawnOptions& options) {
   std::string title = options.title;
   char* argv[] = {name.data(), title.data(), nullptr};
   std::vector<int> trees(options.trees.size(), -1);
+  if (options.order >= 0) trees.insert(trees.end(), options.tasks.begin(), options.tasks.end());
 
   // The child takes its end along, and the descriptors in it.
   Store store = fill_store(options.stored);
@@ -142,7 +143,7 @@ Spawned spawn(const SpawnOptions& options) {
                                  error.write.get(),   status.write.get(),  options.liveness,
                                  options.plan,        options.target,      options.init,
                                  options.user,        options.idmap,       options.ready,
-                                 store.receiver.get()};
+                                 store.receiver.get(), options.order};
   std::copy(std::begin(sources), std::end(sources), job.sources);
   job.trees = trees.data();
   job.argv = argv;

@@ -40,6 +40,8 @@ struct SpawnOptions {
   std::vector<int> stored;
   /// cgroup v1 `tasks` files.
   std::vector<int> tasks;
+  /// What a spare waits at (kFdOrder), or -1. It enters `tasks` only then.
+  int order = -1;
   /// cgroup v2 directory, or -1.
   int cgroup = -1;
   /// New PID, IPC, UTS and cgroup namespaces.
@@ -54,6 +56,11 @@ struct SpawnOptions {
   /// Second word of metactl-init's command line, for `ps`.
   std::string title;
 };
+
+/// Descriptors from kFdTrees on.
+inline int handed_count(const SpawnOptions& options) {
+  return static_cast<int>(options.trees.size() + (options.order < 0 ? 0 : options.tasks.size()));
+}
 
 struct Spawned {
   pid_t pid = -1;

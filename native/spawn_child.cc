@@ -34,7 +34,7 @@ void place(Job* job, int from, int to, int flags) {
 
 /// Sources below the targets' numbers would be overwritten before they are copied.
 int lift(Job* job, int fd) {
-  int first_free = kFdTrees + tree_count(job);
+  int first_free = kFdTrees + handed_count(*job->options);
   if (fd < 0 || fd >= first_free) return fd;
   long lifted = sys::call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_free);
   if (lifted < 0) give_up(job, "hand over descriptor", "fcntl", lifted, fd);
@@ -42,6 +42,8 @@ int lift(Job* job, int fd) {
 }
 
 void enter_cgroups(Job* job) {
+  // A spare does so by itself.
+  if (job->options->order >= 0) return;
   // `0` into `tasks` moves this thread, which is all there is of the process; `cgroup.procs` would wait for an RCU
   // grace period (launch.md, "What pays" 1).
   for (size_t i = 0; i < job->task_count; i++) {
@@ -71,7 +73,7 @@ void enter_namespaces(Job* job) {
     if (result < 0) give_up(job, "enter network namespace", "setns", result, options.netns);
   }
   // The cgroup namespace after the moves, so that the daemon sees its own cgroups as the root.
-  unsigned long flags = options.isolated ? kernel::kCloneNewcgroup : 0;
+  unsigned long flags = options.isolated && options.order < 0 ? kernel::kCloneNewcgroup : 0;
   if (options.stage >= 0) {
     long result = sys::call(SYS_setns, options.stage, static_cast<long>(kernel::kCloneNewns));
     if (result < 0) give_up(job, "enter prepared mounts", "setns", result, options.stage);
@@ -85,7 +87,7 @@ void enter_namespaces(Job* job) {
 /// With a table of the child's own: a copy of the parent's.
 void gather_sources(Job* job) {
   for (int& source : job->sources) source = lift(job, source);
-  for (int i = 0; i < tree_count(job); i++) job->trees[i] = lift(job, job->trees[i]);
+  for (int i = 0; i < handed_count(*job->options); i++) job->trees[i] = lift(job, job->trees[i]);
 }
 
 /// With the parent's table: the parent has put the sources into the window, now the trees join them. Then the window is
@@ -98,7 +100,12 @@ void gather_from_window(Job* job) {
     sys::close(job->trees[i]);
     job->trees[i] = trees + i;
   }
-  if (sys::close_range(static_cast<unsigned>(trees + tree_count(job)), ~0u, kUnshare) < 0) {
+  // The parent's own, which stay.
+  for (int i = tree_count(job); i < handed_count(*job->options); i++) {
+    place(job, job->trees[i], trees + i, O_CLOEXEC);
+    job->trees[i] = trees + i;
+  }
+  if (sys::close_range(static_cast<unsigned>(trees + handed_count(*job->options)), ~0u, kUnshare) < 0) {
     long result = sys::call(SYS_unshare, static_cast<long>(kernel::kCloneFiles));
     if (result < 0) give_up(job, "hand over descriptor", "unshare", result);
   }
@@ -121,8 +128,8 @@ void hand_over(Job* job) {
       sys::close(i);
     }
   }
-  for (int i = 0; i < tree_count(job); i++) place(job, job->trees[i], kFdTrees + i, 0);
-  int first_free = kFdTrees + tree_count(job);
+  for (int i = 0; i < handed_count(*job->options); i++) place(job, job->trees[i], kFdTrees + i, 0);
+  int first_free = kFdTrees + handed_count(*job->options);
   if (sys::close_range(static_cast<unsigned>(first_free), ~0u, 0) < 0) {
     // Before Linux 5.9. Node opens with close-on-exec; this is for what its parent may have left open.
     for (int fd = first_free; fd < 1024; fd++) sys::close(fd);

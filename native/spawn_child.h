@@ -12,7 +12,7 @@ struct Job {
   size_t task_count;
   /// In the order of their numbers (protocol.h), -1 where there is none.
   int sources[kFdTrees];
-  /// Room for the descriptors of options->trees.
+  /// `handed_count` descriptors: room for those of options->trees, then a spare's options->tasks.
   int* trees;
   char* const* argv;
   /// First of the reserved numbers (fd_window.h) that hold the sources already, in a table shared with the parent; -1

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 output=$1
 shift
 compiler=${CXX:-g++}
-sources=(native/{start,init,credentials,daemon,first_pid,guard,join,loopback,mount,path,plan,report,root,steps,wait_loop}.cc)
+sources=(native/{start,init,credentials,daemon,first_pid,guard,join,loopback,mount,path,plan,report,root,spare,steps,wait_loop}.cc)
 flags=(-std=c++17 -Wall -Wextra -Werror -Os -static -fno-exceptions -fno-rtti)
 case "$($compiler -dumpmachine)" in
   x86_64-* | aarch64-*)

@@ -149,6 +149,8 @@ export interface SpawnOptions {
   readonly cgroup?: number;
   /** New PID, IPC, UTS and cgroup namespaces. */
   readonly isolated: boolean;
+  /** What a spare waits at before it enters `tasks` and starts the daemon: an OrderRecord of native/protocol.h. */
+  readonly order?: number;
   /** A new mount namespace: a copy of this process's, or of `stage` where that is given. */
   readonly newMounts: boolean;
   readonly stage?: number;
@@ -184,6 +186,16 @@ export interface ArmOptions {
   readonly processes: string;
   /** That metactl-init's. */
   readonly pid: number;
+  /** Gets the order where it is there and good; else one is started. */
+  readonly spare?: NativeSpare;
+}
+
+/** A launch that waits. Given the order, it is the successor: `pid` tells, and all but `order` is the successor's. */
+export interface NativeSpare extends Successor {
+  /** Write end. */
+  readonly order: number;
+  /** `StageGuard.guard` of what was bound from the host. */
+  readonly sources: object;
 }
 
 /** What was started at a daemon's end. `stdout`, `stderr` and `ready` are non-blocking read ends. */

@@ -7,7 +7,7 @@ import { type TreeSource, writeStep } from './encode-steps.ts';
 
 // The layout is native/plan.h's; its version number must go up on both sides with every change.
 const MAGIC = 0x4c43544d;
-const VERSION = 7;
+const VERSION = 8;
 const SIZE_OFFSET = 8;
 const MODE = { run: 1, join: 2, stage: 3, user: 4 } as const;
 const FLAG = { sandboxed: 1, loopback: 2, terminal: 4, staged: 8, logCalls: 16, userNamespace: 32 } as const;

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import type { SandboxPlan } from '../../sandbox/plan.ts';
+import type { MountStep, SandboxPlan } from '../../sandbox/plan.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import { hostIds } from '../../util/ids.ts';
 import type { StdioPlan } from '../host.ts';
@@ -32,6 +32,8 @@ export interface LaunchHandles {
   readonly v1?: ReadonlyMap<string, string>;
   /** The daemon's cgroup v2 directory. */
   readonly cgroup?: number;
+  /** Whether that counts or limits anything, which hybrid's `unified` tree does not; unknown: it does. */
+  readonly isCounted?: boolean;
   readonly stdio: StdioPlan;
   /** What the daemon gets from descriptor 3 on. */
   readonly stored?: readonly Stored[];
@@ -265,7 +267,21 @@ export function readyLaunch(plan: SandboxPlan, handles: LaunchHandles, processes
     tellsReady: plan.readyDescriptor !== undefined,
     ...ownerOf(plan),
     processes,
+    canWait: canWait(plan, handles, trees),
   };
+}
+
+/**
+ * Whether all of it but the daemon's process may be there long before. It enters v1 cgroups by itself when its time comes, but into
+ * one of v2 the kernel lets a process quickly only when it is made: there it is from the beginning, which nobody may notice. Nor
+ * may anything change meanwhile that isn't noticed, as what is mounted below a recursive bind's source.
+ */
+function canWait(plan: SandboxPlan, handles: LaunchHandles, trees: EncodedPlan['trees']): boolean {
+  const { cgroup, tasks, v1 = NO_V1, isCounted = true } = handles;
+  if (cgroup !== undefined && (isCounted || tasks.length === 0)) return false;
+  // What is mounted of a cgroup shows where it was mounted from.
+  const isMounted = (step: MountStep) => step.op === 'cgroup' && !v1.has(step.controllers);
+  return !trees.some(({ recursive }) => recursive) && !plan.root.steps.some(isMounted);
 }
 
 function noUserNamespace(plan: SandboxPlan): MetactlError {

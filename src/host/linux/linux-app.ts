@@ -92,6 +92,7 @@ export class LinuxApp implements AppHandle {
   #unended = 0;
   /** The last one, and how often the kernel had killed in its cgroup before. */
   #last: { readonly sandbox: LaunchedSandbox; readonly killsBefore: number; readonly plan: SandboxPlan } | undefined;
+  #next: NextRun | undefined;
   #closed = false;
   #handed: HandedApp['running'];
   /** See beginAppCgroup. */
@@ -217,6 +218,7 @@ export class LinuxApp implements AppHandle {
   handOver(): Handed | undefined {
     const sandbox = this.#unended === 0 ? undefined : this.#last?.sandbox.handOver();
     if (this.#unended > 1 || (this.#unended === 1 && sandbox === undefined) || this.#cgroup?.spent) return undefined;
+    if (this.#next?.settle() === false) return undefined;
     const descriptor = (fd: number | undefined) => (fd === undefined ? undefined : { fd });
     const cgroup = this.#cgroup;
     const handed: HandedApp = {
@@ -237,12 +239,14 @@ export class LinuxApp implements AppHandle {
     this.#last = { sandbox, killsBefore, plan };
     this.#unended++;
     const next = new NextRun(sandbox);
+    this.#next = next;
     started.then(() => this.#prepare(sandbox, next, run)).catch(() => {});
     const over = this.#finish(sandbox, started, cgroup);
+    const unused = sandbox.daemonEnded.then(() => next.end());
     const ended = over.then(() => sandbox.ended);
     void ended.then(() => this.#unended--);
     // Without their values: a list of all ends would grow for ever.
-    this.#running = Promise.all([this.#running, ended]).then(() => {});
+    this.#running = Promise.all([this.#running, ended, unused]).then(() => {});
     return new LimitedSandbox(sandbox, cgroup, next, { started, over, ended });
   }
 
@@ -252,7 +256,10 @@ export class LinuxApp implements AppHandle {
     const isLast = () => this.#last?.sandbox === sandbox && !this.#closed;
     if (directory === undefined) return;
     const idmap = await idmapOf(plan);
-    const handles = this.#handles(cgroup, io, killsBefore, idmap);
+    const isCounted = cgroup.leaves.some(
+      ({ hierarchy: { version, controllers } }) => version === 2 && controllers.length > 0,
+    );
+    const handles = { ...this.#handles(cgroup, io, killsBefore, idmap), isCounted };
     whenCalm(this, async () => {
       if (isLast()) next.prepared(() => readyLaunch(plan, handles, `${directory}/cgroup.procs`));
     });

@@ -7,6 +7,7 @@ import { type ArmOptions, addon, type ChildEnd, type Poll, type Spawned, type Su
 import { diedWhileBuilding, launchError } from './launch-error.ts';
 import type { PrivateLiveness } from './native-files.ts';
 import { type ErrorRecord, readErrorRecord, readStatusRecords, type StatusRecord } from './records.ts';
+import type { Spare } from './spare.ts';
 import type { OpenStream, OpenStreams } from './stdio.ts';
 
 /** A sandbox whose daemon's end is known a little before its own. */
@@ -18,7 +19,7 @@ export interface LaunchedSandbox extends Sandbox {
   /** Nothing but its first process ends what the daemon leaves, whose child that becomes: no PID namespace does. `kill` asks it to. */
   readonly collects: boolean;
   /** Makes its successor ready, or gives that up; see Poll. */
-  arm(options: Omit<ArmOptions, 'pid'> | undefined): void;
+  arm(options: Omit<ArmOptions, 'pid' | 'spare'> | undefined, spare?: Spare): void;
   /** What was started when the daemon ended. It is the caller's, once. */
   takeSuccessor(): Successor | undefined;
   readonly hasSuccessor: boolean;
@@ -150,6 +151,7 @@ class WatchedSandbox implements LaunchedSandbox {
   #ending: Ending | undefined;
   #gone = false;
   #successor: Successor | undefined;
+  #spare: Spare | undefined;
 
   constructor(spawned: Spawned, options: WatchOptions) {
     this.pid = spawned.pid;
@@ -199,8 +201,11 @@ class WatchedSandbox implements LaunchedSandbox {
     else addon().pidfdSendSignal(this.#pidfd.fd, SIGKILL);
   }
 
-  arm(options: Omit<ArmOptions, 'pid'> | undefined): void {
-    if (!this.#gone) this.#status.arm(options === undefined ? undefined : { ...options, pid: this.pid });
+  arm(options: Omit<ArmOptions, 'pid' | 'spare'> | undefined, spare?: Spare): void {
+    if (this.#gone) return;
+    this.#spare = spare;
+    const prepared = spare === undefined ? {} : { spare: spare.native };
+    this.#status.arm(options === undefined ? undefined : { ...options, pid: this.pid, ...prepared });
   }
 
   takeSuccessor(): Successor | undefined {
@@ -243,6 +248,7 @@ class WatchedSandbox implements LaunchedSandbox {
   /** Nobody hears of it for a moment: with few CPUs, whoever keeps books now keeps the successor from starting. */
   #succeeded(successor: Successor, bytes: Buffer): void {
     this.#successor = successor;
+    this.#spare?.takeIf(successor.pid);
     const pidfd = this.#pidfd;
     pidfd.pause();
     setTimeout(() => {

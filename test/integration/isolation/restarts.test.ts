@@ -42,44 +42,66 @@ function facts(report: ProbeReport): Record<string, unknown> {
   return { ...chosen, status, descriptors: kinds, init: { exe: init.exe, environ: init.environ, maps: init.maps } };
 }
 
-describe('starts after the first, which use prepared mounts', () => {
-  it.each(['none', 'routed'])('are as tight as the first: network mode %s', async (mode) => {
-    script(mode, [
-      './probe report',
-      // What is private to one start: a later one must find it empty.
-      'ls /dev/shm /dev/mqueue',
-      ': > /dev/shm/left-behind',
-      'echo x >> "$STATE_DIRECTORY/starts"',
-      '[ "$(wc -l < "$STATE_DIRECTORY/starts")" -lt 4 ] || exec ./probe hold',
-      // Long enough for the mounts to be prepared.
-      'sleep 0.4',
-    ]);
-    const { root } = await printedPlan(app.root, 'shop');
-    const running = await app.start();
-    const lines = running.output.stdout.split('\n');
-    const reports = lines.filter((line) => line.startsWith('{')).map((line): ProbeReport => JSON.parse(line));
-    expect(reports).toHaveLength(4);
-    expect(running.output.stdout).not.toContain('left-behind');
-    const planned = expectedMounts(root);
-    for (const report of reports) {
-      expect(facts(report)).toEqual(facts(reports[0]!));
-      expect(seenMounts(report.mounts, planned)).toEqual(byPath(planned));
-      expect(report.mounts.filter(({ propagation }) => propagation !== '')).toEqual([]);
-    }
-    // Namespaces of its own for each start, but for the app's network.
-    const mine = new Set(reports.map(({ namespaces }) => namespaces.mnt));
-    const hosts = readlinkSync('/proc/self/ns/mnt');
-    expect(mine.has(hosts)).toBe(false);
-    const net = new Set(reports.map(({ namespaces }) => namespaces.net));
-    expect(net.size === 1).toBe(mode === 'routed');
+/** Seconds since boot; by sysconf(_SC_CLK_TCK), which is 100 everywhere. */
+function startTime(pid: number): number {
+  return (
+    Number(
+      readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')[19],
+    ) / 100
+  );
+}
 
-    const pid = app.init();
-    const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/\d+/, ''));
-    expect(open.sort()).toEqual(['anon_inode:[signalfd]', 'pipe:[]', 'pipe:[]', 'pipe:[]', 'pipe:[]']);
-    expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^CapEff:\s0{14}20$/m);
-    const entered = await app.report();
-    expect(seenMounts(entered.mounts, planned)).toEqual(byPath(planned));
-  });
+describe('starts after the first, which use prepared mounts', () => {
+  it.each([
+    { mode: 'none', kind: 'ordinary', lasts: 0.4 },
+    { mode: 'routed', kind: 'ordinary', lasts: 0.4 },
+    { mode: 'routed', kind: 'spare', lasts: 1.8 },
+  ])(
+    'are as tight as the first: network mode $mode, $kind',
+    async ({ mode, kind, lasts }) => {
+      const start = [
+        './probe report',
+        // What is private to one start: a later one must find it empty.
+        'ls /dev/shm /dev/mqueue',
+        ': > /dev/shm/left-behind',
+        'echo x >> "$STATE_DIRECTORY/starts"',
+        '[ "$(wc -l < "$STATE_DIRECTORY/starts")" -lt 4 ] || exec ./probe hold',
+        // Long enough for the mounts to be prepared, or for a stable run's next sandbox.
+        `sleep ${lasts}`,
+      ];
+      script(mode, start, 'restart-reset-sec = 1s\n');
+      const { root } = await printedPlan(app.root, 'shop');
+      const running = await app.start();
+      const lines = running.output.stdout.split('\n');
+      const reports = lines.filter((line) => line.startsWith('{')).map((line): ProbeReport => JSON.parse(line));
+      expect(reports).toHaveLength(4);
+      expect(running.output.stdout).not.toContain('left-behind');
+      const planned = expectedMounts(root);
+      for (const report of reports) {
+        expect(facts(report)).toEqual(facts(reports[0]!));
+        expect(seenMounts(report.mounts, planned)).toEqual(byPath(planned));
+        expect(report.mounts.filter(({ propagation }) => propagation !== '')).toEqual([]);
+      }
+      // Namespaces of its own for each start, but for the app's network.
+      const mine = new Set(reports.map(({ namespaces }) => namespaces.mnt));
+      const hosts = readlinkSync('/proc/self/ns/mnt');
+      expect(mine.has(hosts)).toBe(false);
+      const net = new Set(reports.map(({ namespaces }) => namespaces.net));
+      expect(net.size === 1).toBe(mode === 'routed');
+
+      const pid = app.init();
+      const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/\d+/, ''));
+      expect(open.sort()).toEqual(['anon_inode:[signalfd]', 'pipe:[]', 'pipe:[]', 'pipe:[]', 'pipe:[]']);
+      expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^CapEff:\s0{14}20$/m);
+      const entered = await app.report();
+      expect(seenMounts(entered.mounts, planned)).toEqual(byPath(planned));
+      const [daemon] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').map(Number);
+      expect(startTime(daemon!) - startTime(pid) > 0.5).toBe(kind === 'spare');
+    },
+    30_000,
+  );
 
   it.each(['none', 'routed'])(
     'follow no link that the app has put in place meanwhile: network mode %s',

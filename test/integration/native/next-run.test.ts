@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addon } from '../../../src/host/linux/addon.ts';
 import { launch, readyLaunch } from '../../../src/host/linux/launch.ts';
+import { makeSpare } from '../../../src/host/linux/spare.ts';
 import { endSuccessor, followSuccessor } from '../../../src/host/linux/spawn.ts';
 import { openAppStages, type StagesHold } from '../../../src/host/linux/stages.ts';
 import type { LaunchedSandbox } from '../../../src/host/linux/watch.ts';
-import type { SandboxPlan } from '../../../src/sandbox/plan.ts';
+import type { MountStep, SandboxPlan } from '../../../src/sandbox/plan.ts';
 import { sandboxPlan } from '../../fixtures/native/plan.ts';
 import { collect, PIPES, printed } from '../../fixtures/native/run.ts';
 
@@ -50,6 +51,15 @@ async function armed(plan: SandboxPlan, change: { endings?: Uint8Array; delay?: 
   const { endings = ALL, delay = 0 } = change;
   sandbox.arm({ ...made!, endings, delay });
   return sandbox;
+}
+
+async function withSpare(plan: SandboxPlan) {
+  await hold.stages.prepare(plan, netns);
+  const sandbox = await armed(plan);
+  const made = readyLaunch(plan, { tasks: [], netns, stdio: PIPES, stages: hold }, processes)!;
+  const spare = makeSpare(made, () => {});
+  sandbox.arm({ ...made, endings: ALL, delay: 0 }, spare);
+  return { sandbox, made, spare };
 }
 
 async function ended(sandbox: LaunchedSandbox) {
@@ -130,6 +140,84 @@ describe('a launch made ready in advance', () => {
     hold.release();
     killDaemon(closed);
     expect((await ended(closed)).successor).toBeUndefined();
+  });
+
+  it('is a spare that waits, with nothing in it but metactl-init, where there is one', async () => {
+    const { sandbox, spare } = await withSpare(UP);
+    const { pid } = spare.native;
+    expect(readChildren(pid)).toEqual([]);
+    killDaemon(sandbox);
+    const { successor } = await ended(sandbox);
+    expect(successor!.pid).toBe(pid);
+    await spare.gone;
+    spare.drop();
+    const next = followSuccessor(successor!, PIPES, WATCH);
+    const again = printed(next, /up/);
+    await next.started;
+    await again;
+    expect(readChildren(pid)).toHaveLength(1);
+    next.kill();
+    await next.ended;
+  });
+
+  it('is no spare that has ended, or shows what has been replaced since', async () => {
+    const dead = await withSpare(UP);
+    process.kill(dead.spare.native.pid, 'SIGKILL');
+    await dead.spare.gone;
+    dead.sandbox.arm({ ...dead.made, endings: ALL, delay: 0 });
+    killDaemon(dead.sandbox);
+    const { successor: other } = await ended(dead.sandbox);
+    await endSuccessor(other!);
+
+    const shown = join(scratch, 'shown');
+    writeFileSync(shown, '');
+    const own = { op: 'bind', source: shown, target: '/etc/hostname', recursive: false, shared: false } as const;
+    const plan = { ...UP, root: { ...UP.root, steps: [...UP.root.steps, own] } };
+    for (const replaced of [false, true]) {
+      const { sandbox, spare } = await withSpare(plan);
+      if (replaced) writeFileSync(`${shown}.new`, '');
+      if (replaced) renameSync(`${shown}.new`, shown);
+      killDaemon(sandbox);
+      const { successor } = await ended(sandbox);
+      expect(successor!.pid === spare.native.pid).toBe(!replaced);
+      spare.drop();
+      await spare.gone;
+      await endSuccessor(successor!);
+    }
+  });
+
+  it('is no spare that was dropped: it ends, also while this process waits for it', async () => {
+    const { sandbox, spare } = await withSpare(UP);
+    const { pid } = spare.native;
+    expect(spare.settle()).toBe(true);
+    process.kill(pid, 0);
+    sandbox.arm(undefined);
+    spare.drop();
+    expect(spare.settle()).toBe(true);
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    await spare.gone;
+    sandbox.kill();
+    await sandbox.ended;
+  });
+
+  it('can’t wait where a recursive bind, a cgroup that is mounted or one that would count it is in it', async () => {
+    await hold.stages.prepare(UP, netns);
+    const handles = { tasks: [], netns, stages: hold, stdio: PIPES };
+    const waits = (steps: readonly MountStep[], more = {}) =>
+      readyLaunch(
+        { ...UP, root: { ...UP.root, steps: [...UP.root.steps, ...steps] } },
+        { ...handles, ...more },
+        processes,
+      )!.canWait;
+    const bind = { op: 'bind', source: scratch, target: '/tmp', recursive: false, shared: false } as const;
+    expect(waits([bind])).toBe(true);
+    expect(waits([{ ...bind, recursive: true }])).toBe(false);
+    const step = { op: 'cgroup', target: '/tmp', version: 1, controllers: 'pids', shared: false } as const;
+    expect(waits([step])).toBe(false);
+    expect(waits([step], { v1: new Map([['pids', scratch]]) })).toBe(true);
+    expect(waits([], { cgroup: 1, tasks: [1] })).toBe(false);
+    expect(waits([], { cgroup: 1, tasks: [1], isCounted: false })).toBe(true);
+    expect(waits([], { cgroup: 1, isCounted: false })).toBe(false);
   });
 
   it('ends where nobody wants it', async () => {

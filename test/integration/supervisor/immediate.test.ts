@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -33,6 +33,21 @@ async function start(): Promise<void> {
   expect(await site.metactl(['start', 'shop'])).toMatchObject({ status: 0 });
   await site.supervisor();
   await sleep(STABLE);
+}
+
+/** Every metactl-init of the app, or of one of its daemons. */
+function inits(daemon = ''): number[] {
+  return processesWith(`metactl-init shop/${daemon}`);
+}
+
+/** Those that are no daemon's. */
+function spares(records: readonly { readonly pid: number | null }[]): number[] {
+  const known = new Set(records.map(({ pid }) => pid));
+  return inits().filter((pid) => !known.has(pid));
+}
+
+async function untilReaped(pid: number): Promise<void> {
+  await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 2000 }).toBe(false);
 }
 
 function killAll(): number[] {
@@ -139,6 +154,59 @@ describe('a stable daemon that dies', () => {
     await sleep(300);
     expect((await site.status('shop'))[0]).toMatchObject({ state: 'maintenance' });
     expect(processesWith(SLEEP)).toEqual([]);
+  });
+
+  it('has its next sandbox ready, which counts as nothing and is what it comes back in', async () => {
+    app(NAMES);
+    await start();
+    const records = await site.status('shop');
+    for (const { tasks } of records) expect(tasks).toBe(2);
+    const spare = spares(records);
+    expect(spare).toHaveLength(NAMES.length);
+    const before = killAll();
+    await untilRunning(NAMES.length, before);
+    const after = await site.status('shop');
+    expect(after.map(({ pid }) => pid).sort()).toEqual(spare.sort());
+    for (const { tasks } of after) expect(tasks).toBe(2);
+    await sleep(STABLE);
+    expect(spares(after)).toHaveLength(NAMES.length);
+    // None is left of one that is stopped, or of one that is told to stop one by one.
+    await site.metactl(['stop', 'shop', 'd0']);
+    expect(inits('d0')).toEqual([]);
+    const { stdout } = await site.metactl(['exec', 'shop', 'd1', '--', 'sh', '-c', 'echo /proc/[0-9]*']);
+    expect(stdout.trim().split(' ').length).toBeLessThan(5);
+    await site.metactl(['stop', 'shop']);
+    expect(inits()).toEqual([]);
+  });
+
+  it('is begun anew where its next sandbox was killed', async () => {
+    app(['d0']);
+    await start();
+    const [spare] = spares(await site.status('shop'));
+    process.kill(spare!, 'SIGKILL');
+    await gone(spare!);
+    await untilReaped(spare!);
+    const before = killAll();
+    await untilRunning(1, before);
+    const [record] = await site.status('shop');
+    expect(record).toMatchObject({ restarts: 1 });
+    expect(record!.pid).not.toBe(spare);
+    await sleep(STABLE);
+    expect(spares([record!])).toHaveLength(1);
+  });
+
+  it('keeps none of its next sandboxes over a replacement of the supervisor, nor over its death', async () => {
+    app(NAMES);
+    await start();
+    const supervisor = await site.supervisor();
+    const before = spares(await site.status('shop'));
+    expect(await site.metactl(['reexec'])).toMatchObject({ status: 0 });
+    for (const pid of before) await untilReaped(pid);
+    await sleep(STABLE);
+    expect(spares(await site.status('shop'))).toHaveLength(NAMES.length);
+    process.kill(supervisor, 'SIGKILL');
+    await gone(supervisor);
+    await expect.poll(() => inits(), { timeout: 1000 }).toEqual([]);
   });
 
   it('goes with a supervisor that is killed at that moment', async () => {
