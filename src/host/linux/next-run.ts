@@ -75,7 +75,7 @@ export class NextRun {
       return;
     }
     const { from } = this.#allowed;
-    if (this.#spare?.guard !== launch.guard) this.#drop();
+    if (this.#spare !== undefined && this.#spare.guard !== launch.guard) this.#drop();
     this.#armWith(launch, this.#allowed);
     if (this.#spare !== undefined || this.#timer !== undefined || !launch.canWait) return;
     this.#timer = setTimeout(() => whenCalm(this, async () => this.#makeSpare()), from - performance.now() - BEFORE);

@@ -186,6 +186,9 @@ describe('a stable daemon that dies', () => {
     process.kill(spare!, 'SIGKILL');
     await gone(spare!);
     await untilReaped(spare!);
+    // Another one might end in the same way.
+    await sleep(STABLE);
+    expect(spares(await site.status('shop'))).toEqual([]);
     const before = killAll();
     await untilRunning(1, before);
     const [record] = await site.status('shop');
