@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,6 +103,13 @@ long clone_into(unsigned long flags, Job& job, int* pidfd) {
   return clone_with_signals_blocked({flags, -1, spawn_child, &job}, pidfd);
 }
 
+/// A spare can be done without: the second half of this process's descriptors is for what can't.
+void require_room(int highest) {
+  struct rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) fail("make a spare sandbox", "getrlimit");
+  if (static_cast<rlim_t>(highest) >= limit.rlim_cur / 2) fail("make a spare sandbox", "pipe2", "", EMFILE);
+}
+
 void reap(pid_t pid) {
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
 }
@@ -126,6 +134,7 @@ Spawned spawn(const SpawnOptions& options) {
 
   Pipe error = make_pipe(true);
   Pipe status = make_pipe(true);
+  if (options.order >= 0) require_room(status.write.get());
   std::string name = "metactl-init";
   std::string title = options.title;
   char* argv[] = {name.data(), title.data(), nullptr};

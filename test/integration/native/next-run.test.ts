@@ -1,4 +1,15 @@
-import { chmodSync, closeSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addon } from '../../../src/host/linux/addon.ts';
@@ -184,6 +195,24 @@ describe('a launch made ready in advance', () => {
       await spare.gone;
       await endSuccessor(successor!);
     }
+  });
+
+  it('is no spare where half of all descriptors are open', async () => {
+    await hold.stages.prepare(UP, netns);
+    const made = readyLaunch(UP, { tasks: [], netns, stdio: PIPES, stages: hold }, processes)!;
+    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))!;
+    const limitTo = (count: number | string) =>
+      execFileSync('prlimit', ['--pid', String(process.pid), `--nofile=${count}:`]);
+    const free = openSync('/dev/null', 'r');
+    closeSync(free);
+    const before = readdirSync('/proc/self/fd').length;
+    limitTo(free + 40);
+    try {
+      expect(() => makeSpare(made, () => {})).toThrow(expect.objectContaining({ code: 'EMFILE' }));
+    } finally {
+      limitTo(soft!);
+    }
+    expect(readdirSync('/proc/self/fd')).toHaveLength(before);
   });
 
   it('is no spare that was dropped: it ends, also while this process waits for it', async () => {
