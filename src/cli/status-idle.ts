@@ -3,6 +3,7 @@ import { inspectNode } from '../config/node-config.ts';
 import type { NodeConfig } from '../config/types.ts';
 import type { Driven } from '../service/drive.ts';
 import type { InstalledApp, UnitState } from '../service/manager.ts';
+import { type Misfit, misfitsOf } from '../service/misfits.ts';
 import { idleRecord, type StatusRecord } from '../supervisor/control/status-record.ts';
 import { knownDaemons } from '../supervisor/prepare.ts';
 import type { Paths } from '../util/paths.ts';
@@ -18,16 +19,24 @@ export interface Told {
   readonly asked: { readonly daemon: string | undefined } | undefined;
 }
 
+/** What `metactl status` tells. */
+export interface Whole {
+  readonly records: readonly StatusRecord[];
+  /** Units that are not those of the configuration. */
+  readonly misfits: readonly Misfit[];
+}
+
 /**
  * The records of all daemons: those of supervisors, of units without one (that failed, or were never started) with what the service
  * manager knows about them, and of apps that nobody has, by their configuration. Sorted by app.
  * @throws MetactlError 4 no such app, 2 no such daemon, 77 needs root, 78; what the manager says.
  */
-export async function allRecords(paths: Paths, { known, idle, united, asked }: Told): Promise<readonly StatusRecord[]> {
+export async function wholeStatus(paths: Paths, { known, idle, united, asked }: Told): Promise<Whole> {
   const { node } = inspectNode(paths);
   const driven = united.length === 0 ? [] : await (await import('./units.ts')).drivers(paths, united);
   const apps = new Map(driven.map(({ installed }) => [installed.app, installed]));
   const records = [...known];
+  const misfits: Misfit[] = [];
   for (const app of idle.filter((one) => !apps.has(one))) {
     const daemons = asked === undefined ? inspectDaemons(paths, app, node) : knownDaemons(paths, app, asked.daemon);
     records.push(...daemons.map((daemon) => idleRecord({ node: node.name, app, daemon })));
@@ -39,9 +48,13 @@ export async function allRecords(paths: Paths, { known, idle, united, asked }: T
     // Says what is wrong.
     if (own.length + more.length === 0 && asked !== undefined) knownDaemons(paths, installed.app, asked.daemon);
     records.push(...more);
+    if (configured !== undefined) misfits.push(...misfitsOf(installed, { daemons: configured }));
   }
   const sorted = records.sort((a, b) => (a.app < b.app ? -1 : a.app > b.app ? 1 : 0));
-  return withUnits(sorted, driven);
+  return {
+    records: await withUnits(sorted, driven),
+    misfits: misfits.filter((one) => (asked?.daemon ?? one.daemon) === one.daemon),
+  };
 }
 
 /** @returns undefined where nobody can tell, and the app runs. @throws MetactlError as `inspectDaemons`. */

@@ -11,7 +11,8 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import { quoted } from '../util/escape.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
-import { jsonText, print, printError, printOver } from './print.ts';
+import { jsonText, print, printError, printOver, remark } from './print.ts';
+import type { Whole } from './status-idle.ts';
 import { statusText } from './status-text.ts';
 
 interface StatusOptions {
@@ -33,6 +34,7 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       '\nCPU is the average of this run, with --watch that since the last look. A `*` behind the state: its configuration is another by now.' +
+        '\nOf apps with units, those without a daemon and daemons without a unit are told on standard error.' +
         '\nExit status: 0 all that was asked for runs (or nothing was named), 3 something of it does not (--node: no supervisor), 4 no such app,' +
         '\n77 needs root.',
     )
@@ -41,12 +43,13 @@ export function register(program: Command): void {
       requireNoApp(app, options.node === true);
       const pause = options.watch === undefined ? undefined : secondsOf(options.watch) * 1000;
       const show = async (before: readonly StatusRecord[] | undefined) => {
-        const records = await statusOf(paths, app, daemon);
+        const { records, misfits } = await statusOf(paths, app, daemon);
         const width = isTerminal(1) ? process.stdout.columns : undefined;
         const text = json
           ? jsonText(records, options.watch === undefined ? 2 : undefined)
           : statusText(records, { color, width, before });
         (options.watch !== undefined && color && !json ? printOver : print)(text);
+        if (before === undefined) for (const one of misfits) remark(one.text);
         return records;
       };
       let records = await show(undefined);
@@ -99,7 +102,7 @@ export function secondsOf(watch: boolean | string): number {
 }
 
 /** @throws MetactlError 4 no such app, 2 no such daemon, 77 needs root. */
-async function statusOf(paths: Paths, app?: string, daemon?: string): Promise<readonly StatusRecord[]> {
+async function statusOf(paths: Paths, app?: string, daemon?: string): Promise<Whole> {
   const answer = await beginStatus(paths, app, daemon);
   const named = app === undefined ? listApps(paths) : [app];
   const mayHaveUnits = guessUnits(paths.nodeId);
@@ -108,8 +111,8 @@ async function statusOf(paths: Paths, app?: string, daemon?: string): Promise<re
   const idle = named.filter((name) => !running.has(name));
   // A unit that gave up has no supervisor which could tell.
   const united = [...idle, ...running].filter(mayHaveUnits);
-  if (idle.length === 0 && united.length === 0) return known;
+  if (idle.length === 0 && united.length === 0) return { records: known, misfits: [] };
   // Reading configurations takes longer than all the rest.
-  const { allRecords } = await import('./status-idle.ts');
-  return allRecords(paths, { known, idle, united, asked: app === undefined ? undefined : { daemon } });
+  const { wholeStatus } = await import('./status-idle.ts');
+  return wholeStatus(paths, { known, idle, united, asked: app === undefined ? undefined : { daemon } });
 }

@@ -1,8 +1,11 @@
 import { loadApp } from '../config/load.ts';
 import { inspectNode } from '../config/node-config.ts';
+import type { LoadedConfig } from '../config/types.ts';
 import { platforms } from '../platform/index.ts';
 import type { Driven, DrivenVerb, Driving } from '../service/drive.ts';
 import type { managerHere } from '../service/index.ts';
+import type { InstalledApp } from '../service/manager.ts';
+import { misfitsOf } from '../service/misfits.ts';
 import { askRunning, askStatus } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
 import { MetactlError } from '../util/error.ts';
@@ -57,6 +60,7 @@ export async function driveUnits(
   requireRoot(`${verb} ${app}`);
   // A configuration with errors must not stop what runs.
   const config = verb === 'stop' ? undefined : loadApp(paths, app, platforms);
+  if (config !== undefined) tellMisfits(driven.installed, config, daemon);
   // What of several in one unit is up is its supervisor's business.
   if (driven.installed.units.every((one) => one.daemon === undefined)) {
     if (verb !== 'start' && daemon !== undefined) return undefined;
@@ -71,6 +75,15 @@ export async function driveUnits(
     await untilStartedReady(paths, driven, daemons ?? [], config.daemons);
   }
   return daemons === undefined ? undefined : { daemons };
+}
+
+/** The service manager starts what was installed. Of a daemon that was asked for and has no unit the error tells. */
+function tellMisfits(installed: InstalledApp, config: LoadedConfig, asked: string | undefined): void {
+  const wanted = { daemons: config.daemons, single: config.text('service', 'unit') === 'app' };
+  for (const { daemon, text } of misfitsOf(installed, wanted)) {
+    const isMeant = daemon === asked && installed.units.some((one) => one.daemon === daemon);
+    if (asked === undefined || isMeant) remark(text);
+  }
 }
 
 /** Of units that were running before nothing is waited for. */

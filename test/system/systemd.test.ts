@@ -283,17 +283,26 @@ metactl uninstall verbs > /dev/null; rm /etc/metactl/nodes/verbs.conf; ls /etc/s
 it('`status` tells of a unit that gave up beside one that runs, also when it is not configured any more', async () => {
   const good = '[daemon.good]\ncommand = /bin/sleep 1005\n';
   await configure(guest, 'pair', `${good}[daemon.lost]\ncommand = /bin/sh -c "exit 3"\nrestart = no\n`);
+  const missing = 'metactl: pair/third has no unit: metactl install pair makes one';
+  const gone =
+    'metactl: pair/lost has a unit, and is not in the configuration any more: metactl install pair removes it';
   const outcome =
     await run(`said() { metactl status pair "$@" > /tmp/said || echo status $?; awk '{ print $1, $2 }' /tmp/said; }
 metactl install pair > /dev/null; systemctl start metactl.pair.good.service
 systemctl start metactl.pair.lost.service || true; wait_for systemctl is-failed --quiet metactl.pair.lost.service
 said; metactl status | grep -o '^pair/lost *failed'; (metactl status pair --json || true) | grep -o '"state": "failed"'
-sed -i '/daemon.lost/,$d' /etc/metactl/nodes/pair.conf; said
+sed -i '/daemon.lost/,$d' /etc/metactl/nodes/pair.conf; said 2>&1
+printf '[daemon.third]\\ncommand = /bin/sleep 1006\\n' >> /etc/metactl/nodes/pair.conf
+metactl restart pair good 2>&1; metactl start pair --no-wait 2>&1 | sort; metactl status pair third 2>&1 > /dev/null || echo status $?
 metactl uninstall pair > /dev/null; rm /etc/metactl/nodes/pair.conf /tmp/said`);
   expect(outcome.split('\n')).toEqual([
     ...['status 3', 'DAEMON STATE', 'pair/good running', 'pair/lost failed', 'failed: ended'],
     ...[expect.stringMatching(/^pair\/lost +failed$/), '"state": "failed"'],
+    gone,
     ...['status 3', 'DAEMON STATE', 'pair/good running', 'pair/lost failed*', 'failed: ended', 'not in'],
+    'pair/good is up again',
+    ...[gone, missing, 'pair/good was running', 'pair/lost is being started'],
+    ...[missing, 'status 3'],
   ]);
 });
 
