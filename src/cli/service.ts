@@ -165,4 +165,7 @@ export async function printOrDo(
   if (context.json) print(changesJson(plan, dryRun));
   else print(dryRun ? await dryRunText(plan) : changesText(plan));
   for (const line of stops) remark(line);
+  for (const app of plan.disabled) {
+    remark(`${app} is disabled, and so is what is new of it: metactl enable ${app} has all of it started at boot`);
+  }
 }

@@ -29,6 +29,8 @@ export interface Installation {
   readonly records: readonly InstallRecord[];
   /** It does what an earlier run has left undone. */
   readonly resumed: boolean;
+  /** Apps that are not started at boot, with units that are new and were to be: those are not, either. */
+  readonly disabled: readonly string[];
   /** Names of the app's files beside which a killed run may have left another one. */
   readonly littered: readonly string[];
 }
@@ -64,13 +66,16 @@ export function planInstall(
     const wanted = manager.find([...texts.keys()], model.app, model.nodeId, (name) => texts.get(name));
     const changes = withLinks(manager, changesOf(files, readFiles(directory, there.files)), names);
     const begun = control === undefined ? undefined : readUnfinished(lib, model.app, directory);
-    return { there, wanted, changes, begun, unfinished: unfinishedOf(manager, directory, changes, names, begun) };
+    const unfinished = unfinishedOf(manager, directory, changes, names, begun);
+    const isDisabled = control !== undefined && enable && staysDisabled(manager, names, wanted, unfinished);
+    return { there, wanted, changes, begun, unfinished, isDisabled };
   });
   const changes = parts.flatMap((part) => part.changes);
   const busy = parts.filter((part) => part.begun !== undefined || part.changes.some(isChange));
   const resumed = parts.some(({ begun }) => begun !== undefined);
   const littered = parts.flatMap((part) => litteredOf(manager, names, part.wanted));
-  const plan = { manager, directory, changes, resumed, littered };
+  const disabled = parts.flatMap(({ isDisabled, wanted }) => (isDisabled ? [wanted.app] : []));
+  const plan = { manager, directory, changes, resumed, disabled, littered };
   if (control === undefined || busy.length === 0) return { ...plan, before: [], after: [], records: [] };
   const apps = parts.map(({ wanted }) => wanted);
   const going = parts.flatMap(({ there, wanted }): Going[] => {
@@ -89,15 +94,16 @@ export function planInstall(
   const relinked = busy.flatMap(({ unfinished, wanted }) =>
     (unfinished.relinked ?? []).filter((name) => wanted.files.includes(name)),
   );
-  const disabled = new Set(busy.flatMap(({ unfinished, wanted }) => disabledOf(unfinished, wanted)));
+  const chosen = new Set(busy.flatMap(({ unfinished, wanted }) => disabledOf(unfinished, wanted)));
+  const kept = busy.flatMap(({ isDisabled, wanted }) => (isDisabled ? disabledOf({ disabled: 'all' }, wanted) : []));
   return {
     ...plan,
     going,
     // Else what goes would take along what no longer depends on it.
     before: removing.length > 0 && written ? [...control.reread(apps), ...removing] : removing,
     after: control.installed(apps, {
-      ...{ added: new Set(added), enable, disabled },
-      relinked: [...new Set(relinked)].filter((name) => !disabled.has(name)),
+      ...{ added: new Set(added), enable, disabled: new Set([...chosen, ...kept]) },
+      relinked: [...new Set(relinked)].filter((name) => !chosen.has(name)),
     }),
     records: busy.map(({ wanted, unfinished }) => recordOf(lib, wanted.app, unfinished)),
   };
@@ -122,8 +128,25 @@ function unfinishedOf(
   };
 }
 
+/** A unit that is new is no reason to start at boot what somebody has disabled. What is new does not tell whether that is so. */
+function staysDisabled(
+  manager: ServiceManager,
+  names: readonly string[],
+  { app, nodeId, units, files }: InstalledApp,
+  { added }: Unfinished,
+): boolean {
+  const isNew = (name: string) => added === undefined || added.includes(name);
+  if (units.length === 0 || !files.some(isNew)) return false;
+  const textOf = textIn(manager.directory);
+  const before = names.filter((name) => !isNew(name));
+  return manager.isDisabled?.(manager.find(before, app, nodeId, textOf), before, textOf) === true;
+}
+
 /** Units, and files that are units. Pure. */
-function disabledOf({ disabled = [] }: Unfinished, { files, units }: InstalledApp): readonly string[] {
+function disabledOf(
+  { disabled = [] }: Pick<Unfinished, 'disabled'>,
+  { files, units }: InstalledApp,
+): readonly string[] {
   return disabled === 'all' ? [...files, ...units.map(({ unit }) => unit)] : disabled;
 }
 
@@ -153,7 +176,7 @@ export function planUninstall(manager: ServiceManager, app: string, nodeId: stri
   const resumed = control !== undefined && readUnfinished(lib, app, directory) !== undefined;
   const drives = control !== undefined && (changes.length > 0 || resumed);
   return {
-    ...{ manager, directory, changes, resumed, littered: litteredOf(manager, names, there) },
+    ...{ manager, directory, changes, resumed, disabled: [], littered: litteredOf(manager, names, there) },
     before: drives ? control.removing(there) : [],
     after: drives ? control.removed() : [],
     records: drives ? [recordOf(lib, app, { directory })] : [],

@@ -66,6 +66,8 @@ export interface ServiceManager {
   ): InstalledApp;
   /** Whether a file that changes is enabled in a way that no longer holds. @param names all in its directory. */
   isRelinked?(change: Pick<Change, 'name' | 'before' | 'after'>, names: readonly string[]): boolean;
+  /** Whether nothing of an app is started at boot, by what is in its directory. @param names all there, `textOf` as for `find`. */
+  isDisabled?(app: InstalledApp, names: readonly string[], textOf: (name: string) => string | undefined): boolean;
   /** Links to a file, which are left where that is masked and removed. @param names all in its directory. */
   linksTo?(name: string, names: readonly string[]): readonly string[];
   /** Undefined: metactl writes its files, but does not drive it. */

@@ -6,10 +6,15 @@
 const TOLD = '# Made by `metactl disable`.';
 const MANUAL = 'manual';
 
+/** Whether the text has the line. Pure. */
+export function isManual(text: string | undefined): boolean {
+  return text !== undefined && linesOf(text).some(({ manual }) => manual);
+}
+
 /** The text with the line. @param before undefined: there is no such file. Pure. */
 export function withManual(before: string | undefined): string {
   if (before === undefined) return `${TOLD}\n${MANUAL}\n`;
-  if (linesOf(before).some(({ manual }) => manual)) return before;
+  if (isManual(before)) return before;
   // The last word counts: a `start on` before it is taken back.
   return `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${MANUAL}\n`;
 }

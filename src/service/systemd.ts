@@ -43,9 +43,18 @@ export const systemd: ServiceManager = {
     // Whatever else its [Install] says, its app wants it.
     return names.includes(`${node}.${app}.target.wants/${name}`);
   },
-  linksTo: (name, names) => names.filter((one) => one.endsWith(`.wants/${name}`)),
+  linksTo,
+  isDisabled({ app, nodeId, files }, names) {
+    // Without it nothing was ever enabled.
+    if (!files.includes(namesOf(app, nodeId).target)) return false;
+    return files.every((name) => linksTo(name, names).length === 0);
+  },
   control: systemctl(),
 };
+
+function linksTo(name: string, names: readonly string[]): readonly string[] {
+  return names.filter((one) => one.endsWith(`.wants/${name}`));
+}
 
 /** Where `systemctl enable` has put links. Pure. */
 function installPart(text = ''): string {

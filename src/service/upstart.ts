@@ -3,7 +3,7 @@ import { dottedName, findDotted } from './dotted.ts';
 import type { Control, InstalledApp, RunStep, ServiceManager, Step, UnitState } from './manager.ts';
 import { unitsFor } from './manager.ts';
 import { FINAL_STATUSES, RESTART_PAUSE, type Service, type ServiceModel } from './model.ts';
-import { withManual, withoutManual } from './override.ts';
+import { isManual, withManual, withoutManual } from './override.ts';
 import { hashComment, seal } from './service-file.ts';
 import { shellLine } from './shell-quote.ts';
 
@@ -28,6 +28,11 @@ export function upstart(version: string): ServiceManager {
       })),
     find(names, app, nodeId) {
       return findDotted(names, app, nodeId, ['.conf']);
+    },
+    isDisabled({ units }, names, textOf) {
+      if (old || units.length === 0) return false;
+      const overrides = units.map(({ unit }) => `${unit}.override`);
+      return overrides.every((name) => names.includes(name) && isManual(textOf(name)));
     },
     control: initctl(old),
   };

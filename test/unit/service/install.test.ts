@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { programOf } from '../../../src/service/program.ts';
 import { runSteps } from '../../../src/service/run-steps.ts';
 import { hashComment, originOf, seal } from '../../../src/service/service-file.ts';
 import { systemd } from '../../../src/service/systemd.ts';
+import { upstart } from '../../../src/service/upstart.ts';
 import { MetactlError } from '../../../src/util/error.ts';
 import { thrown } from '../config/root.ts';
 import { lines, modelOf, SHOP, scratch } from './models.ts';
@@ -104,6 +105,50 @@ describe('install', () => {
     expect(lines(planInstall({ ...systemd, directory }, [modelOf(other)], { enable: true, lib: LIB }).after)).toEqual([
       'systemctl daemon-reload',
     ]);
+  });
+
+  it('leaves what is new disabled where the app is, and tells', async () => {
+    const directory = scratch();
+    await install(directory, ONE);
+    const planned = (enable = true) => planInstall({ ...systemd, directory }, [modelOf(SHOP)], { enable, lib: LIB });
+    const steps = () => lines(planned().after);
+    const link = (from: string, to: string) => {
+      mkdirSync(join(directory, from), { recursive: true });
+      symlinkSync(`../${to}`, join(directory, from, to));
+    };
+    expect([steps(), planned().disabled, planned(false).disabled]).toEqual([['systemctl daemon-reload'], ['shop'], []]);
+    // Its target alone is disabled: its units all have the same links.
+    link('metactl.shop.target.wants', 'metactl.shop.web.service');
+    const enabled = ['systemctl --no-reload enable metactl.shop.db.service', 'systemctl daemon-reload'];
+    expect([steps(), planned().disabled]).toEqual([enabled, []]);
+    rmSync(join(directory, 'metactl.shop.target.wants'), { recursive: true });
+    // One daemon is disabled, the app is not.
+    link('multi-user.target.wants', 'metactl.shop.target');
+    expect(steps()).toEqual(enabled);
+    // Nothing of it is new.
+    rmSync(join(directory, 'multi-user.target.wants'), { recursive: true });
+    await install(directory, SHOP);
+    expect(planned().disabled).toEqual([]);
+  });
+
+  it('does so for Upstart, where each job of an app says `manual`', async () => {
+    const directory = scratch();
+    const manager = { ...upstart('1.12.1'), directory };
+    const [web, db] = ['web', 'db'].map((one) => join(directory, `metactl.shop.${one}.override`)) as [string, string];
+    await carryOutInstallation(planInstall(manager, [modelOf(ONE)], { to: directory, enable: true, lib: LIB }), false);
+    const planned = (here = manager) => planInstall(here, [modelOf(SHOP)], { enable: true, lib: LIB });
+    const reload = '/sbin/initctl reload-configuration';
+    expect([lines(planned().after), planned().disabled]).toEqual([[reload], []]);
+    writeFileSync(web, '# by hand\nmanual\n');
+    expect([lines(planned().after), planned().disabled]).toEqual([
+      ['add `manual` to /etc/init/metactl.shop.db.override', reload],
+      ['shop'],
+    ]);
+    // A run that was killed has left it there.
+    writeFileSync(db, 'manual\n');
+    expect(planned().disabled).toEqual(['shop']);
+    writeFileSync(web, 'nice 3\n');
+    expect([lines(planned().after), planned().disabled]).toEqual([[reload], []]);
   });
 
   it('keeps what somebody changed, and does nothing at all then, unless it is forced', async () => {
