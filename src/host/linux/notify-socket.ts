@@ -23,6 +23,8 @@ const AT_ONCE = 32;
 /** More messages than this within a second, and the rest waits in the socket (and with it their senders). */
 const MOST_PER_SECOND = 1000;
 const SECOND = 1000;
+/** Milliseconds of a second for messages with descriptors, each of which costs many times as much: as above, the rest waits. */
+const MOST_ON_DESCRIPTORS = 100;
 
 /**
  * Makes a daemon's socket at `path`. Its directory is made where it is not there: one that is for many apps may be passed
@@ -71,6 +73,7 @@ class LinuxNotifySocket implements OpenNotifySocket {
   #listener: ((message: Notification) => void) | undefined;
   #since = 0;
   #count = 0;
+  #onDescriptors = 0;
   #open = true;
 
   constructor(fd: number, path: string, cgroup: string, stored: readonly Stored[] = []) {
@@ -130,9 +133,11 @@ class LinuxNotifySocket implements OpenNotifySocket {
   /** The kernel calls again as long as something is left. */
   #drain(): void {
     for (let i = 0; i < AT_ONCE && this.#open; i++) {
+      const begin = performance.now();
       const raw = addon().receiveNotification(this.#fd);
       if (raw === null) return;
       this.#take(raw);
+      if (raw.fds.length > 0) this.#onDescriptors += performance.now() - begin;
       if (this.#isFlood()) {
         this.#pause();
         return;
@@ -169,8 +174,9 @@ class LinuxNotifySocket implements OpenNotifySocket {
     if (now - this.#since >= SECOND) {
       this.#since = now;
       this.#count = 0;
+      this.#onDescriptors = 0;
     }
-    return ++this.#count >= MOST_PER_SECOND;
+    return ++this.#count >= MOST_PER_SECOND || this.#onDescriptors >= MOST_ON_DESCRIPTORS;
   }
 
   #pause(): void {

@@ -58,10 +58,11 @@ export class Client {
     clearTimeout(timer);
   }
 
-  /** Undefined for one that has asked already: it has been told to connect again. */
+  /** Undefined for one that has asked already: it has been told to connect again. One that has just left has a handle of null. */
   handOver(): { readonly socket: Descriptor; readonly begun: Uint8Array } | undefined {
-    const { _handle: handle } = this.#socket as Socket & { readonly _handle?: { readonly fd: number } };
-    if (this.#gone.signal.aborted || this.#work.size > 0 || handle === undefined || handle.fd < 0) return undefined;
+    const { _handle: handle } = this.#socket as Socket & { readonly _handle?: { readonly fd: number } | null };
+    if (this.#gone.signal.aborted || this.#work.size > 0 || handle === undefined || handle === null || handle.fd < 0)
+      return undefined;
     return { socket: { fd: handle.fd }, begun: this.#reader.rest };
   }
 

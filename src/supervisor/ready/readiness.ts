@@ -289,7 +289,7 @@ class ReadinessWatch implements Readiness {
     const most = this.#settings.store;
     if (keep(store.name, most, store.watched) === 0) return;
     this.#tellOnce(
-      `it leaves more descriptors (FDSTORE) than \`file-descriptor-store-max = ${most}\` allows: they are closed`,
+      `it leaves more descriptors (FDSTORE) than \`file-descriptor-store-max = ${most}\` allows, or names of more than 64 KiB: they are closed`,
     );
   }
 

@@ -228,7 +228,7 @@ describe('what is no message of the daemon', () => {
     await one.first('ready');
     expect(openDescriptors()).toBeLessThanOrEqual(running);
     expect(one.lines).toEqual([
-      'it leaves more descriptors (FDSTORE) than `file-descriptor-store-max = 0` allows: they are closed',
+      'it leaves more descriptors (FDSTORE) than `file-descriptor-store-max = 0` allows, or names of more than 64 KiB: they are closed',
     ]);
     await one.stop();
     await one.handle.close();

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { createConnection, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ask } from '../../../../src/supervisor/control/client.ts';
+import { Client } from '../../../../src/supervisor/control/client-connection.ts';
 import { GoOn, isMoved } from '../../../../src/supervisor/control/moving.ts';
 import { type ControlServer, type Handler, listenControl } from '../../../../src/supervisor/control/server.ts';
 
@@ -57,4 +58,13 @@ it('who has asked nothing yet is handed over, with the beginning of its request'
   expect(listener.fd).toBeGreaterThan(2);
   expect(Buffer.from(clients[0]!.begun).toString()).toBe('{"v":1,"id":1,');
   socket.destroy();
+});
+
+it('who has left at this moment is not handed over', () => {
+  const socket = new Socket();
+  const client = new Client(socket, { host: { peerUid: () => 0 }, handlers: {} }, () => true);
+  socket.destroy();
+  // What Node leaves of a connection between its end and `close`.
+  Object.assign(socket, { _handle: null });
+  expect(client.handOver()).toBeUndefined();
 });
