@@ -123,6 +123,7 @@ ExecStart=${execLine(booting(service!).command)}
 ExecReload=/bin/kill -HUP $MAINPID
 Delegate=yes
 KillMode=mixed
+LogRateLimitIntervalSec=0
 Restart=on-failure
 RestartSec=${timeSpan(RESTART_PAUSE)}
 RestartPreventExitStatus=${FINAL_STATUSES.join(' ')}

@@ -94,6 +94,8 @@ function serviceText(model: ServiceModel, service: Service): string {
     ['Slice', names.slice],
     ['Delegate', 'yes'],
     ['KillMode', 'mixed'],
+    // journald would lose lines silently, of all daemons of the unit. It keeps its own limits of size.
+    ['LogRateLimitIntervalSec', '0'],
     // metactl restarts the daemon; this is for metactl's own death.
     ['Restart', 'on-failure'],
     ['RestartSec', timeSpan(RESTART_PAUSE)],

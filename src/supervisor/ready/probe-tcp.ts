@@ -28,11 +28,24 @@ export function probeHttp(
       );
     });
     socket.on('data', (chunk: Buffer) => {
-      answer += chunk.toString('latin1');
-      if (answer.includes('\n') || answer.length > LONGEST_ANSWER) done(judge(answer));
+      answer = withoutInterim(answer + chunk.toString('latin1'));
+      if (answer.length > LONGEST_ANSWER || (answer.includes('\n') && !INTERIM.test(answer))) done(judge(answer));
     });
     socket.once('end', () => done(judge(answer)));
   });
+}
+
+/** An answer before the final one (RFC 9110, 15.2), which has a head only. 101 is final: nobody asked for it. */
+const INTERIM = /^HTTP\/1\.[01] 1(?!01)\d\d[ \r\n]/;
+
+function withoutInterim(answer: string): string {
+  let rest = answer;
+  while (INTERIM.test(rest)) {
+    const end = /\r?\n\r?\n/.exec(rest);
+    if (end === null) break;
+    rest = rest.slice(end.index + end[0].length);
+  }
+  return rest;
 }
 
 function judge(answer: string): string | undefined {

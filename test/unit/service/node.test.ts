@@ -31,6 +31,7 @@ ExecStart=/usr/local/bin/metactl supervise --boot
 ExecReload=/bin/kill -HUP $MAINPID
 Delegate=yes
 KillMode=mixed
+LogRateLimitIntervalSec=0
 Restart=on-failure
 RestartSec=1s
 RestartPreventExitStatus=69 77 78

@@ -1,4 +1,5 @@
 import { createServer, type Server, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Inside } from '../../../../src/supervisor/ready/inside.ts';
 import { ask, pauseAfter } from '../../../../src/supervisor/ready/probe.ts';
@@ -49,6 +50,27 @@ describe('ask', () => {
     const answers = { 'HTTP/1.1 200 OK\r\n': undefined, 'HTTP/1.0 399\r\n': undefined, 'HTTP/1.1 404 Gone\r\n': '404' };
     for (const [answer, problem] of Object.entries(answers)) {
       const port = await serve((socket) => socket.end(answer));
+      expect(await http(port)).toBe(problem === undefined ? undefined : `port ${port}: the answer was ${problem}`);
+    }
+  });
+
+  it('goes by the final answer, however many others come before it', async () => {
+    const early = 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n';
+    const answers = [
+      [['HTTP/1.1 100 Continue\r\n\r\n', 'HTTP/1.1 200 OK\r\n'], undefined],
+      [[`${early}${early}HTTP/1.1 503 Busy\r\n`], '503'],
+      [['HTTP/1.1 103 Early', ' Hints\r\nLink: x\r\n\r', '\nHTTP/1.1 204 No\r\n'], undefined],
+      [['HTTP/1.1 100 Continue\r\n'], '100'],
+      [['HTTP/1.1 101 Switching Protocols\r\n\r\n'], '101'],
+    ] as const;
+    for (const [parts, problem] of answers) {
+      const port = await serve(async (socket) => {
+        for (const part of parts) {
+          socket.write(part);
+          await sleep(10);
+        }
+        socket.end();
+      });
       expect(await http(port)).toBe(problem === undefined ? undefined : `port ${port}: the answer was ${problem}`);
     }
   });
