@@ -6,6 +6,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
 import { jsonText, print } from './print.ts';
 import { whyJson, whyText } from './why-text.ts';
+import { withUnitFacts } from './why-units.ts';
 
 /** `metactl why APP`: what is wrong with an app, how that is known, and what to do. */
 export function register(program: Command): void {
@@ -22,8 +23,11 @@ export function register(program: Command): void {
       const context = contextOf(command);
       const host = await hostOfThisMachine();
       if (process.geteuid?.() !== 0) throw needsRoot(app);
-      const facts = await gatherFacts(host, context.paths, app);
-      const findings = findingsOf(facts);
+      const { facts, findings: ofUnits } = await withUnitFacts(
+        context.paths,
+        await gatherFacts(host, context.paths, app),
+      );
+      const findings = [...findingsOf(facts), ...ofUnits];
       print(context.json ? jsonText(whyJson(facts, findings), 2) : whyText(facts, findings, context.color));
       process.exitCode = statusOf(facts, findings);
     });

@@ -9,15 +9,18 @@ const LONG = 10_000;
 
 /** Daemons that do not run, and what their supervisor knows about it. Pure. */
 export function daemonsDoNotRun({ app, daemons, problems = [] }: Facts): readonly WhyFinding[] {
-  return daemons
-    .filter(({ running, status }) => running === undefined && status?.state !== 'starting')
-    .map(({ name, status }) => ({
-      id: 'not-running',
-      severity: 'error',
-      what: `${app}/${name} is not running${stateText(status)}`,
-      evidence: status === undefined ? [] : evidenceOf(status),
-      todo: `${problems.length > 0 ? 'correct the configuration; then ' : ''}${todoFor(app, name, status)}`,
-    }));
+  return (
+    daemons
+      // One that a supervisor is starting is slow at worst. A unit that the service manager tries to start has none for long.
+      .filter(({ running, status }) => running === undefined && (status?.state !== 'starting' || status.ageMs === null))
+      .map(({ name, status }) => ({
+        id: 'not-running',
+        severity: 'error',
+        what: `${app}/${name} is not running${stateText(status)}`,
+        evidence: status === undefined ? [] : evidenceOf(status),
+        todo: `${problems.length > 0 ? 'correct the configuration; then ' : ''}${todoFor(app, name, status)}`,
+      }))
+  );
 }
 
 /** Daemons that run but are not as they should be. Pure. */
@@ -139,7 +142,10 @@ function finding(id: string, what: string, evidence: readonly string[], todo: st
 function stateText(status: StatusRecord | undefined): string {
   if (status === undefined || status.state === 'stopped') return '';
   if (status.state === 'backoff') return ': it ended, and waits for its next start';
-  return `: ${status.state}${status.reason === null ? '' : `, ${status.reason}`}`;
+  const { state, reason } = status;
+  // A unit's status text may begin with it.
+  if (reason?.startsWith(`${state}: `) === true) return `: ${reason}`;
+  return `: ${state}${reason === null ? '' : `, ${reason}`}`;
 }
 
 function evidenceOf({ lastExit, nextRetry, restarts }: StatusRecord): string[] {

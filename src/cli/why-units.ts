@@ -1,0 +1,56 @@
+import { inspectNode } from '../config/node-config.ts';
+import type { Misfit } from '../service/misfits.ts';
+import { misfitsOf } from '../service/misfits.ts';
+import { guessUnits } from '../service/unit-guess.ts';
+import { idleRecord, type StatusRecord } from '../supervisor/control/status-record.ts';
+import type { WhyFacts } from '../supervisor/why-facts.ts';
+import type { WhyFinding } from '../supervisor/why-findings.ts';
+import { MetactlError } from '../util/error.ts';
+import type { Paths } from '../util/paths.ts';
+import { withUnits } from './status-idle.ts';
+import { drivers } from './units.ts';
+
+/** What the service manager knows beside what `why` has gathered. */
+export interface UnitFacts {
+  readonly facts: WhyFacts;
+  readonly findings: readonly WhyFinding[];
+}
+
+/**
+ * The facts about an app that has units, with what the service manager knows about daemons that no supervisor runs: why a unit gave up,
+ * or is started again and again; and units that no longer fit the configuration. A manager that doesn't answer adds nothing.
+ */
+export async function withUnitFacts(paths: Paths, facts: WhyFacts): Promise<UnitFacts> {
+  const { app, daemons } = facts;
+  if (!guessUnits(paths.nodeId)(app)) return { facts, findings: [] };
+  try {
+    const [driven] = await drivers(paths, [app]);
+    if (driven === undefined) return { facts, findings: [] };
+    const { name: node } = inspectNode(paths).node;
+    const known = daemons.map(({ name: daemon, status }) => status ?? idleRecord({ node, app, daemon }));
+    const records = await withUnits(known, [driven]);
+    const configured = daemons.filter(({ status }) => status?.configured !== false).map(({ name }) => name);
+    // Of a configuration with errors nobody knows all daemons.
+    const misfits = facts.problems.length > 0 ? [] : misfitsOf(driven.installed, { daemons: configured });
+    return { facts: withRecords(facts, records), findings: misfits.map((misfit) => findingOf(app, misfit)) };
+  } catch (error) {
+    if (!(error instanceof MetactlError)) throw error;
+    return { facts, findings: [] };
+  }
+}
+
+/** Pure. */
+export function withRecords(facts: WhyFacts, records: readonly StatusRecord[]): WhyFacts {
+  const daemons = facts.daemons.map((one) => {
+    const record = records.find(({ daemon }) => daemon === one.name);
+    // Of one that nobody knows `stopped` is no news.
+    if (record === undefined || (one.status === undefined && record.state === 'stopped')) return one;
+    return { ...one, status: record };
+  });
+  return { ...facts, daemons };
+}
+
+function findingOf(app: string, { text }: Misfit): WhyFinding {
+  const [what = text, todo = `\`metactl install ${app}\``] = text.split(': ');
+  return { id: 'unit-misfit', severity: 'warning', what, evidence: [], todo };
+}

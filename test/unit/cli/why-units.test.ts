@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest';
+import { withRecords } from '../../../src/cli/why-units.ts';
+import { idleRecord } from '../../../src/supervisor/control/status-record.ts';
+import type { WhyFacts } from '../../../src/supervisor/why-facts.ts';
+import { findingsOf } from '../../../src/supervisor/why-findings.ts';
+
+const facts: WhyFacts = {
+  ...{ app: 'shop', now: 0, nodeFile: '/n.conf', problems: [], network: 'host', filtered: [], troubles: [] },
+  ...{ address: undefined, address6: undefined, configured: undefined, firewall: undefined },
+  daemons: [{ name: 'db' }, { name: 'web' }, { name: 'mail', running: { pid: 7, since: 0 } }],
+};
+const record = (daemon: string) => idleRecord({ node: 'n', app: 'shop', daemon });
+
+it('what a unit says is told of daemons that nobody runs', () => {
+  const late = { ...record('db'), state: 'starting', reason: 'not ready in time (TimeoutStartSec=8s)' };
+  const told = (records: readonly ReturnType<typeof record>[]) =>
+    findingsOf(withRecords(facts, records)).map(({ what, todo }) => [what, todo]);
+  const unknown = ['shop/db is not running', 'start it: `metactl start shop db`'];
+  const web = ['shop/web is not running', 'start it: `metactl start shop web`'];
+  expect(told([])).toEqual([unknown, web]);
+  expect(told([record('db'), record('web'), record('mail')])).toEqual([unknown, web]);
+  const failed = { ...record('web'), state: 'failed', reason: 'failed: ended with status 3' };
+  expect(told([failed])[1]![0]).toBe('shop/web is not running: failed: ended with status 3');
+  expect(told([late, record('web'), record('mail')])).toEqual([
+    [
+      'shop/db is not running: starting, not ready in time (TimeoutStartSec=8s)',
+      'look at what it said: `metactl logs shop db`; then `metactl start shop db`',
+    ],
+    web,
+  ]);
+});
