@@ -121,6 +121,8 @@ export function withStates(
     const unit = installed === undefined ? undefined : unitOf(record, records, installed);
     const found = unit === undefined ? undefined : states.find((one) => one.unit === unit.name);
     if (found === undefined || (found.state === record.state && found.reason === undefined)) return record;
+    // A unit that was never started says nothing about a daemon that gave up before it had one.
+    if (found.state === 'stopped' && record.state !== 'stopped') return record;
     // The supervisor in it would have told of this daemon, if it had it.
     if (unit?.isShared === true && ['running', 'reloading'].includes(found.state)) return record;
     // Of a supervisor that only knew it once, nothing holds any more.
@@ -128,6 +130,9 @@ export function withStates(
     return { ...idleRecord(record), configured, state: found.state, reason: found.reason ?? record.reason };
   });
 }
+
+/** A supervisor that has nothing to do with a daemon any more. */
+const AT_REST: ReadonlySet<string> = new Set(['stopped', 'failed', 'maintenance']);
 
 /**
  * The unit that knows better how a daemon is; undefined: there is none, or somebody runs the daemon. One unit for all daemons does not
@@ -138,7 +143,7 @@ function unitOf(
   records: readonly StatusRecord[],
   { units }: InstalledApp,
 ): { readonly name: string; readonly isShared: boolean } | undefined {
-  if (pid !== null || state !== 'stopped' || supervisor?.kind === 'run') return undefined;
+  if (pid !== null || !AT_REST.has(state) || supervisor?.kind === 'run') return undefined;
   const own = units.find((one) => one.daemon === daemon);
   if (own !== undefined) return { name: own.unit, isShared: false };
   const shared = units.find((one) => one.daemon === undefined);

@@ -61,6 +61,9 @@ describe('what the service manager knows better', () => {
       ['web', 'backoff', null, true],
     ]);
     expect(withStates([once], [installed], [state('web', 'stopped')])).toEqual([once]);
+    const gaveUp = idle('web', { state: 'failed', reason: 'ended with status 4', supervisor: standalone });
+    expect(outcome([gaveUp])).toEqual([['web', 'failed', 'ended with status 3', true]]);
+    expect(withStates([gaveUp], [installed], [state('web', 'stopped')])).toEqual([gaveUp]);
   });
   it('is nothing where the unit’s own supervisor tells', () => {
     const told = idle('web', { supervisor: { pid: 9, kind: 'run' } });
