@@ -152,6 +152,8 @@ describe('programs under the filter', () => {
     copyFileSync(jobManager, jar);
     const script = [
       'set -e',
+      // There for `grep` before the job manager's shell opens it.
+      ': >out',
       // A port of its own: bound by nobody else for the moment, and the job manager says when it has it.
       `port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')`,
       `java -Xmx32m -Dmetactl.app=myapp -Djava.io.tmpdir=. -jar ${jar} $port >out & pid=$!`,
