@@ -5,7 +5,7 @@ import { guessUnits } from '../service/unit-guess.ts';
 import { idleRecord, type StatusRecord } from '../supervisor/control/status-record.ts';
 import type { WhyFacts } from '../supervisor/why-facts.ts';
 import type { WhyFinding } from '../supervisor/why-findings.ts';
-import { MetactlError } from '../util/error.ts';
+import { MetactlError, messageLines } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { withUnits } from './status-idle.ts';
 import { drivers } from './units.ts';
@@ -18,7 +18,8 @@ export interface UnitFacts {
 
 /**
  * The facts about an app that has units, with what the service manager knows about daemons that no supervisor runs: why a unit gave up,
- * or is started again and again; and units that no longer fit the configuration. A manager that doesn't answer adds nothing.
+ * or is started again and again; and units that no longer fit the configuration. Where the manager doesn't answer that is a finding:
+ * the others hold all the same.
  */
 export async function withUnitFacts(paths: Paths, facts: WhyFacts): Promise<UnitFacts> {
   const { app, daemons } = facts;
@@ -35,7 +36,7 @@ export async function withUnitFacts(paths: Paths, facts: WhyFacts): Promise<Unit
     return { facts: withRecords(facts, records), findings: misfits.map((misfit) => findingOf(app, misfit)) };
   } catch (error) {
     if (!(error instanceof MetactlError)) throw error;
-    return { facts, findings: [] };
+    return { facts, findings: [notTold(app, error)] };
   }
 }
 
@@ -48,6 +49,17 @@ export function withRecords(facts: WhyFacts, records: readonly StatusRecord[]): 
     return { ...one, status: record };
   });
   return { ...facts, daemons };
+}
+
+/** Pure. */
+export function notTold(app: string, error: MetactlError): WhyFinding {
+  return {
+    id: 'units-unknown',
+    severity: 'warning',
+    what: `nothing is known about the units of ${app}: the service manager could not be asked`,
+    evidence: messageLines(error),
+    todo: error.hint ?? `run \`metactl why ${app}\` again when the service manager answers`,
+  };
 }
 
 function findingOf(app: string, { text }: Misfit): WhyFinding {

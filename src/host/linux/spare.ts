@@ -103,6 +103,8 @@ function spawnSpare(launch: ReadyLaunch, guardOf: (order: number) => object): Na
     given.push(order.read);
     const [stdout, stderr] = [output(), output()];
     const ready = launch.tellsReady ? output() : undefined;
+    // What can fail without it comes before the process.
+    const sources = guardOf(order.write);
     const spawned = addon().spawn({
       ...launch.spawn,
       order: order.read,
@@ -115,7 +117,7 @@ function spawnSpare(launch: ReadyLaunch, guardOf: (order: number) => object): Na
       ...spawned,
       ...ends,
       ...(ready === undefined ? {} : { ready: ready.read }),
-      sources: guardOf(order.write),
+      sources,
     };
   } catch (error) {
     for (const fd of kept) closeSync(fd);

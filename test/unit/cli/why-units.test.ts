@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { withRecords } from '../../../src/cli/why-units.ts';
+import { notTold, withRecords } from '../../../src/cli/why-units.ts';
 import { idleRecord } from '../../../src/supervisor/control/status-record.ts';
 import type { WhyFacts } from '../../../src/supervisor/why-facts.ts';
 import { findingsOf } from '../../../src/supervisor/why-findings.ts';
+import { MetactlError } from '../../../src/util/error.ts';
 
 const facts: WhyFacts = {
   ...{ app: 'shop', now: 0, nodeFile: '/n.conf', problems: [], network: 'host', filtered: [], troubles: [] },
@@ -28,4 +29,12 @@ it('what a unit says is told of daemons that nobody runs', () => {
     ],
     web,
   ]);
+});
+
+it('a service manager that does not answer is told of', () => {
+  const error = new MetactlError('systemctl show: Failed to connect to bus', { code: 'METACTL_SERVICE', step: 'ask' });
+  expect(notTold('shop', error)).toMatchObject({
+    evidence: ['systemctl show: Failed to connect to bus'],
+    todo: 'run `metactl why shop` again when the service manager answers',
+  });
 });
