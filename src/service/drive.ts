@@ -168,7 +168,7 @@ async function notYetUp(
   const { patience = 0 } = manager.control;
   for (;;) {
     const states = await statesOf(manager, [installed]);
-    const failed = states.filter(({ unit, state }) => units.includes(unit) && !UP.includes(state));
+    const failed = units.map((unit) => stateIn(states, unit)).filter(({ state }) => !UP.includes(state));
     const settled = failed.every(({ state }) => state === 'failed' || state === 'stopped');
     const longest = Math.max(patience, ...(manager.control.knowsReady === true ? failed.map(settling) : []));
     if (failed.length === 0 || settled || performance.now() - began >= longest) {
@@ -178,6 +178,12 @@ async function notYetUp(
     }
     await sleep(PAUSE);
   }
+}
+
+/** One that the manager does not tell of is not up. */
+function stateIn(states: readonly UnitState[], unit: string): UnitState {
+  const told = states.find((one) => one.unit === unit);
+  return told ?? { unit, state: 'stopped', reason: 'the service manager does not know its unit' };
 }
 
 function notUp(

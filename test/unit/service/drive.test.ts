@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Driven, decide, drive, drivenBy } from '../../../src/service/drive.ts';
@@ -151,12 +151,22 @@ describe('drive', () => {
     const driven = answering('ActiveState=deactivating', 1);
     const { query } = driven.manager.control;
     const [, told = ''] = query(driven.installed).argv;
-    setTimeout(
-      () => writeFileSync(told, `Id=${WEB}\nActiveState=failed\nStatusText=failed: ended with status 3\n`),
-      500,
-    );
+    setTimeout(() => {
+      // At once: what is only half there is another answer.
+      writeFileSync(`${told}.new`, `Id=${WEB}\nActiveState=failed\nStatusText=failed: ended with status 3\n`);
+      renameSync(`${told}.new`, told);
+    }, 500);
     await expect(drive('start', driven, 'web', true)).rejects.toThrow(
       /^shop\/web is not up, but failed: failed: ended with status 3$/,
+    );
+  });
+  it('takes nothing for up that the manager does not tell of', async () => {
+    const driven = answering('ActiveState=active', 0);
+    const [, told = ''] = driven.manager.control.query(driven.installed).argv;
+    const forgetful = { ...driven, manager: { ...driven.manager, control: { ...driven.manager.control } } };
+    forgetful.manager.control.start = () => [{ argv: ['cp', '/dev/null', told] }];
+    await expect(drive('start', forgetful, 'web', true)).rejects.toThrow(
+      /^shop\/web is not up, but stopped: the service manager does not know its unit$/,
     );
   });
   it('passes on what the manager itself says', async () => {
