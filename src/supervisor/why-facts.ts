@@ -17,6 +17,7 @@ import type { Paths } from '../util/paths.ts';
 import { askStatus } from './control/ask-all.ts';
 import type { StatusRecord } from './control/status-record.ts';
 import { prepare } from './prepare.ts';
+import { READY_TIMEOUT, STOP_TIMEOUT } from './state/settings.ts';
 
 /** What `why` knows about an app. Plain data: findings are made from it by pure functions. */
 export interface WhyFacts {
@@ -56,6 +57,16 @@ export interface DaemonFacts {
   };
   /** As its supervisor sees it; absent where none knows it. */
   readonly status?: StatusRecord;
+  /** As the configuration has it; absent where it is not in it. */
+  readonly limits?: DaemonLimits;
+}
+
+/** Milliseconds that a daemon has, unless it asks for more; Infinity: as long as it likes. */
+export interface DaemonLimits {
+  /** Undefined: nothing tells that it is ready. */
+  readonly start: number | undefined;
+  readonly reload: number;
+  readonly stop: number;
 }
 
 export interface FilteredFacts {
@@ -71,7 +82,12 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
   const { config, problems } = inspectApp(paths, app, platforms);
   const statuses = await askStatus(paths, app);
   const names = [...config.daemons, ...statuses.filter(isLeft).map(({ daemon }) => daemon)];
-  const daemons = await Promise.all(names.map((name) => daemonFacts(host, paths, app, name, statuses)));
+  const daemons = await Promise.all(
+    names.map(async (name) => ({
+      ...(await daemonFacts(host, paths, app, name, statuses)),
+      ...(config.daemons.includes(name) ? { limits: limitsOf(config, name) } : {}),
+    })),
+  );
   const address = await addressOf(host, paths, app, config.daemons);
   const address6 = address === undefined ? undefined : host.addressOf(paths, app).address6;
   const firewall = await host.firewall(paths, app);
@@ -124,6 +140,16 @@ async function daemonFacts(
   running.close();
   const since = host.listProcesses(paths, app, name).map(({ startedAt }) => startedAt);
   return { name, ...known, running: { pid: running.pid, since: Math.min(...since, Date.now()) } };
+}
+
+function limitsOf(config: AppConfig, daemon: string): DaemonLimits {
+  const section = `daemon.${daemon}`;
+  const ready = config.number(section, 'ready.timeout') ?? READY_TIMEOUT;
+  return {
+    start: config.text(section, 'ready') === undefined ? undefined : ready,
+    reload: ready,
+    stop: config.number(section, 'timeout-stop-sec') ?? STOP_TIMEOUT,
+  };
 }
 
 async function addressOf(

@@ -1,5 +1,6 @@
+import { formatDuration } from '../util/duration.ts';
 import type { StatusRecord } from './control/status-record.ts';
-import type { WhyFacts } from './why-facts.ts';
+import type { DaemonLimits, WhyFacts } from './why-facts.ts';
 import type { WhyFinding } from './why-findings.ts';
 
 type Facts = Pick<WhyFacts, 'app' | 'daemons'> & Partial<Pick<WhyFacts, 'problems'>>;
@@ -25,7 +26,7 @@ export function daemonsDoNotRun({ app, daemons, problems = [] }: Facts): readonl
 
 /** Daemons that run but are not as they should be. Pure. */
 export function daemonsAreNotWell({ app, daemons }: Facts): readonly WhyFinding[] {
-  return daemons.flatMap(({ name, status }) => {
+  return daemons.flatMap(({ name, status, limits }) => {
     if (status === undefined) return [];
     const { state, reason, ageMs, statusText } = status;
     const says = statusText === null ? [] : [`it says: ${statusText}`];
@@ -39,19 +40,37 @@ export function daemonsAreNotWell({ app, daemons }: Facts): readonly WhyFinding[
         ),
       ];
     }
-    const slow = state === 'starting' || state === 'stopping' || state === 'reloading';
-    if (!slow || ageMs === null || ageMs < LONG) return [];
+    if (!isSlow(state) || ageMs === null || ageMs < LONG) return [];
     const evidence = [...(reason === null ? [] : [reason]), ...says];
-    const key = state === 'stopping' ? 'timeout-stop-sec' : 'ready.timeout';
-    return [
-      finding(
-        `slow-${state}`,
-        `${app}/${name} has been ${state} for ${Math.round(ageMs / 1000)} s`,
-        evidence,
-        `wait, at most as long as [daemon.${name}] ${key} says; then it is ended`,
-      ),
-    ];
+    const what = `${app}/${name} has been ${state} for ${Math.round(ageMs / 1000)} s`;
+    return [finding(`slow-${state}`, what, evidence, untilWhen(app, name, state, limits))];
   });
+}
+
+type Slow = 'starting' | 'stopping' | 'reloading';
+
+function isSlow(state: string): state is Slow {
+  return state === 'starting' || state === 'stopping' || state === 'reloading';
+}
+
+const FOR_THAT: Readonly<Record<Slow, readonly [limit: keyof DaemonLimits, key: string, then: string]>> = {
+  starting: ['start', 'ready.timeout', 'is ended'],
+  stopping: ['stop', 'timeout-stop-sec', 'is killed'],
+  reloading: ['reload', 'ready.timeout', 'counts as not well, and runs on'],
+};
+
+/** How long one that is on its way may be, and what then. Pure. @param limits where its configuration is known. */
+function untilWhen(app: string, name: string, state: Slow, limits: DaemonLimits | undefined): string {
+  const [limit, key, then] = FOR_THAT[state];
+  const time = limits?.[limit];
+  const look = `look at what it says: \`metactl logs ${app} ${name}\``;
+  const kill = state === 'stopping' ? `\`metactl stop ${app} ${name} --kill\` kills it at once` : undefined;
+  if (limits !== undefined && time === undefined) return look;
+  if (time === Number.POSITIVE_INFINITY) {
+    return `${look}; it may take as long as it likes ([daemon.${name}] ${key})${kill === undefined ? '' : `; ${kill}`}`;
+  }
+  const has = time === undefined ? '' : `${formatDuration(time)}, `;
+  return `wait: it has ${has}[daemon.${name}] ${key}, or as long as it asks for; then it ${then}${kill === undefined ? '' : `; ${kill}`}`;
 }
 
 /** Daemons that run now but were started again by the restart policy since somebody started them. Pure. */

@@ -88,11 +88,11 @@ export function extensionMessage({ phase }: Told, { daemons }: UnitView, overdue
 }
 
 /**
- * Whether the manager's watchdog gets its sign of life: unless a daemon runs and is not well, and nobody does anything about
- * it (`health.action = alert`). While one is ended and started again, this supervisor does what has to be done. Pure.
+ * Whether the manager's watchdog gets its sign of life: unless a daemon runs and its health probe says it is not well, and
+ * nobody does anything about it (`health.action = alert`). One that did not say that its reload ended may be well. While one is ended and started again, this supervisor does what has to be done. Pure.
  */
 export function isHealthy({ daemons }: UnitView): boolean {
-  return daemons.every(({ state }) => state !== 'degraded');
+  return daemons.every(({ unwell }) => !unwell);
 }
 
 function shortened(text: string): string {

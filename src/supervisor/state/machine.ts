@@ -1,6 +1,7 @@
 import type { Ending } from '../../host/host.ts';
 import { formatDuration } from '../../util/duration.ts';
-import type { Input, Model } from './model.ts';
+import { NEVER_ENDED } from './ending-turn.ts';
+import type { Input, Model, TimerName } from './model.ts';
 import { ReportingTurn } from './reporting-turn.ts';
 import { decide, exitStatusOf, isFailure, isOverLimit, wasStable } from './restart-policy.ts';
 import type { StepContext, StepResult } from './turn.ts';
@@ -168,12 +169,14 @@ class Step extends ReportingTurn {
     this.tell({ type: 'stopped' });
   }
 
-  #timer(name: 'retry' | 'thread-dump' | 'kill'): void {
-    const { phase, asked, after } = this.model;
+  #timer(name: TimerName): void {
+    const { phase, state, after } = this.model;
+    const ends = phase === 'up' && state === 'stopping';
     if (name === 'retry') {
       if (phase === 'backoff') this.#begin('automatic', []);
-    } else if (phase === 'up' && asked && name === 'kill') this.kill(after, true);
-    else if (phase === 'up' && asked) {
+    } else if (name === 'reload') this.reloadIsLate();
+    else if (ends && name === 'kill') this.kill(after, true);
+    else if (ends) {
       this.tell({ type: 'thread-dump' });
       this.actions.push({ type: 'signal', signal: SIGQUIT });
     }
@@ -196,7 +199,8 @@ class Step extends ReportingTurn {
     const { executedAt, fault, killed } = this.model;
     this.clear('thread-dump', 'kill');
     // Its sandbox did not end by itself.
-    const how = killed && ending.sandboxDied ? 'was killed by metactl: it did not end when it was told to' : cause;
+    const told = fault === NEVER_ENDED ? '' : ': it did not end when it was told to';
+    const how = killed && ending.sandboxDied ? `was killed by metactl${told}` : cause;
     const lastExit: LastExit = {
       ending,
       status: exitStatusOf(ending),

@@ -24,7 +24,7 @@ export interface Model {
   readonly stableFrom: number | undefined;
   /** What follows when this run is over. */
   readonly after: 'policy' | 'stop' | 'start';
-  /** It was asked to end, with a timeout after which it is killed. */
+  /** It was asked to end. */
   readonly asked: boolean;
   /** The signal to stop with that came before there was a process. */
   readonly pendingSignal: number | undefined;
@@ -33,6 +33,8 @@ export interface Model {
   readonly fault: string | undefined;
   /** Why its health probe is not content with this run, whatever state it is in; where that is only to be told. */
   readonly unwell: string | undefined;
+  /** What it told of and did not bring to an end in time: a reload. */
+  readonly overdue: string | undefined;
   /** Unstable runs in a row. */
   readonly failures: number;
   /** Automatic starts since the last manual one. */
@@ -47,7 +49,7 @@ export interface Model {
   readonly reason: string | undefined;
 }
 
-export type TimerName = 'retry' | 'thread-dump' | 'kill';
+export type TimerName = 'retry' | 'thread-dump' | 'kill' | 'reload';
 
 /** What happens to the machine. */
 export type Input =
@@ -98,6 +100,7 @@ export function newModel(now: number, wall: number): Model {
     killed: false,
     fault: undefined,
     unwell: undefined,
+    overdue: undefined,
     failures: 0,
     restarts: 0,
     manualStarts: 0,
@@ -123,6 +126,7 @@ export function statusOf(model: Model, app: string, daemon: string, now: number,
     since: model.sinceWall,
     age: now - model.since,
     ready: AT_WORK.includes(state),
+    unwell: state === 'degraded' && model.unwell !== undefined,
     pid: model.pid,
     uptime: executedAt === undefined ? undefined : now - executedAt,
     restarts: model.restarts,

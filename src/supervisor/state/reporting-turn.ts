@@ -1,3 +1,4 @@
+import { formatDuration } from '../../util/duration.ts';
 import { EndingTurn } from './ending-turn.ts';
 import type { ReadinessReport } from './types.ts';
 
@@ -38,12 +39,23 @@ export class ReportingTurn extends EndingTurn {
   #says(report: Extract<ReadinessReport, { type: 'reloading' | 'stopping' }>): void {
     const { state } = this.model;
     if (report.type === 'reloading' && (state === 'ready' || state === 'running' || state === 'degraded')) {
+      const { reloadTimeout: delay } = this.context.settings;
       this.to('reloading');
       this.tell(report);
-    } else if (report.type === 'stopping' && state !== 'stopping') {
-      this.to('stopping');
-      this.tell({ type: 'stopping', reason: undefined });
-    }
+      if (Number.isFinite(delay)) this.actions.push({ type: 'set-timer', name: 'reload', delay });
+    } else if (report.type === 'stopping' && state !== 'stopping') this.endsItself();
+  }
+
+  /** It has not said in time that it has reloaded. It may be at work all the same: it is not ended for that, as under systemd. */
+  reloadIsLate(): void {
+    const { now } = this.context;
+    const { state, since } = this.model;
+    if (state !== 'reloading') return;
+    const took = now - since;
+    // The timer may be a little late.
+    const within = formatDuration(took < 1000 ? Math.floor(took) : Math.floor(took / 1000) * 1000);
+    this.set({ overdue: `did not say that its reload ended within ${within}` });
+    this.settle();
   }
 
   /** What its health probe says; known also while it does something else, and shown as soon as that is done. */
@@ -54,19 +66,20 @@ export class ReportingTurn extends EndingTurn {
   }
 
   #ready(): void {
-    const { state, executedAt, stableFrom } = this.model;
-    if (state !== 'starting' && state !== 'reloading') return;
-    this.set({ stableFrom: stableFrom ?? this.context.now });
+    const { state, executedAt, stableFrom, overdue } = this.model;
+    if (state !== 'starting' && state !== 'reloading' && overdue === undefined) return;
+    this.set({ stableFrom: stableFrom ?? this.context.now, overdue: undefined });
     // Its word may be read before the kernel's that it was executed.
     if (executedAt !== undefined) this.settle();
   }
 
   /** It is at work: as well as is known. */
   settle(): void {
-    const { state, reason: before, unwell } = this.model;
-    const next = unwell !== undefined ? 'degraded' : this.context.settings.gated ? 'ready' : 'running';
-    if (next === state && unwell === before) return;
-    this.to(next, unwell);
-    this.tell(unwell === undefined ? { type: 'ready' } : { type: 'degraded', reason: unwell });
+    const { state, reason: before, unwell, overdue } = this.model;
+    const reason = unwell ?? overdue;
+    const next = reason !== undefined ? 'degraded' : this.context.settings.gated ? 'ready' : 'running';
+    if (next === state && reason === before) return;
+    this.to(next, reason);
+    this.tell(reason === undefined ? { type: 'ready' } : { type: 'degraded', reason });
   }
 }

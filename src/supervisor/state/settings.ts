@@ -32,6 +32,8 @@ export interface DaemonSettings {
   readonly stop: StopSettings;
   /** Undefined: it is not told to reload. */
   readonly reloadSignal: number | undefined;
+  /** Milliseconds that a reload which it tells of may take; Infinity: as long as it likes. */
+  readonly reloadTimeout: number;
   /** There is a `ready` condition: it is `starting` until a report says `ready`. */
   readonly gated: boolean;
 }
@@ -52,6 +54,10 @@ export function restartSettings(config: AppConfig, daemon: string): RestartSetti
   };
 }
 
+/** As in the schema. ms */
+export const READY_TIMEOUT = 90_000;
+export const STOP_TIMEOUT = 30_000;
+
 const signals: Readonly<Record<string, number>> = constants.signals;
 
 /** A signal as the schema lets it through: `SIGTERM` or a number. */
@@ -65,7 +71,7 @@ export function stopSettings(config: AppConfig, daemon: string): StopSettings {
   const section = `daemon.${daemon}`;
   return {
     killSignal: signalNumber(config.text(section, 'kill-signal')),
-    timeout: config.number(section, 'timeout-stop-sec') ?? 30_000,
+    timeout: config.number(section, 'timeout-stop-sec') ?? STOP_TIMEOUT,
     threadDump: platformNamed(config.text(section, 'platform') ?? 'exec').threadDump === true,
   };
 }
@@ -76,6 +82,8 @@ export function daemonSettings(config: AppConfig, daemon: string, gated: boolean
     restart: restartSettings(config, daemon),
     stop: stopSettings(config, daemon),
     reloadSignal: signalNumber(config.text(`daemon.${daemon}`, 'reload-signal')),
+    // It is ready again after that.
+    reloadTimeout: config.number(`daemon.${daemon}`, 'ready.timeout') ?? READY_TIMEOUT,
     gated,
   };
 }

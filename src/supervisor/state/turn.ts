@@ -37,8 +37,13 @@ export class Turn {
 
   to(state: DaemonState, reason?: string): void {
     const { now, wall } = this.context;
-    if (state === this.model.state) this.set({ reason });
-    else this.set({ state, reason, since: now, sinceWall: wall });
+    const { state: before } = this.model;
+    if (state === before) {
+      this.set({ reason });
+      return;
+    }
+    if (before === 'reloading') this.clear('reload');
+    this.set({ state, reason, since: now, sinceWall: wall, ...(state === 'degraded' ? {} : { overdue: undefined }) });
   }
 
   tell(event: DaemonEvent): void {

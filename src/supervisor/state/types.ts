@@ -9,7 +9,7 @@ import type { MetactlError } from '../../util/error.ts';
  * - `starting`: waits for daemons it depends on, is being launched, or has not said yet that it is ready
  * - `ready`: runs, and its `ready` condition has been met
  * - `running`: runs, and has no `ready` condition
- * - `degraded`: runs, but its health probe says it is not well
+ * - `degraded`: runs, but its health probe says it is not well, or it did not say in time that it has reloaded
  * - `reloading`: runs, and reads its configuration anew
  * - `stopping`: was told to end, or says itself that it does
  * - `stopped`: ended well, or as it was told to
@@ -61,6 +61,8 @@ export interface DaemonStatus {
   readonly age: number;
   /** What depends on it as `ready` may start: it runs, and its `ready` condition, if it has one, has been met. */
   readonly ready: boolean;
+  /** It is `degraded` because its health probe says so. */
+  readonly unwell: boolean;
   /** Host pid of its sandbox's PID 1 (of metactl-init where not sandboxed), while there is one. */
   readonly pid: number | undefined;
   /** Milliseconds that it runs already. */
@@ -119,7 +121,7 @@ export type ReadinessReport =
   | { readonly type: 'failed'; readonly reason: string }
   /** No sign of life within `watchdog-sec`: ended by SIGABRT, and that counts as a failure. */
   | { readonly type: 'watchdog' }
-  /** A stop under way may take so many milliseconds more from now (EXTEND_TIMEOUT_USEC). */
+  /** A stop or a reload under way may take so many milliseconds more from now (EXTEND_TIMEOUT_USEC). */
   | { readonly type: 'extend'; readonly milliseconds: number };
 
 /** What the watch of one start knows, as plain data. Times by the clock of the process that it comes from, in ms. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { idleRecord, type StatusRecord } from '../../../src/supervisor/control/status-record.ts';
+import type { DaemonLimits } from '../../../src/supervisor/why-facts.ts';
 import {
   daemonsAreNotConfigured,
   daemonsAreNotWell,
@@ -76,6 +77,36 @@ describe('why, by what a supervisor knows', () => {
     ]);
     expect(daemonsAreNotWell(facts({ state: 'starting', ageMs: 200 }))).toEqual([]);
     expect(daemonsAreNotWell(facts({ state: 'running' }, true))).toEqual([]);
+  });
+
+  it('tells how long what is on its way may take, and what then', () => {
+    const limits = { start: 90_000, reload: 90_000, stop: 30_000 };
+    const todo = (state: string, change: Partial<DaemonLimits> | undefined) => {
+      const { app, daemons } = facts({ state, ageMs: 20_000 }, true);
+      const known = daemons.map((one) => (change === undefined ? one : { ...one, limits: { ...limits, ...change } }));
+      return daemonsAreNotWell({ app, daemons: known })[0]!.todo;
+    };
+    const kill = '`metactl stop shop web --kill` kills it at once';
+    const look = 'look at what it says: `metactl logs shop web`';
+    expect(todo('stopping', {})).toBe(
+      `wait: it has 30s, [daemon.web] timeout-stop-sec, or as long as it asks for; then it is killed; ${kill}`,
+    );
+    expect(todo('stopping', { stop: Number.POSITIVE_INFINITY })).toBe(
+      `${look}; it may take as long as it likes ([daemon.web] timeout-stop-sec); ${kill}`,
+    );
+    expect(todo('stopping', undefined)).toBe(
+      `wait: it has [daemon.web] timeout-stop-sec, or as long as it asks for; then it is killed; ${kill}`,
+    );
+    expect(todo('starting', {})).toBe(
+      'wait: it has 90s, [daemon.web] ready.timeout, or as long as it asks for; then it is ended',
+    );
+    expect(todo('starting', { start: undefined })).toBe(look);
+    expect(todo('reloading', {})).toBe(
+      'wait: it has 90s, [daemon.web] ready.timeout, or as long as it asks for; then it counts as not well, and runs on',
+    );
+    expect(todo('reloading', { reload: Number.POSITIVE_INFINITY })).toBe(
+      `${look}; it may take as long as it likes ([daemon.web] ready.timeout)`,
+    );
   });
 
   it('tells of what was started again, and what must be', () => {

@@ -30,6 +30,7 @@ export function daemonStatus({ lastExit, ...changes }: Changes): DaemonStatus {
     since: 0,
     age: 0,
     ready: ['ready', 'running', 'degraded', 'reloading'].includes(state),
+    unwell: state === 'degraded',
     pid: undefined,
     uptime: undefined,
     restarts: 0,

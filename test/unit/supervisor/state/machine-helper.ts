@@ -24,6 +24,7 @@ export const SETTINGS: DaemonSettings = {
   },
   stop: { killSignal: undefined, timeout: 30_000, threadDump: false },
   reloadSignal: 1,
+  reloadTimeout: 90_000,
   gated: false,
 };
 

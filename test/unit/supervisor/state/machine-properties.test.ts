@@ -28,6 +28,7 @@ const settings: fc.Arbitrary<DaemonSettings> = fc.record({
     threadDump: fc.boolean(),
   }),
   reloadSignal: fc.constant(1),
+  reloadTimeout: fc.oneof(milliseconds, fc.constant(Number.POSITIVE_INFINITY)),
   gated: fc.boolean(),
 });
 
@@ -133,10 +134,13 @@ describe('whatever happens', { timeout: 60_000 }, () => {
         if (phase === 'waiting') expect(model.waitsFor.length).toBeGreaterThan(0);
         expect(timers.has('retry')).toBe(phase === 'backoff');
         expect(model.retryAt !== undefined).toBe(phase === 'backoff');
-        // Asked to end, it is killed some time, unless the administrator said never.
-        if (phase === 'up' && model.asked && Number.isFinite(one.settings.stop.timeout)) {
+        // On its way to its end, it is killed some time, unless the administrator said never.
+        if (phase === 'up' && state === 'stopping' && Number.isFinite(one.settings.stop.timeout)) {
           expect(timers.has('kill')).toBe(true);
         }
+        // Nor does a reload last for ever.
+        const reloads = state === 'reloading' && Number.isFinite(one.settings.reloadTimeout);
+        expect(timers.has('reload')).toBe(reloads);
         if (phase !== 'up') expect(timers.has('kill') || timers.has('thread-dump')).toBe(false);
         expect(phase === 'launching' || phase === 'up').toBe(
           !isAtRest(state) && state !== 'backoff' && phase !== 'waiting',
@@ -242,14 +246,16 @@ describe('whatever happens', { timeout: 60_000 }, () => {
   it('it is well only where its health probe says so, whatever else it did meanwhile', () => {
     check((one) => {
       let unwell = false;
-      play(one, ({ model, last }, next) => {
+      play(one, ({ model, status, last }, next) => {
         if (next.type === 'report' && model.phase === 'up') {
           if (next.report.type === 'unwell') unwell = true;
           if (next.report.type === 'well') unwell = false;
         }
         if (last.some((action) => action.type === 'launch')) unwell = false;
         if (model.state === 'ready' || model.state === 'running') expect(unwell).toBe(false);
-        if (model.state === 'degraded') expect(unwell).toBe(true);
+        if (model.state === 'degraded') expect(unwell || model.overdue !== undefined).toBe(true);
+        else expect(model.overdue).toBeUndefined();
+        expect(status.unwell).toBe(model.state === 'degraded' && unwell);
       });
     }, talks);
   });
