@@ -94,7 +94,8 @@ function* notesOf({
   if (reason !== null) yield reason;
   if (statusText !== null) yield `says: ${statusText}`;
   const over = state === 'failed' || state === 'maintenance' || state === 'backoff';
-  if (lastExit !== null && (over || restarts > 0) && lastExit.cause !== reason) {
+  // Of one that somebody started again, too: what it failed of may come back.
+  if (lastExit !== null && (over || restarts > 0 || lastExit.failed) && lastExit.cause !== reason) {
     yield `last exit: ${lastExit.cause}, after ${shortDuration(lastExit.uptimeMs)}, at ${lastExit.at}`;
   }
   if (nextRetry !== null) yield `next start: ${nextRetry}`;

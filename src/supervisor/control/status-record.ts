@@ -24,6 +24,8 @@ export interface StatusRecord {
     readonly uptimeMs: number;
     readonly at: string;
   } | null;
+  /** It is `stopped` because it ended by itself, and well. A supervisor of an older version does not tell. */
+  readonly done: boolean;
   readonly nextRetry: string | null;
   readonly statusText: string | null;
   readonly reason: string | null;
@@ -88,6 +90,7 @@ export function statusRecord(facts: StatusFacts): StatusRecord {
     pid: status.pid ?? null,
     uptimeMs: status.uptime === undefined ? null : Math.round(status.uptime),
     lastExit: lastExitOf(status),
+    done: status.done,
     nextRetry: status.nextRetry === undefined ? null : iso(status.nextRetry),
     statusText: status.statusText ?? null,
     reason: status.reason ?? null,
@@ -121,7 +124,14 @@ export function idleRecord(
 ): StatusRecord {
   return {
     ...{ node, app, daemon, state: 'stopped', since: null, ageMs: null, ready: false, pid: null, uptimeMs: null },
-    ...{ restarts: 0, starts: { manual: 0, automatic: 0 }, lastExit: null, nextRetry: null, statusText: null },
+    ...{
+      restarts: 0,
+      starts: { manual: 0, automatic: 0 },
+      lastExit: null,
+      done: false,
+      nextRetry: null,
+      statusText: null,
+    },
     ...{
       reason: null,
       memory: null,

@@ -8,7 +8,7 @@ import type { HandedControl } from '../control/server.ts';
  * of the records and pipes between metactl and a running metactl-init. A version that can't read it refuses, before the
  * process that runs is touched.
  */
-export const HANDOVER_VERSION = 10;
+export const HANDOVER_VERSION = 11;
 
 /** What a supervisor hands over to the process that takes its place. */
 export interface Handover<Body> {

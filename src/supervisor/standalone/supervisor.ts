@@ -316,7 +316,11 @@ export class Supervisor {
     if (plans.length === 0) return [];
     const { paths } = this.#options;
     const units = plans.map((plan) => new Unit(unitSpec(prepared, plan), this.#unitOptions()));
-    for (const unit of units) app.units.set(unit.name, unit);
+    for (const unit of units) {
+      const before = app.units.get(unit.name);
+      if (before !== undefined) unit.daemon.remember(before.daemon);
+      app.units.set(unit.name, unit);
+    }
     // What was taken out of the configuration is there while it runs.
     for (const [name, unit] of app.units) {
       if (!isAlive(unit) && !prepared.config.daemons.includes(name) && !units.includes(unit)) app.units.delete(name);

@@ -76,7 +76,7 @@ class Step extends ReportingTurn {
 
   #begin(cause: StartCause, waitFor: readonly string[]): void {
     this.clear('retry');
-    this.set({ cause, retryAt: undefined, statusText: undefined });
+    this.set({ cause, retryAt: undefined, statusText: undefined, done: false });
     if (cause === 'manual') {
       const { manualStarts } = this.model;
       this.set({ failures: 0, restarts: 0, startTimes: [], manualStarts: manualStarts + 1 });
@@ -237,8 +237,10 @@ class Step extends ReportingTurn {
       return;
     }
     const why = (fault ? reason : undefined) ?? lastExit!.cause;
-    if (!decision.failed) this.#stopped();
-    else if (!decision.prevented) this.#giveUp('failed', why);
+    if (!decision.failed) {
+      this.set({ done: true });
+      this.#stopped();
+    } else if (!decision.prevented) this.#giveUp('failed', why);
     else this.#giveUp('maintenance', `${why}, which is in restart-prevent-exit-status`);
   }
 

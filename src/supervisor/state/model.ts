@@ -45,6 +45,8 @@ export interface Model {
   readonly startTimes: readonly number[];
   readonly retryAt: number | undefined;
   readonly lastExit: LastExit | undefined;
+  /** Its last run ended by itself, and well. */
+  readonly done: boolean;
   readonly statusText: string | undefined;
   readonly reason: string | undefined;
 }
@@ -108,6 +110,7 @@ export function newModel(now: number, wall: number): Model {
     startTimes: [],
     retryAt: undefined,
     lastExit: undefined,
+    done: false,
     statusText: undefined,
     reason: undefined,
   };
@@ -132,11 +135,17 @@ export function statusOf(model: Model, app: string, daemon: string, now: number,
     restarts: model.restarts,
     starts: { manual: model.manualStarts, automatic: model.automaticStarts },
     lastExit: model.lastExit,
+    done: state === 'stopped' && model.done,
     // By today's wall clock, so that a clock that was set in between does not matter.
     nextRetry: retryAt === undefined ? undefined : Math.round(wall + retryAt - now),
     statusText: model.statusText,
     reason: model.reason,
   };
+}
+
+/** One that is to be started anew, with what is remembered of those before it that had its name. Pure. */
+export function withHistory(model: Model, { manualStarts, automaticStarts, lastExit }: Model): Model {
+  return { ...model, manualStarts, automaticStarts, lastExit };
 }
 
 /** The same by a clock that shows so many milliseconds more: a process that takes another one's place has one of its own. Pure. */

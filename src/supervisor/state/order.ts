@@ -31,9 +31,9 @@ export function leftOut(dependencies: Dependencies): readonly { readonly daemon:
  * One that ended well has been started: a daemon that only prepares something can be depended on as `started`. Pure.
  */
 export function progress(need: Need, status: DaemonStatus): 'met' | 'pending' | 'lost' {
-  const { state, uptime, ready } = status;
+  const { state, uptime, ready, done } = status;
   if (need === 'ready' ? ready : uptime !== undefined && state !== 'stopping') return 'met';
-  if (state === 'stopped' && status.starts.manual > 0) return need === 'started' ? 'met' : 'lost';
+  if (done) return need === 'started' ? 'met' : 'lost';
   return state === 'stopped' || state === 'failed' || state === 'maintenance' || state === 'disabled'
     ? 'lost'
     : 'pending';

@@ -7,7 +7,16 @@ import type { StartOutput } from '../output.ts';
 import { restartsAtOnceFrom } from './anticipate.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { step } from './machine.ts';
-import { type Action, type Input, type Model, newModel, shiftModel, statusOf, type TimerName } from './model.ts';
+import {
+  type Action,
+  type Input,
+  type Model,
+  newModel,
+  shiftModel,
+  statusOf,
+  type TimerName,
+  withHistory,
+} from './model.ts';
 import { immediateEndings } from './restart-policy.ts';
 import type { DaemonSettings } from './settings.ts';
 import type {
@@ -84,6 +93,11 @@ export class SupervisedDaemon implements Daemon {
 
   status(): DaemonStatus {
     return statusOf(this.#model, this.app, this.name, this.#clock.now(), this.#clock.wall());
+  }
+
+  /** Of the daemon whose place this one takes. Call it before the first start. */
+  remember(before: SupervisedDaemon): void {
+    this.#model = withHistory(this.#model, before.#model);
   }
 
   /** @param waitFor daemons it depends on that are not far enough yet; `dependencies` tells when they are. */

@@ -72,6 +72,8 @@ export interface DaemonStatus {
   /** All starts under this supervisor. */
   readonly starts: { readonly manual: number; readonly automatic: number };
   readonly lastExit: LastExit | undefined;
+  /** It is `stopped` because it ended by itself, and well: it has done its work. */
+  readonly done: boolean;
   /** When it is started next, in state `backoff`: milliseconds since the epoch. */
   readonly nextRetry: number | undefined;
   /** What it says about itself, or what it waits for. Written by the app: escape before it is shown. */

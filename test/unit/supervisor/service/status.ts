@@ -36,6 +36,7 @@ export function daemonStatus({ lastExit, ...changes }: Changes): DaemonStatus {
     restarts: 0,
     starts: { manual: 1, automatic: 0 },
     lastExit: lastExit === undefined ? undefined : { ...EXIT, cause: lastExit },
+    done: false,
     nextRetry: undefined,
     statusText: undefined,
     reason: undefined,

@@ -57,9 +57,11 @@ describe('order', () => {
     ['ready', status('backoff'), 'pending'],
     ['started', status('stopping', { uptime: 5 }), 'pending'],
     // It has done what it was there for.
-    ['started', status('stopped', { starts: { manual: 1, automatic: 0 } }), 'met'],
-    ['ready', status('stopped', { starts: { manual: 1, automatic: 0 } }), 'lost'],
+    ['started', status('stopped', { done: true }), 'met'],
+    ['ready', status('stopped', { done: true }), 'lost'],
     ['started', status('stopped'), 'lost'],
+    // It was stopped by hand, or is known from an earlier configuration.
+    ['started', status('stopped', { starts: { manual: 1, automatic: 0 } }), 'lost'],
     ['started', status('failed', { starts: { manual: 1, automatic: 0 } }), 'lost'],
     ['ready', status('maintenance'), 'lost'],
   ])('%s by %j is %s', (need, one, expected) => expect(progress(need, one)).toBe(expected));
