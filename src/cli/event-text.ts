@@ -2,11 +2,10 @@ import type { EventRecord } from '../supervisor/control/event-hub.ts';
 import { escapeText } from '../util/escape.ts';
 import { paintState } from './state-color.ts';
 
-/** One event as a line for people: `12:00:01 myapp/web ready`. Pure. */
-export function eventText(record: EventRecord, color: boolean): string {
+/** One event as a line for people: `12:00:01.234 myapp/web ready`; `dated`: with its date, as in `logs`. Pure. */
+export function eventText(record: EventRecord, color: boolean, dated = false): string {
   const { time, app, daemon, event, state } = record;
-  const clock = time.slice(11, 23);
-  return `${clock} ${app}/${daemon} ${paintState(state ?? event, event, color)}${escapeText(detailOf(record))}`;
+  return `${dated ? time : time.slice(11, 23)} ${app}/${daemon} ${paintState(state ?? event, event, color)}${escapeText(detailOf(record))}`;
 }
 
 function detailOf(record: EventRecord): string {

@@ -7,6 +7,7 @@ import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
 import { eventText } from './event-text.ts';
 import { jsonText } from './print.ts';
+import { report } from './report.ts';
 
 interface EventsOptions {
   readonly follow?: boolean;
@@ -24,9 +25,9 @@ export function register(program: Command): void {
     .option('-n, --lines <count>', 'no more than so many of the past', '100')
     .addHelpText(
       'after',
-      '\nTimes are UTC. A supervisor remembers its last 1000 events; of a daemon that makes very many some are' +
+      '\nTimes are UTC; the order is that in which things happened, also where the clock was set. A supervisor remembers its last 1000 events; of a daemon that makes very many some are' +
         '\nleft out, and counted. With --json one object a line.' +
-        '\nExit status: 2 no such daemon, 3 if no supervisor runs, 4 no such app, 77 needs root.',
+        '\nExit status: 1 a supervisor was killed while it was followed, 2 no such daemon, 3 if no supervisor runs, 4 no such app, 77 needs root.',
     )
     .action(async (app: string | undefined, daemon: string | undefined, options: EventsOptions, command: Command) => {
       const { paths, json, color } = contextOf(command);
@@ -35,12 +36,15 @@ export function register(program: Command): void {
       let shown = 0;
       const show = (record: EventRecord) => {
         shown++;
-        process.stdout.write(json ? jsonText(record) : `${eventText(record, color)}\n`);
+        process.stdout.write(json ? jsonText(record) : `${eventText(record, color, true)}\n`);
       };
       const follow = options.follow === true;
       // What is followed may be about to come; what has events may have been taken out of the configuration.
       if (follow && app !== undefined) await requireKnown(paths, app, daemon);
-      await askEvents(paths, { app, daemon, last, follow }, show);
+      const lost = (error: MetactlError) => {
+        process.exitCode = report(error, { verb: 'events', json, debug: false });
+      };
+      await askEvents(paths, { app, daemon, last, follow }, show, lost);
       if (shown === 0 && !follow && app !== undefined) await requireKnown(paths, app, daemon);
     });
 }

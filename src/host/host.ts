@@ -24,13 +24,6 @@ export interface Addresses {
   addressOf(paths: Paths, app: string): AppAddress;
 }
 
-/**
- * The part of a host that reaches a supervisor without Node's networking, which takes 4 ms to load: a blocking stream socket, connected
- * to the unix socket at `path`. No call on it waits longer than so many milliseconds (EAGAIN).
- * @returns a descriptor, the caller's. @throws MetactlError with the errno as its code.
- */
-export type Dial = (path: string, milliseconds: number) => number;
-
 /** The operating-system backend. One implementation per folder below; `index.ts` is the only place that picks one. */
 export interface Host extends SupervisorHost, Addresses, FirewallHost {
   readonly name: 'linux' | 'solaris';

@@ -1,6 +1,7 @@
 import { MetactlError } from '../util/error.ts';
+import type { Dial } from './dial.ts';
 import type { FileLocks } from './file-lock.ts';
-import type { Addresses, Dial, Host } from './host.ts';
+import type { Addresses, Host } from './host.ts';
 
 /**
  * The backend of this operating system: the one switch.

@@ -14,7 +14,10 @@ import { callName } from '../sandbox/seccomp/call-name.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import { BLOCK_SIZE } from '../util/ids.ts';
 import type { Paths } from '../util/paths.ts';
+import { isAbsent } from './control/answer.ts';
 import { askStatus } from './control/ask-all.ts';
+import { askEvents } from './control/ask-events.ts';
+import type { EventRecord } from './control/event-hub.ts';
 import type { StatusRecord } from './control/status-record.ts';
 import { prepare } from './prepare.ts';
 import { READY_TIMEOUT, STOP_TIMEOUT } from './state/settings.ts';
@@ -44,6 +47,14 @@ export interface WhyFacts {
    * started again by itself, also in the last hour. Without what is allowed by now.
    */
   readonly filtered: readonly FilteredFacts[];
+  /** Daemons that ended with their supervisor in the last hour, as the one after it has found. */
+  readonly lost: readonly LostFacts[];
+}
+
+export interface LostFacts {
+  readonly daemon: string;
+  /** What is known about the supervisor's end. */
+  readonly text: string;
 }
 
 export interface DaemonFacts {
@@ -106,7 +117,28 @@ export async function gatherFacts(host: Host, paths: Paths, app: string): Promis
     firewall,
     troubles: await host.networkTroubles(paths, inspectNode(paths).node, app),
     filtered: await filteredFacts(host, paths, config, { daemons, now }),
+    lost: await lostFacts(paths, app, now),
   };
+}
+
+/** More than a supervisor keeps. */
+const ALL_EVENTS = 1_000_000;
+
+async function lostFacts(paths: Paths, app: string, now: number): Promise<LostFacts[]> {
+  const events: EventRecord[] = [];
+  try {
+    await askEvents(paths, { app, daemon: undefined, last: ALL_EVENTS, follow: false }, (one) => events.push(one));
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+  return lostOf(events, now);
+}
+
+/** Pure. */
+export function lostOf(events: readonly EventRecord[], now: number): LostFacts[] {
+  return events
+    .filter((one) => one.event === 'warning' && one.supervisor !== undefined && now - Date.parse(one.time) < LOOK_BACK)
+    .map(({ daemon, text }) => ({ daemon, text: String(text) }));
 }
 
 /** It was taken out of the configuration, and runs on. A supervisor of an older version does not tell. */

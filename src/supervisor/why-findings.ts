@@ -10,6 +10,7 @@ import {
   daemonsWereRestarted,
   logsLoseLines,
   restartIsNeeded,
+  supervisorWasLost,
 } from './why-supervision.ts';
 
 /** Something that is wrong with an app, or may be: what, how it is known, what to do. */
@@ -142,6 +143,7 @@ export const QUESTIONS: readonly Question[] = [
   daemonsDoNotRun,
   daemonsAreNotWell,
   daemonsWereRestarted,
+  supervisorWasLost,
   logsLoseLines,
   restartIsNeeded,
   daemonsAreNotConfigured,

@@ -86,6 +86,18 @@ export function daemonsWereRestarted({ app, daemons }: Facts): readonly WhyFindi
     }));
 }
 
+/** Daemons that ended only because their supervisor did, against its will. Pure. */
+export function supervisorWasLost({ app, lost }: Pick<WhyFacts, 'app' | 'lost'>): readonly WhyFinding[] {
+  return lost.map(({ daemon, text }) =>
+    finding(
+      'supervisor-lost',
+      `${app}/${daemon} ended with its supervisor`,
+      [text.replace(/^ended with its supervisor: /, '')],
+      'find out what ended it: `dmesg`, `journalctl`, and /var/log/metactl/supervisor.log tell more',
+    ),
+  );
+}
+
 /** Daemons that run with a configuration that is another by now. Pure. */
 export function restartIsNeeded({ app, daemons }: Facts): readonly WhyFinding[] {
   return daemons

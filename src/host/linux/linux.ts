@@ -18,7 +18,7 @@ import { hostLinkName } from './network-name.ts';
 import { sysctlChanges } from './network-node.ts';
 import { listProcesses } from './processes.ts';
 import { readLease } from './read-leases.ts';
-import { holdBehind, holdSupervisor, wasSupervised } from './supervisor-lock.ts';
+import { holderOfSupervisor, holdSupervisor, takeOverSupervisor, wasSupervised } from './supervisor-lock.ts';
 
 /**
  * metactl on Linux: namespaces, netlink and cgroups. What starts and enters sandboxes is loaded when it is first used:
@@ -98,7 +98,8 @@ export const linux: Host = {
   refuseHugePages: () => addon().refuseHugePages(),
   holdSupervisor,
   wasSupervised,
-  takeOverSupervisor: ({ fd }) => holdBehind(fd),
+  takeOverSupervisor: (paths, { fd }) => takeOverSupervisor(paths, fd),
+  holderOfSupervisor,
   closeInherited,
   openTerminal: async (size) => (await import('./pty.ts')).openTerminal(size),
 };

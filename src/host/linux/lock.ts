@@ -146,13 +146,21 @@ export function holdDaemon(paths: Paths, app: string, daemon: string): DaemonHol
   return holdBehind(fd, path);
 }
 
-/** The hold of the process that this one takes the place of. @throws MetactlError where that is another file. */
+/**
+ * The hold of the process that this one takes the place of. Where somebody has removed its file it is taken anew: all daemons
+ * would end with a process that refuses now. @throws MetactlError where it is another supervisor's.
+ */
 export function takeOverHold(paths: Paths, app: string, daemon: string, fd: number): DaemonHold {
   const path = `${paths.runApp(app)}/${daemon}.lock`;
-  if (lstatSync(path, { throwIfNoEntry: false })?.ino !== fstatSync(fd).ino) {
-    throw new MetactlError(`descriptor ${fd} is not the lock ${path}`, { code: 'METACTL_HANDOVER', path });
+  if (isStill(fd, path)) return holdBehind(fd, path);
+  makeRunDirectories(paths, app);
+  const next = openSync(path, FLAGS, 0o600);
+  if (addon().flock(next, 'exclusive')) {
+    closeSync(fd);
+    return holdBehind(next, path);
   }
-  return holdBehind(fd, path);
+  closeSync(next);
+  throw new MetactlError(`descriptor ${fd} is not the lock ${path}`, { code: 'METACTL_HANDOVER', path });
 }
 
 function holdBehind(fd: number, path: string): DaemonHold {

@@ -1,3 +1,4 @@
+import type { Peer } from '../../host/dial.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import { type Answer, errorOf, PROTOCOL_VERSION } from './protocol.ts';
 
@@ -76,12 +77,23 @@ export function ended(path: string): MetactlError {
   });
 }
 
-export function noAnswer(path: string, silence: number): MetactlError {
+export function noAnswer(path: string, silence: number, peer?: Peer): MetactlError {
   return new MetactlError(`the supervisor has said nothing for ${silence / 1000} s`, {
     code: 'METACTL_NO_ANSWER',
     path,
-    hint: 'it may be stopped (SIGSTOP) or the machine too busy; its pid is in metactl status --json',
+    hint: silentHint(peer),
   });
+}
+
+/** What to do about a supervisor that does not answer: no verb of ours helps, since each would ask it. Pure. */
+export function silentHint(peer: Peer | undefined): string {
+  if (peer === undefined) return 'the machine may be too busy; /var/log/metactl/supervisor.log tells what it did last';
+  const { pid, isStopped } = peer;
+  if (isStopped) return `it (pid ${pid}) is stopped by a signal or a debugger: \`kill -CONT ${pid}\` lets it go on`;
+  return (
+    `it is pid ${pid}: \`top -H -p ${pid}\` and \`cat /proc/${pid}/stack\` show what it does; \`kill -9 ${pid}\` ends it with all that it runs, ` +
+    'then `metactl start` starts another'
+  );
 }
 
 export function notOurs(path: string): MetactlError {

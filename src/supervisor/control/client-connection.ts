@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Descriptor } from '../../host/handover.ts';
-import { GoOn, isMoved, MOVED } from './moving.ts';
+import { ENDING, GoOn, isMoved, MOVED } from './moving.ts';
 import {
   type Answer,
   encode,
@@ -56,6 +56,11 @@ export class Client {
     const timer = setTimeout(() => this.#moveRest(), MOVE);
     await new Promise<void>((resolve) => this.#idle.push(resolve));
     clearTimeout(timer);
+  }
+
+  /** The supervisor ends: who only listens is answered that there is no more, all others hear nothing. */
+  end(): void {
+    this.#gone.abort(ENDING);
   }
 
   /** Undefined for one that has asked already: it has been told to connect again. One that has just left has a handle of null. */
@@ -123,6 +128,8 @@ export class Client {
       if (error instanceof GoOn) answer({ next: error.request });
       // What failed because it is moved is asked again.
       else if (isMoved(this.#gone.signal)) answer({ next: again(request) });
+      // Its client has not gone: it sees that the supervisor has.
+      else if (this.#gone.signal.reason === ENDING) return;
       else answer({ error: errorRecord(error) });
     }
   }

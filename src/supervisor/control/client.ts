@@ -1,5 +1,8 @@
+import { closeSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Peer } from '../../host/dial.ts';
+import { dial } from '../../host/index.ts';
 import type { MetactlError } from '../../util/error.ts';
 import { monotonic } from '../../util/monotonic.ts';
 import { connectError, ended, noAnswer, notOurs, type OneAnswer, readAnswer, SILENCE } from './answer.ts';
@@ -14,6 +17,8 @@ export interface AskOptions {
 /** Milliseconds that a supervisor may take to be replaced by another process. */
 const MOVING = 60_000;
 const PAUSE = 20;
+/** Milliseconds that finding out who is silent may take. */
+const DIALLING = 1000;
 
 /**
  * Asks a supervisor and waits for its answer; also where another process takes its place meanwhile.
@@ -30,7 +35,7 @@ export async function ask(
   for (const end = monotonic() + MOVING; ; await sleep(PAUSE)) {
     const answer = await askOnce(path, next, options);
     if (!('next' in answer)) return answer.result;
-    if (monotonic() > end) throw noAnswer(path, MOVING);
+    if (monotonic() > end) throw noAnswer(path, MOVING, await whoListens(path));
     next = answer.next;
   }
 }
@@ -57,7 +62,7 @@ function askOnce(
         fail(error as MetactlError);
       }
     };
-    socket.setTimeout(silence, () => fail(noAnswer(path, silence)));
+    socket.setTimeout(silence, () => void whoListens(path).then((peer) => fail(noAnswer(path, silence, peer))));
     socket.on('connect', () => socket.write(encode({ ...request, v: PROTOCOL_VERSION, id: 1 } as Request)));
     socket.on('error', (error: NodeJS.ErrnoException) => fail(connectError(path, error)));
     socket.on('close', () => fail(ended(path)));
@@ -66,4 +71,19 @@ function askOnce(
       if (reader.overflowed) fail(notOurs(path));
     });
   });
+}
+
+/** Of one that does not answer: the kernel takes a connection for it all the same. Undefined where that can't be known. */
+async function whoListens(path: string): Promise<Peer | undefined> {
+  try {
+    const call = await dial();
+    const fd = call(path, DIALLING);
+    try {
+      return call.peer(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
 }

@@ -27,6 +27,8 @@ interface Fields {
   readonly [detail: string]: unknown;
 }
 
+type Details = Readonly<Record<string, unknown>>;
+
 /** After these it does nothing more until somebody starts it: no daemon can bring many of them about. */
 const ALWAYS: readonly string[] = ['stopped', 'failed', 'maintenance'];
 
@@ -59,8 +61,8 @@ export class EventHub {
   }
 
   /** @returns undefined where there are too many. */
-  warn(app: string, daemon: string, text: string): EventRecord | undefined {
-    return this.#say(app, daemon, 'warning', text);
+  warn(app: string, daemon: string, text: string, details: Details = {}): EventRecord | undefined {
+    return this.#say(app, daemon, 'warning', text, details);
   }
 
   /** @returns undefined where there are too many. */
@@ -95,9 +97,15 @@ export class EventHub {
     return () => this.#listeners.delete(listener);
   }
 
-  #say(app: string, daemon: string, event: 'warning' | 'note', text: string): EventRecord | undefined {
+  #say(
+    app: string,
+    daemon: string,
+    event: 'warning' | 'note',
+    text: string,
+    details: Details = {},
+  ): EventRecord | undefined {
     if (!this.#limits.passes(app, daemon, null)) return undefined;
-    return this.#add({ app, daemon, event, state: null, text });
+    return this.#add({ app, daemon, event, state: null, text, ...details });
   }
 
   #add(fields: Fields): EventRecord {
@@ -109,7 +117,7 @@ export class EventHub {
 }
 
 /** What an event says besides its type, as plain data. Pure. */
-export function detailsOf(event: DaemonEvent): Readonly<Record<string, unknown>> {
+export function detailsOf(event: DaemonEvent): Details {
   switch (event.type) {
     case 'ended': {
       const { status, failed, cause, uptime } = event.exit;

@@ -3,6 +3,9 @@ import { MetactlError } from '../../util/error.ts';
 /** Why a conversation's `gone` aborts where its client has not gone: another process takes this one's place. */
 export const MOVED = 'moved';
 
+/** Why it aborts where the supervisor ends by itself. */
+export const ENDING = 'ending';
+
 /** True where a handler should tell its client how to go on with the next process. */
 export function isMoved(gone: AbortSignal): boolean {
   return gone.aborted && gone.reason === MOVED;

@@ -1,5 +1,5 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
-import type { Dial } from '../../host/host.ts';
+import type { Dial } from '../../host/dial.ts';
 import { connectError, ended, noAnswer, notOurs, type OneAnswer, readAnswer, SILENCE } from './answer.ts';
 import { encode, LineReader, LONGEST_ANSWER, PROTOCOL_VERSION, type Request } from './protocol.ts';
 
@@ -37,7 +37,7 @@ export function sendQuestion(
     close();
     throw connectError(path, error as NodeJS.ErrnoException);
   }
-  return { answer: () => read(fd, path, silence), close };
+  return { answer: () => read(fd, path, silence, dial), close };
 }
 
 function dialTo(dial: Dial, path: string, silence: number): number {
@@ -55,11 +55,11 @@ function writeAll(fd: number, bytes: Buffer): void {
   for (let done = 0; done < bytes.length; ) done += uninterrupted(() => writeSync(fd, bytes, done));
 }
 
-function read(fd: number, path: string, silence: number): OneAnswer {
+function read(fd: number, path: string, silence: number, dial: Dial): OneAnswer {
   const reader = new LineReader(LONGEST_ANSWER);
   for (;;) {
     const piece = Buffer.allocUnsafe(PIECE);
-    const length = readPiece(fd, piece, path, silence);
+    const length = readPiece(fd, piece, path, () => noAnswer(path, silence, dial.peer(fd)));
     if (length === 0) throw ended(path);
     for (const line of reader.push(piece.subarray(0, length))) {
       const answer = readAnswer(path, line);
@@ -69,11 +69,11 @@ function read(fd: number, path: string, silence: number): OneAnswer {
   }
 }
 
-function readPiece(fd: number, piece: Buffer, path: string, silence: number): number {
+function readPiece(fd: number, piece: Buffer, path: string, silent: () => Error): number {
   try {
     return uninterrupted(() => readSync(fd, piece));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') throw noAnswer(path, silence);
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') throw silent();
     throw connectError(path, error as NodeJS.ErrnoException);
   }
 }

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import type { Descriptor } from '../../host/handover.ts';
 import type { Host } from '../../host/host.ts';
@@ -10,7 +10,7 @@ import { encode, type Request, refuse } from './protocol.ts';
 export interface Conversation {
   /** Sends an event. A client that doesn't read loses the connection. */
   send(event: unknown): void;
-  /** Aborted when the client goes away, or by MOVED. */
+  /** Aborted when the client goes away, or by MOVED or ENDING. */
   readonly gone: AbortSignal;
 }
 
@@ -36,6 +36,15 @@ export interface ControlServer {
   move(): Promise<void>;
   /** It is this process after all. */
   stay(): void;
+  /** Between the two. */
+  readonly isMoving: boolean;
+  /** Whether who connects to the path comes here: somebody may have removed the socket. */
+  isThere(): boolean;
+  /**
+   * Makes the socket anew; conversations go on. For who still holds the lock, where `isThere` says no.
+   * @throws MetactlError METACTL_CONTROL_SOCKET: then it can be tried again.
+   */
+  renew(): Promise<void>;
   /** In the same turn of the event loop in which this process is replaced. */
   handOver(): HandedControl;
   /** Ends conversations and takes the socket away. */
@@ -71,13 +80,64 @@ export async function listenControl(
     socket.on('close', () => clients.delete(socket));
     clients.set(socket, new Client(socket, options, () => moving, begun));
   };
-  const server = createServer((socket) => welcome(socket));
   if (Buffer.byteLength(path) > LONGEST_PATH) throw tooLong(path);
+  let server: Server;
+  /** Of the socket at the path. */
+  let name: string | undefined;
+  const begin = async (before?: HandedControl) => {
+    server = createServer((socket) => welcome(socket));
+    await open(server, path, before);
+    name = nameOf(path);
+    // A client that goes away without us must not end us, nor does a socket keep a process that has nothing to run.
+    server.on('error', () => {});
+    server.unref();
+  };
+  await begin(handed);
+  for (const { socket, begun } of handed?.clients ?? []) welcome(new Socket({ fd: socket.fd }), begun);
+  return {
+    async move() {
+      moving = true;
+      await Promise.all([...clients.values()].map((client) => client.move()));
+    },
+    stay: () => {
+      moving = false;
+    },
+    get isMoving() {
+      return moving;
+    },
+    isThere: () => name !== undefined && nameOf(path) === name,
+    async renew() {
+      // First: closed later, it would take away the name of the new one.
+      server.close();
+      await begin();
+    },
+    handOver: () => ({
+      listener: { fd: fdOf(server) ?? -1 },
+      clients: [...clients.values()].flatMap((client) => client.handOver() ?? []),
+    }),
+    async close() {
+      for (const client of clients.values()) client.end();
+      // What they answer.
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        for (const [socket, client] of clients) {
+          client.flush();
+          socket.destroy();
+        }
+        rmSync(path, { force: true });
+      });
+    },
+  };
+}
+
+/** Listens at the path, or where the process before did: below 0 it had no socket just then. */
+async function open(server: Server, path: string, before: HandedControl | undefined): Promise<void> {
   try {
-    if (handed === undefined) {
+    if (before === undefined || before.listener.fd < 0) {
       rmSync(path, { force: true });
       await listen(server, path);
-    } else await listenBehind(server, handed.listener.fd);
+    } else await listenBehind(server, before.listener.fd);
   } catch (error) {
     const { code = 'EIO', syscall } = error as NodeJS.ErrnoException;
     throw new MetactlError(`can't listen on ${path}: ${code}`, {
@@ -89,32 +149,12 @@ export async function listenControl(
       cause: error,
     });
   }
-  // A client that goes away without us must not end us, nor does a socket keep a process that has nothing to run.
-  server.on('error', () => {});
-  server.unref();
-  for (const { socket, begun } of handed?.clients ?? []) welcome(new Socket({ fd: socket.fd }), begun);
-  return {
-    async move() {
-      moving = true;
-      await Promise.all([...clients.values()].map((client) => client.move()));
-    },
-    stay: () => {
-      moving = false;
-    },
-    handOver: () => ({
-      listener: { fd: fdOf(server)! },
-      clients: [...clients.values()].flatMap((client) => client.handOver() ?? []),
-    }),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const [socket, client] of clients) {
-          client.flush();
-          socket.destroy();
-        }
-        rmSync(path, { force: true });
-      }),
-  };
+}
+
+/** Which file a path leads to: no other has its number while it is open. */
+function nameOf(path: string): string | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found === undefined ? undefined : `${found.dev} ${found.ino}`;
 }
 
 /** The descriptor behind one of Node's sockets. */

@@ -41,7 +41,10 @@ export function replaceSupervisor(
   return replaceProcess(
     {
       ...options,
-      lock: hold.lock,
+      // As it is then: it may have been taken anew.
+      get lock() {
+        return hold.lock;
+      },
       supervisor: { pause: (patience) => supervisor.pause(patience), resume: () => supervisor.resume(), handOver },
       words: { check: checkWords(paths), takeOver: (fd) => [...words, '--take-over', String(fd)] },
     },

@@ -1,7 +1,8 @@
 import type { Host } from '../../host/host.ts';
-import type { SupervisorHold } from '../../host/supervisor-host.ts';
+import type { LostSupervisor, SupervisorHold } from '../../host/supervisor-host.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { Paths } from '../../util/paths.ts';
+import { silentHint } from '../control/answer.ts';
 import { ask } from '../control/client.ts';
 import { type ControlServer, listenControl } from '../control/server.ts';
 import { controlSocket } from '../control/sockets.ts';
@@ -12,7 +13,9 @@ import { preload } from '../preload.ts';
 import { afterwards, isCheap } from '../service/quiet.ts';
 import type { BootStarts, HandedStarts } from './boot-starts.ts';
 import { handlersOf } from './handlers.ts';
+import { endedText, lostText } from './lost-text.ts';
 import { type HandedNode, replaceSupervisor, type StandaloneHandover } from './replace.ts';
+import { stayFound } from './stay-found.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
 import { unpackSpec } from './unit-spec.ts';
 
@@ -41,8 +44,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { paths, host, version, log } = options;
   // Before anything else is done with the host.
   const before = options.takeOver === undefined ? undefined : receiveHandover<HandedNode>(host, options.takeOver);
-  const hold = before === undefined ? host.holdSupervisor(paths) : host.takeOverSupervisor(before.lock);
-  if (hold === undefined) throw await alreadyRunning(paths);
+  const hold = before === undefined ? host.holdSupervisor(paths) : host.takeOverSupervisor(paths, before.lock);
+  if (hold === undefined) throw await alreadyRunning(host, paths);
   const supervisor = new Supervisor(options);
   let asked = 0;
   let resolveEnded = () => {};
@@ -73,6 +76,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   // The socket keeps nobody alive, and with no daemon there is nothing else that would.
   const alive = setInterval(() => {}, 1 << 30);
   log(`supervisor ${process.pid} (metactl ${version}) ${before === undefined ? 'listens' : 'goes on'}`);
+  hold.note();
+  const leave = stayFound({ directory: paths.run, hold, server, isMoving: () => server.isMoving, log });
+  if (hold.lost !== undefined) tellLost(hold.lost, supervisor, log);
   options.onListening(before?.body.starts);
   await ended;
   options.starts.forget();
@@ -80,6 +86,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   await supervisor.end();
   quiet.end();
   clearInterval(alive);
+  leave();
   await server.close();
   hold.release();
   log('ended');
@@ -123,18 +130,28 @@ async function openControl(
   return server;
 }
 
+/** Nobody else can say it: one that is killed can't. */
+function tellLost(lost: LostSupervisor, supervisor: Supervisor, log: (line: string) => void): void {
+  log(`warning: ${lostText(lost)}`);
+  const { pid, since } = lost;
+  const ended = { pid, since: new Date(since).toISOString() };
+  for (const { app, daemon } of lost.daemons)
+    supervisor.events.warn(app, daemon, endedText(lost), { supervisor: ended });
+}
+
 /** Final for a service manager: tried again it would be in the way of the other one, and undo a `stop all`. */
-async function alreadyRunning(paths: Paths): Promise<MetactlError> {
+async function alreadyRunning(host: Host, paths: Paths): Promise<MetactlError> {
   const other = (await ask(controlSocket(paths), 'hello').catch(() => undefined)) as
     | { readonly pid: number }
     | undefined;
-  const who = other === undefined ? '' : ` (pid ${other.pid})`;
-  return new MetactlError(`a supervisor of this node is running already${who}`, {
+  const holder = other === undefined ? host.holderOfSupervisor(paths) : undefined;
+  const pid = other?.pid ?? holder?.pid;
+  return new MetactlError(`a supervisor of this node is running already${pid === undefined ? '' : ` (pid ${pid})`}`, {
     code: 'METACTL_SUPERVISOR_RUNNING',
     path: paths.run,
     hint:
       other === undefined
-        ? 'if it does not answer, look at /var/log/metactl/supervisor.log'
+        ? silentHint(holder)
         : 'metactl stop all ends it with all its apps; then the service manager can start its own',
     exitStatus: EXIT.gaveUp,
   });

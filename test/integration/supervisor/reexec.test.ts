@@ -1,7 +1,8 @@
-import { createReadStream, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { addon } from '../../../src/host/linux/addon.ts';
 import { ask } from '../../../src/supervisor/control/client.ts';
 import { HANDOVER_VERSION } from '../../../src/supervisor/handover/document.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
@@ -296,10 +297,14 @@ describe('an upgrade', () => {
     app();
     await site.metactl(['start', 'shop']);
     const pid = await site.supervisor();
-    // Found out by nobody before the very last moment.
-    rmSync(join(site.root, 'run/metactl/shop/web.lock'));
+    // Another's by now: found out by nobody before the very last moment.
+    const lock = join(site.root, 'run/metactl/shop/web.lock');
+    rmSync(lock);
+    const other = openSync(lock, 'w', 0o600);
+    expect(addon().flock(other, 'exclusive')).toBe(true);
     expect(await site.metactl(['reexec'])).toMatchObject({ status: expect.toBeOneOf([1, 3]) });
     await gone(pid, 3000);
+    closeSync(other);
     for (const end = performance.now() + 1000; processesWith(SLEEP).length > 0; await sleep(10)) {
       expect(performance.now()).toBeLessThan(end);
     }

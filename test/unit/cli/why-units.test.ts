@@ -6,7 +6,7 @@ import { findingsOf } from '../../../src/supervisor/why-findings.ts';
 import { MetactlError } from '../../../src/util/error.ts';
 
 const facts: WhyFacts = {
-  ...{ app: 'shop', now: 0, nodeFile: '/n.conf', problems: [], network: 'host', filtered: [], troubles: [] },
+  ...{ app: 'shop', now: 0, nodeFile: '/n.conf', problems: [], network: 'host', filtered: [], troubles: [], lost: [] },
   ...{ address: undefined, address6: undefined, configured: undefined, firewall: undefined },
   daemons: [{ name: 'db' }, { name: 'web' }, { name: 'mail', running: { pid: 7, since: 0 } }],
 };

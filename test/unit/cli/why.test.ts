@@ -39,6 +39,7 @@ const facts: WhyFacts = {
     destinations: [{ address: '192.0.2.9', protocol: 'tcp', port: 80, packets: 1, bytes: 60, agoMs: 1_000 }],
   },
   filtered: [],
+  lost: [],
 };
 const finding: WhyFinding = {
   id: 'x',

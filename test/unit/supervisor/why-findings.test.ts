@@ -39,6 +39,7 @@ const facts: WhyFacts = {
   configured: plan,
   firewall,
   filtered: [],
+  lost: [],
 };
 const findings = (change: Partial<WhyFacts>) => findingsOf({ ...facts, ...change });
 

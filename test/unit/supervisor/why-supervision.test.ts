@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { EventRecord } from '../../../src/supervisor/control/event-hub.ts';
 import { idleRecord, type StatusRecord } from '../../../src/supervisor/control/status-record.ts';
-import type { DaemonLimits } from '../../../src/supervisor/why-facts.ts';
+import { type DaemonLimits, lostOf } from '../../../src/supervisor/why-facts.ts';
 import {
   daemonsAreNotConfigured,
   daemonsAreNotWell,
@@ -8,6 +9,7 @@ import {
   daemonsWereRestarted,
   logsLoseLines,
   restartIsNeeded,
+  supervisorWasLost,
 } from '../../../src/supervisor/why-supervision.ts';
 
 const running = { pid: 7, since: 0 };
@@ -169,4 +171,37 @@ describe('why, of a daemon that was taken out of the configuration', () => {
     ]);
     expect(daemonsAreNotConfigured(facts({}, true))).toEqual([]);
   });
+});
+
+it('a supervisor that went without a word is told for an hour', () => {
+  const now = Date.parse('2026-11-26T10:00:00.000Z');
+  const event = (time: string, more: object): EventRecord => ({
+    ...{
+      seq: 1,
+      time,
+      app: 'shop',
+      daemon: 'web',
+      event: 'warning',
+      state: null,
+      text: 'ended with its supervisor: so',
+    },
+    ...more,
+  });
+  const supervisor = { pid: 7, since: '2026-11-26T08:00:00.000Z' };
+  const events = [
+    event('2026-11-26T08:59:00.000Z', { supervisor }),
+    event('2026-11-26T09:01:00.000Z', { supervisor }),
+    event('2026-11-26T09:02:00.000Z', {}),
+  ];
+  const lost = lostOf(events, now);
+  expect(lost).toHaveLength(1);
+  expect(supervisorWasLost({ app: 'shop', lost })).toEqual([
+    {
+      id: 'supervisor-lost',
+      severity: 'warning',
+      what: 'shop/web ended with its supervisor',
+      evidence: ['so'],
+      todo: 'find out what ended it: `dmesg`, `journalctl`, and /var/log/metactl/supervisor.log tell more',
+    },
+  ]);
 });

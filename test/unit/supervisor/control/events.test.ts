@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { mergeEvents } from '../../../../src/supervisor/control/ask-events.ts';
 import { EventHub, type EventRecord } from '../../../../src/supervisor/control/event-hub.ts';
 import { eventsHandler } from '../../../../src/supervisor/control/events-handler.ts';
 import type { DaemonEvent, DaemonStatus } from '../../../../src/supervisor/state/types.ts';
@@ -129,4 +130,16 @@ it('tells the past, then a null, then what comes, until the client goes', async 
   await done;
   hub.add('a', 'web', { type: 'ready' }, status);
   expect(sent.map((event) => (event as { seq?: number } | null)?.seq ?? null)).toEqual([3, null, 5]);
+});
+
+it('events of several supervisors are merged by their times, each one’s in the order in which they happened', () => {
+  const at = (seq: number, time: string, daemon: string): EventRecord => ({
+    ...{ seq, time: `2026-11-26T${time}:00.000Z`, app: 'shop', daemon, event: 'ready', state: 'ready' },
+  });
+  const seqs = (...lists: (readonly EventRecord[])[]) => mergeEvents(lists).map(({ seq, daemon }) => `${daemon}${seq}`);
+  // The clock was set back.
+  const own = [at(1, '12:00', 'a'), at(2, '11:00', 'a'), at(3, '11:30', 'a')];
+  expect(seqs(own)).toEqual(['a1', 'a2', 'a3']);
+  expect(seqs(own, [at(1, '11:10', 'b'), at(2, '12:10', 'b')], [])).toEqual(['b1', 'a1', 'a2', 'a3', 'b2']);
+  expect(seqs()).toEqual([]);
 });

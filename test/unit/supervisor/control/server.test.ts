@@ -77,6 +77,51 @@ describe('a control socket', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  it('is made anew where it was removed, and conversations go on', async () => {
+    await listen();
+    expect(server!.isThere()).toBe(true);
+    let release = () => {};
+    await server!.close();
+    await listen({
+      handlers: { slow: () => new Promise((resolve) => (release = () => resolve('done'))), echo: ({ text }) => text },
+    });
+    const slow = ask(path, 'slow');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    rmSync(path);
+    expect(server!.isThere()).toBe(false);
+    await server!.renew();
+    expect(server!.isThere()).toBe(true);
+    expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
+    expect(await ask(path, 'echo', { text: 'a' })).toBe('a');
+    release();
+    expect(await slow).toBe('done');
+    // Another one's is not taken for it, and its own is not found at another place.
+    rmSync(path);
+    const other = createServer().listen(path);
+    await new Promise((resolve) => other.on('listening', resolve));
+    expect(server!.isThere()).toBe(false);
+    await new Promise((resolve) => other.close(resolve));
+  });
+
+  it('answers who only listens when it ends, and nobody else', async () => {
+    const gone = ({ signal }: { signal: AbortSignal }) =>
+      new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    await listen({
+      handlers: {
+        listen: (_request, conversation) => gone({ signal: conversation.gone }),
+        wait: (_request, conversation) =>
+          gone({ signal: conversation.gone }).then(() => {
+            throw new MetactlError('the client has gone', { code: 'METACTL_GONE' });
+          }),
+      },
+    });
+    const asked = [ask(path, 'listen'), ask(path, 'wait').catch(({ code }) => code)];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await server!.close();
+    server = undefined;
+    expect(await Promise.all(asked)).toEqual([null, 'METACTL_SUPERVISOR_ENDED']);
+  });
+
   it('replaces that of a supervisor that is dead', async () => {
     await listen();
     const first = server!;
