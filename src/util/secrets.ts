@@ -44,10 +44,17 @@ function partsOf(secret: string): readonly string[] {
   return words.length === 1 || words.length > MOST_WORDS ? [secret] : [secret, ...words];
 }
 
-/** As it is, escaped as in messages, and as a part of a path (`a//b` becomes `a/b`). */
+/** As it is, escaped as in messages, as a part of a path (`a//b` becomes `a/b`), and of both a name of a file (`a-b`, of a context path). */
 function formsOf(secret: string): readonly string[] {
   const part = secret.includes('/') ? normalize(secret).replace(/\/$/, '') : secret;
-  return [...new Set([secret, escapeText(secret), escapeText(part)])].filter(({ length }) => length >= SHORTEST);
+  const names = secret.includes('/') ? [secret, part].map(nameOf) : [];
+  return [...new Set([secret, escapeText(secret), escapeText(part), ...names.map(escapeText)])].filter(
+    ({ length }) => length >= SHORTEST,
+  );
+}
+
+function nameOf(path: string): string {
+  return path.replace(/^\/|\/$/g, '').replaceAll('/', '-');
 }
 
 /**

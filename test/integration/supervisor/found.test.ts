@@ -23,7 +23,7 @@ afterEach(() => site.remove());
 
 const SLEEP = '/bin/sleep 98764';
 
-const supervisors = () => processesWith(`--root ${site.root} supervise --background`);
+const supervisors = () => processesWith(`--root ${site.root} supervise --`);
 
 /** It is the only one, and is found by a `start` at once. */
 async function stillThere(): Promise<void> {

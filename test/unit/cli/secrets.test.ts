@@ -71,6 +71,17 @@ describe('a secret that another value interpolates', () => {
     ]);
   });
 
+  it.each(['hunt/er2', '/hunt/er2/', 'hunt//er2'])(
+    'with slashes in a context path, of which a file is named: %s',
+    async (value) => {
+      const form =
+        'platform = jetty9\njetty.home = /usr/share/jetty9\njetty.webapp = x.war\njetty.context-path = /x%(DB_PASSWORD)';
+      const text = await said(`[env]\nDB_PASSWORD = ${value}\n[daemon.w]\n${form}\n`);
+      expect(text).toContain('***');
+      expect(text).not.toMatch(/hunt|er2/);
+    },
+  );
+
   it('from a file', async () => {
     const root = appRoot({ application: '' });
     const file = put(root, 'secret', 'hunter2\n');

@@ -23,6 +23,10 @@ describe('hideIn', () => {
     expect(hideIn('the jar /srv/ab/cd.jar and ab//cd/', secretsIn('ab//cd/', '***'))).toBe(
       'the jar /srv/***.jar and ***',
     ));
+  it('hides what has become a name of a file', () =>
+    expect(hideIn('/webapps/x-ab-cd.xml, ab--cd', secretsIn('ab/cd', '***').concat(secretsIn('ab//cd/', '***')))).toBe(
+      '/webapps/x-***.xml, ***',
+    ));
   it('hides what is escaped or cut', () => {
     expect(hideIn(quoted('ab\u202ecd'), secretsIn('ab\u202ecd', '***'))).toBe('`***`');
     const long = 'pass'.repeat(40);
