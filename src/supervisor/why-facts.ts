@@ -44,7 +44,7 @@ export interface WhyFacts {
   readonly troubles: readonly NetworkTrouble[];
   /**
    * What system call filters did since the daemons were started, as far as the kernel still tells; where one is down or was
-   * started again by itself, also in the last hour. Without what is allowed by now.
+   * started again by itself, also during the run that ended. Without what is allowed by now.
    */
   readonly filtered: readonly FilteredFacts[];
   /** Daemons that ended with their supervisor in the last hour, as the one after it has found. */
@@ -213,8 +213,10 @@ function networkMode(config: AppConfig, paths: Paths): NetworkChoice['mode'] {
   }
 }
 
-/** Milliseconds for which calls are told of that were made before the app's living processes. */
+/** Milliseconds for which calls are told of where nobody knows when the run began that failed. */
 const LOOK_BACK = 3_600_000;
+/** A run's beginning is told by another clock than the kernel's log. ms */
+const SLACK = 1000;
 
 /** Which of the host's users an app's calls are told under, and since when they have had processes. */
 export interface FilteredUsers {
@@ -225,11 +227,20 @@ export interface FilteredUsers {
 }
 
 /**
- * Whether calls count that were made before the living processes began: something of the app is down, or was started again by
- * the restart policy, perhaps for such a call. Else somebody has started it since, and it has been well. Pure.
+ * Since when calls count that were made before the living processes began (milliseconds since the epoch): something of the app
+ * is down, or was started again by the restart policy, perhaps for such a call. An older one than the run that ended last has
+ * nothing to do with that: it was got over. Undefined: somebody has started all of it since, and it has been well. Pure.
  */
-export function looksBack(daemons: readonly DaemonFacts[]): boolean {
-  return daemons.some(({ running, status }) => running === undefined || (status?.restarts ?? 0) > 0);
+export function callsSince(daemons: readonly DaemonFacts[], now: number): number | undefined {
+  const since = daemons.flatMap(({ running, status }) => {
+    if (running !== undefined && (status?.restarts ?? 0) === 0) return [];
+    const exit = status?.lastExit ?? null;
+    // It has not run since its supervisor knows it.
+    if (exit === null) return status?.state === 'stopped' ? [] : [now - LOOK_BACK];
+    const began = Date.parse(exit.at) - exit.uptimeMs - SLACK;
+    return [exit.failed ? began : Math.max(began, now - LOOK_BACK)];
+  });
+  return since.length === 0 ? undefined : Math.min(...since);
 }
 
 async function filteredFacts(
@@ -248,7 +259,7 @@ async function filteredFacts(
   const allowed = config.words('sandbox', 'allow-syscalls') ?? [];
   const found = await Promise.all(
     queries.map(async ({ startedAt, ...users }) => {
-      const since = looksBack(daemons) ? Math.min(startedAt, now - LOOK_BACK) : startedAt;
+      const since = Math.min(startedAt, callsSince(daemons, now) ?? startedAt);
       const calls = await host.filteredCalls({ ...users, since }, 0);
       return calls
         .map(({ audit, number, ...rest }) => ({ ...rest, call: callName(audit, number) }))
