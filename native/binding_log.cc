@@ -68,15 +68,17 @@ class Sender : public Napi::AsyncWorker {
   Sent sent_ = {0, 0};
 };
 
-/// sendLines(fd, { head, marked, tail, memfd }, lines, (done, errno) => …)
+/// sendLines(fd, { head, continued, unended, tail, memfd }, lines, (done, errno) => …)
 void send(const Napi::CallbackInfo& info) {
   int fd = int_arg(info, 0, "fd");
   Napi::Object object = object_arg(info, 1, "envelope");
   Napi::Uint8Array lines = bytes_arg(info, 2, "lines");
   if (!info[3].IsFunction()) bad_argument(info.Env(), "sendLines needs a callback");
   Envelope envelope = {};
-  const std::pair<const char*, Slice*> fields[] = {
-      {"head", &envelope.head}, {"marked", &envelope.marked}, {"tail", &envelope.tail}};
+  const std::pair<const char*, Slice*> fields[] = {{"head", &envelope.head},
+                                                   {"continued", &envelope.continued},
+                                                   {"unended", &envelope.unended},
+                                                   {"tail", &envelope.tail}};
   for (const auto& [name, slice] : fields) {
     Napi::Value value = object.Get(name);
     if (!value.IsBuffer()) bad_argument(info.Env(), std::string(name) + " must be bytes");

@@ -56,6 +56,10 @@ int send_by_memfd(int fd, const iovec* parts, size_t count) {
   }
 }
 
+Slice head_of(const Envelope& envelope, uint8_t mark) {
+  return mark == '+' ? envelope.continued : mark == '~' ? envelope.unended : envelope.head;
+}
+
 iovec part(Slice slice) { return {const_cast<uint8_t*>(slice.data), slice.size}; }
 
 }  // namespace
@@ -92,7 +96,7 @@ Sent send_lines(int fd, const Envelope& envelope, Slice lines) {
     const auto* end = static_cast<const uint8_t*>(std::memchr(line, '\n', lines.size - done));
     if (end == nullptr || end == line) break;
     Slice text = {line + 1, static_cast<size_t>(end - line) - 1};
-    iovec parts[] = {part(*line == ':' ? envelope.head : envelope.marked), part(text), part(envelope.tail)};
+    iovec parts[] = {part(head_of(envelope, *line)), part(text), part(envelope.tail)};
     int error = send_message(fd, parts, 3, -1);
     if ((error == EMSGSIZE || error == ENOBUFS) && envelope.by_memfd) error = send_by_memfd(fd, parts, 3);
     if (error != 0) return {done, error};

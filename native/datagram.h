@@ -20,8 +20,10 @@ struct Slice {
 /// What goes before and after each line.
 struct Envelope {
   Slice head;
-  /// In place of `head` for a line that goes on in the next one or was never ended (frame.h).
-  Slice marked;
+  /// In place of `head` for a line that goes on in the next one (frame.h).
+  Slice continued;
+  /// And for one that was never ended.
+  Slice unended;
   Slice tail;
   /// journald takes what is too large for a datagram as a sealed memfd.
   bool by_memfd;

@@ -1,14 +1,14 @@
 import { isatty } from 'node:tty';
 import type { Command } from 'commander';
 import { host as hostOfThisMachine } from '../host/index.ts';
-import { type LogReader, type LogRecord, mergeLogs } from '../supervisor/logs/read/reader.ts';
+import { type LogRecord, readLogs } from '../supervisor/logs/read/reader.ts';
 import { findLogs } from '../supervisor/logs/read/sources.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
-import { quoted } from '../util/escape.ts';
+import { escapeBytes, quoted } from '../util/escape.ts';
 import { parseMoment } from '../util/moment.ts';
 import { contextOf } from './context.ts';
 import { formatterOf } from './logs-text.ts';
-import { type Output, openPager, standardOutput } from './pager.ts';
+import { openPager, standardOutput } from './pager.ts';
 import { remark } from './print.ts';
 
 interface Options {
@@ -41,6 +41,9 @@ export function register(program: Command): void {
       'after',
       '\nTimes are UTC. What could steer a terminal is shown as \\x1b or \\u202e, bytes that are no UTF-8 as \\xff.' +
         '\nA + behind the stream: the line goes on in the next one; a ~: the daemon never ended it.' +
+        '\nA line of the stream metactl tells what is missing: lines that were lost, files that went before they were read, and what' +
+        '\njournald dropped of the unit. With --raw that goes to standard error.' +
+        '\n-f waits for a log that is not there yet, and ends with Ctrl-C.' +
         '\n--json: one object a line, with time, app, daemon, stream (out, err, metactl), pid, message; "continued" or' +
         '\n"unended" is true where a + or ~ would be, and "bytes" has the message in base64 where it is no UTF-8.' +
         '\nExit status: 0 also without a line, 4 no such app, 77 who may not read logs (root and the group adm may).',
@@ -51,18 +54,23 @@ export function register(program: Command): void {
       const follow = options.follow === true;
       const last = linesOf(options.lines) ?? (follow && options.since === undefined ? 10 : undefined);
       const { logs } = await hostOfThisMachine();
-      const sources = findLogs(logs, context.paths, app, { daemon, since, last, follow });
+      const sources = findLogs(logs, context.paths, app, { daemon, since, follow });
       try {
         if (sources.daemons.length === 0) {
-          remark(`${daemon === undefined ? app : `${app}/${daemon}`} has no log: ${WHY_NONE}`);
+          remark(`${nameOf(app, daemon)} has no log: ${WHY_NONE}`);
           return;
         }
         const pages = !follow && options.pager && isatty(1) && !context.json;
         const output = pages ? openPager(process.env) : standardOutput();
         const width = sources.daemons.length > 1 ? Math.max(...sources.daemons.map(({ length }) => length)) : 0;
         const format = formatterOf({ app, width, raw: options.raw === true, json: context.json, color: context.color });
-        const skip = last === undefined ? 0 : (await countRecords(sources.open())) - last;
-        await show(sources.open(), { output, format, skip, follow });
+        // What metactl has to say of the log is not what was written.
+        const emit = (record: LogRecord) => {
+          if (options.raw === true && isRemark(record)) remark(`${app}/${record.daemon}: ${escapeBytes(record.text)}`);
+          else output.write(format(record));
+        };
+        if (sources.waits) remark(`${nameOf(app, daemon)} has no log yet: waiting for its first line`);
+        await readLogs(sources.open(), { last, follow, emit, flush: () => output.flush() });
         await output.end();
       } finally {
         sources.close();
@@ -70,59 +78,11 @@ export function register(program: Command): void {
     });
 }
 
+const nameOf = (app: string, daemon: string | undefined) => (daemon === undefined ? app : `${app}/${daemon}`);
+
+const isRemark = ({ stream, mark }: LogRecord) => stream === 'metactl' && mark === ':';
+
 const WHY_NONE = 'daemons in the background write one; `run` does where [daemon.NAME] log.to is set';
-
-interface Showing {
-  readonly output: Output;
-  readonly format: (record: LogRecord) => string | Buffer;
-  /** Lines to leave out at the beginning. */
-  readonly skip: number;
-  readonly follow: boolean;
-}
-
-async function show(readers: readonly LogReader[], { output, format, skip, follow }: Showing): Promise<void> {
-  let left = skip;
-  const emit = (record: LogRecord) => {
-    if (left > 0) left--;
-    else output.write(format(record));
-  };
-  try {
-    await mergeLogs(readers, emit, () => output.flush());
-    if (!follow) return;
-    let more = () => {};
-    let pending = true;
-    for (const reader of readers) {
-      reader.watch(() => {
-        pending = true;
-        more();
-      });
-    }
-    // Until a signal or a reader that goes away ends this process.
-    for (;;) {
-      if (!pending) {
-        await new Promise<void>((resolve) => {
-          more = resolve;
-        });
-      }
-      pending = false;
-      await mergeLogs(readers, emit, () => output.flush());
-    }
-  } finally {
-    for (const reader of readers) reader.close();
-  }
-}
-
-async function countRecords(readers: readonly LogReader[]): Promise<number> {
-  let count = 0;
-  try {
-    for (const reader of readers) {
-      for (let batch = await reader.next(); batch !== undefined; batch = await reader.next()) count += batch.length;
-    }
-  } finally {
-    for (const reader of readers) reader.close();
-  }
-  return count;
-}
 
 /** @throws MetactlError (2) */
 export function sinceOf(text: string | undefined, now: number): number {

@@ -67,8 +67,10 @@ export interface LogFile {
 /** What goes before and after each line that is sent. */
 export interface Envelope {
   readonly head: Buffer;
-  /** In place of `head` for a line that goes on in the next one or was never ended. */
-  readonly marked: Buffer;
+  /** In place of `head` for a line that goes on in the next one. */
+  readonly continued: Buffer;
+  /** In place of `head` for a line that was never ended. */
+  readonly unended: Buffer;
   readonly tail: Buffer;
   /** journald takes what is too large for a datagram as a memfd. */
   readonly memfd: boolean;

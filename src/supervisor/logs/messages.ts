@@ -25,7 +25,8 @@ export function journalForm(path: string, app: string, daemon: string): Datagram
     same: (a, b) => a.stream === b.stream && a.pid === b.pid,
     envelope: (origin): Envelope => ({
       head: Buffer.from(`${fields(origin)}MESSAGE=`),
-      marked: Buffer.from(`${fields(origin)}METACTL_UNENDED=1\nMESSAGE=`),
+      continued: Buffer.from(`${fields(origin)}METACTL_CONTINUED=1\nMESSAGE=`),
+      unended: Buffer.from(`${fields(origin)}METACTL_UNENDED=1\nMESSAGE=`),
       tail: Buffer.from('\n'),
       memfd: true,
     }),
@@ -46,7 +47,7 @@ export function syslogForm(path: string, app: string, daemon: string): DatagramF
       const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':');
       const date = `${MONTHS[at.getMonth()]} ${String(at.getDate()).padStart(2)}`;
       const head = Buffer.from(`<${PRIORITY}>${date} ${clock} ${identifierOf(app, daemon)}[${pid}]: `);
-      return { head, marked: head, tail: NONE, memfd: false };
+      return { head, continued: head, unended: head, tail: NONE, memfd: false };
     },
   };
 }

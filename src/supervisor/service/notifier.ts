@@ -176,7 +176,7 @@ export class ServiceNotifier {
     let error: string | undefined;
     try {
       this.#socket ??= host.socket(environment.notifySocket!);
-      ({ error } = await this.#socket.send({ head, marked: head, tail: EMPTY, memfd: false }, ONE));
+      ({ error } = await this.#socket.send({ head, continued: head, unended: head, tail: EMPTY, memfd: false }, ONE));
     } catch (thrown) {
       error = (thrown as { code?: string }).code ?? String(thrown);
     }

@@ -17,7 +17,7 @@ export async function sayOnce(
     const channel = host.socket(socket);
     try {
       const head = Buffer.from(message);
-      return (await channel.send({ head, marked: head, tail: EMPTY, memfd: false }, ONE)).error;
+      return (await channel.send({ head, continued: head, unended: head, tail: EMPTY, memfd: false }, ONE)).error;
     } finally {
       channel.close();
     }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { logs as logHost } from '../../../src/host/linux/logs.ts';
@@ -65,10 +66,10 @@ describe('journald', () => {
     const shown = (await journal.run(['logs', 'shop'], here())).stdout.split('\n').filter(Boolean);
     expect(shown.map((line) => line.slice(25)).sort()).toEqual([
       'err: err',
-      'out+ end',
       'out: MESSAGE=forged',
       String.raw`out: \x1b[2Jx\xff`,
       'out: out',
+      'out~ end',
     ]);
     expect((await journal.run(['logs', 'shop', '-n', '1', '--raw'], here())).stdout).toBe('end');
     expect((await journal.run(['logs', 'shop', '--since', '@4000000000'], here())).stdout).toBe('');
@@ -143,7 +144,63 @@ describe('journald', () => {
     await follower.stop();
     await one.stop();
   });
+
+  it('is read for its last lines of several daemons, and followed from there', async () => {
+    shellApp('echo 1; sleep 0.1; echo 2; sleep 3; echo 3; exec sleep 60', 'log.to = journal');
+    const one = journal.start(['run', 'shop'], here());
+    running.push(one);
+    await one.waitFor(/2/);
+    await entries(2, 'METACTL_APP=shop');
+    expect((await journal.run(['logs', 'shop', '--raw', '-n', '1'], here())).stdout).toBe('2\n');
+    expect((await journal.run(['logs', 'shop', '--raw', '-n', '1', '--since', '1h'], here())).stdout).toBe('2\n');
+    const none = journal.start(['logs', 'shop', '-f', '--raw', '-n', '0'], here());
+    const last = journal.start(['logs', 'shop', '-f', '--raw', '-n', '1'], here());
+    running.push(none, last);
+    await last.waitFor(/2\n3\n/);
+    await none.waitFor(/3\n/);
+    expect([none.output.stdout, last.output.stdout]).toEqual(['3\n', '2\n3\n']);
+    for (const follower of [none, last]) await follower.stop();
+    await one.stop();
+  });
+
+  it('tells when journalctl is ended beneath it', async () => {
+    shellApp('echo first; exec sleep 60', 'log.to = journal');
+    const one = journal.start(['run', 'shop'], here());
+    running.push(one);
+    await one.waitFor(/first/);
+    await entries(1, 'METACTL_APP=shop');
+    for (const signal of ['TERM', 'KILL']) {
+      const follower = journal.start(['logs', 'shop', '-f', '--raw'], here());
+      running.push(follower);
+      await follower.waitFor(/first\n/);
+      const pid = await followingChild(follower.child.pid!);
+      process.kill(pid, `SIG${signal}`);
+      const { status, stderr } = await follower.ended;
+      expect(status).toBe(1);
+      expect(stderr).toMatch(
+        new RegExp(`^metactl: journalctl failed: (?:SIG${signal} ended it|it ended with status \\d+)\n`),
+      );
+    }
+    await one.stop();
+  });
 });
+
+/** The journalctl that follows, below a process. */
+async function followingChild(parent: number): Promise<number> {
+  for (let round = 0; round < 100; round++) {
+    for (const pid of descendants(parent)) {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+      if (command.startsWith('journalctl\0') && command.includes('--follow')) return pid;
+    }
+    await sleep(100);
+  }
+  throw new Error('no journalctl follows');
+}
+
+function descendants(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+  return children.flatMap((child) => [child, ...descendants(child)]);
+}
 
 describe('syslog', () => {
   it('gets lines that a syslog daemon understands, and `logs` finds them where that is journald', async () => {
@@ -178,7 +235,7 @@ addon.initialize(Error);
 const fd = addon.connectDatagram('/run/systemd/journal/socket');
 const head = Buffer.from('METACTL_APP=large\\nMESSAGE=');
 const lines = Buffer.from(':' + 'z'.repeat(Number(process.argv[1])) + '\\n');
-addon.sendLines(fd, { head, marked: head, tail: Buffer.from('\\n'), memfd: true }, lines, (done, errno) => {
+addon.sendLines(fd, { head, continued: head, unended: head, tail: Buffer.from('\\n'), memfd: true }, lines, (done, errno) => {
   console.log(JSON.stringify({ done, errno }));
 });
 `;

@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { leakCheck } from '../../helpers/leak-check.ts';
@@ -232,6 +242,43 @@ describe('metactl logs', () => {
     await one.stop();
   });
 
+  it('shows the last lines of a flood, as many as are asked for, and goes on after them', async () => {
+    const flood = 'i=0; while [ $i -lt 4000000 ]; do seq $((i+1)) $((i+10000)); i=$((i+10000)); sleep 0.1; done';
+    shellApp({ main: flood }, 'log.to = file\nlog.max-size = 1m\nlog.max-files = 50');
+    const via = ['sh', '-c', 'exec "$@" >/dev/null', 'sh'];
+    const one = startMetactl(['run', 'shop'], { root: scratch.root, via });
+    running.push(one);
+    for (let round = 0; round < 100 && !(existsSync(logDirectory) && rotated().length > 1); round++) await sleep(100);
+    for (let round = 0; round < 3; round++) {
+      const numbers = (await logs('--raw', '-n', '40000')).stdout.trim().split('\n').map(Number);
+      expect(numbers).toHaveLength(Math.min(40_000, numbers.at(-1)!));
+      expect(numbers.at(-1)! - numbers[0]! + 1).toBe(numbers.length);
+    }
+    const follower = startMetactl(['logs', 'shop', '--raw', '-n', '20000', '-f'], { root: scratch.root });
+    running.push(follower);
+    await follower.waitFor(/\n(\d+)\n/);
+    const before = follower.output.stdout.length;
+    for (let round = 0; round < 400 && follower.output.stdout.length < before + 500_000; round++) await sleep(50);
+    await follower.stop();
+    expect(follower.output.stdout.length).toBeGreaterThan(before + 500_000);
+    const lines = follower.output.stdout.split('\n').slice(0, -1).map(Number);
+    expect(lines.every((number, at) => at === 0 || number === lines[at - 1]! + 1)).toBe(true);
+    expect(follower.output.stderr).toBe('');
+    await one.stop();
+  });
+
+  it('waits for a log that is not there yet, until it is ended', async () => {
+    shellApp({ main: 'echo first' });
+    const follower = startMetactl(['logs', 'shop', '-f', '--raw'], { root: scratch.root });
+    running.push(follower);
+    await follower.waitFor(/shop has no log yet: waiting for its first line/);
+    expect(() => statSync(join(logDirectory, '..'))).toThrow('ENOENT');
+    await run();
+    await follower.waitFor(/^first\n/m);
+    const { status, signal } = await follower.stop('SIGINT');
+    expect(status ?? signal).toBe('SIGINT');
+  });
+
   it('reads what others left there, damaged or not', async () => {
     shellApp({ main: 'true' });
     mkdirSync(logDirectory, { recursive: true });
@@ -271,7 +318,6 @@ describe('metactl logs', () => {
     shellApp({ main: 'echo out' });
     expect(await runMetactl(['logs', 'nothing'], { root: scratch.root })).toMatchObject({ status: 4 });
     expect(await logs('db')).toMatchObject({ status: 2, stderr: expect.stringContaining('shop has no daemon `db`') });
-    expect(await logs('-f')).toMatchObject({ status: 0, stderr: expect.stringContaining('shop has no log: ') });
     expect(await logs('--since', 'soon')).toMatchObject({ status: 2 });
     expect(await logs('-n', 'x')).toMatchObject({ status: 2 });
     await run();

@@ -1,79 +1,129 @@
-import { closeSync, createReadStream, fstatSync, read, watch as watchPath } from 'node:fs';
-import { promisify } from 'node:util';
-import { createGunzip } from 'node:zlib';
-import type { LogDirectory } from '../../../host/log-host.ts';
+import { watch as watchPath } from 'node:fs';
 import { parseLine } from '../line.ts';
-import { currentName, type RotatedFile, rotatedFiles } from '../rotation.ts';
+import { currentName, rotatedFiles } from '../rotation.ts';
+import { Lines } from './lines.ts';
+import type { LogPlace } from './log-place.ts';
+import { OpenedFile } from './opened-file.ts';
 import type { LogReader, LogRecord } from './reader.ts';
+import { findTail } from './tail.ts';
 
-const readFile = promisify(read);
-
-const CHUNK = 64 * 1024;
 /** Should the kernel's notice not come (a network file system), new lines are seen this late. ms */
 const PATIENCE = 1000;
-/** A line that is longer than metactl writes any is not one line; it must not fill the memory. */
-const LONGEST = 1 << 20;
+/** How often the file is looked for anew where it is renamed at this very moment. */
+const TRIES = 10;
+/** Files that are kept open until their turn comes, however many there are: the oldest are those that retention removes first. */
+const HELD = 64;
 
 export interface FileReaderOptions {
-  readonly directory: LogDirectory;
+  /** It may not be there yet. */
+  readonly place: LogPlace;
   readonly daemon: string;
   /** Only lines of this time (milliseconds since the epoch) or later. */
   readonly since: number;
-  /** Begin where at least so many lines are left; undefined: at the beginning. */
-  readonly last: number | undefined;
 }
 
-interface Opened {
-  /** Undefined for the file that is still written. */
-  readonly rotated: RotatedFile | undefined;
-  readonly fd: number;
-  readonly inode: bigint;
-  readonly chunks: AsyncIterator<Buffer> | undefined;
-}
-
-/** Reads rotated files, compressed or not, and then the one that is written; goes on with the next where it is rotated. */
+/**
+ * Reads rotated files, compressed or not, and then the one that is written; goes on with the next where it is rotated. What is
+ * removed before its turn comes is told.
+ */
 export class FileReader implements LogReader {
   readonly #options: FileReaderOptions;
-  #file: Opened | undefined;
-  /** All rotated files up to this one are read. */
-  #doneAt: number | undefined;
-  #rest: Buffer = Buffer.alloc(0);
+  readonly #lines = new Lines();
+  /** All rotated files up to this one (when it was complete) are read. */
+  #doneAt: number;
+  /** Rotated files that have been seen and not been read, oldest first. */
+  #known: number[] = [];
+  readonly #held = new Map<number, OpenedFile>();
+  #file: OpenedFile | undefined;
+  /** The file that was written when reading began, and how long it was. */
+  #live: { readonly file: OpenedFile; readonly end: number } | undefined;
+  #looked = false;
+  #follows = false;
   #lastTime = 0;
   #stopWatching: () => void = () => {};
 
   constructor(options: FileReaderOptions) {
     this.#options = options;
+    this.#doneAt = options.since - 1;
+  }
+
+  async begin(last: number): Promise<number> {
+    const { since } = this.#options;
+    this.#look();
+    let count = 0;
+    /** Lines that have the time of the last one in the next older file. */
+    let lead = 0;
+    const take = async (file: OpenedFile, end: number, complete: boolean) => {
+      const tail = await findTail(file, { since, wanted: last - count, end, complete });
+      file.position = tail.offset;
+      count += tail.count;
+      if (tail.lastTime !== undefined) {
+        if (tail.lastTime >= since) count += lead;
+        lead = 0;
+      }
+      lead += tail.lead;
+    };
+    if (this.#live !== undefined) await take(this.#live.file, this.#live.end, false);
+    for (const at of [...this.#known].reverse()) {
+      if (count >= last && lead === 0) {
+        this.#forgetUpTo(at);
+        break;
+      }
+      // Kept open: each line that is counted must be there when it is read.
+      const file = this.#held.get(at) ?? this.#openRotated(at);
+      if (file === undefined) {
+        this.#known = this.#known.filter((one) => one !== at);
+        continue;
+      }
+      this.#held.set(at, file);
+      await take(file, file.size, true);
+    }
+    return count + (since <= 0 ? lead : 0);
   }
 
   async next(): Promise<readonly LogRecord[] | undefined> {
-    this.#doneAt ??= await this.#start();
+    if (!this.#looked) {
+      this.#look();
+      this.#hold();
+    }
     for (;;) {
-      this.#file ??= this.#open();
-      if (this.#file === undefined) return undefined;
-      // Asked before reading: what was written before the rotation is then seen by this read, or by the next.
-      const moved = this.#file.rotated === undefined && this.#isRotated(this.#file);
-      const chunk = await readChunk(this.#file);
-      if (chunk === undefined) {
-        if (this.#file.rotated === undefined && !moved) return undefined;
-        const left = this.#records(Buffer.from('\n'));
-        this.#closeFile(this.#file);
-        if (left.length > 0) return left;
-        continue;
-      }
-      const records = this.#records(chunk);
-      if (records.length > 0) return records;
+      const records = this.#file === undefined ? this.#advance() : await this.#read(this.#file);
+      if (records === undefined || records.length > 0) return records;
     }
   }
 
   watch(onMore: () => void): void {
-    const timer = setInterval(onMore, PATIENCE);
+    const { place, daemon } = this.#options;
+    this.#follows = true;
+    this.#see();
     let watcher: ReturnType<typeof watchPath> | undefined;
-    try {
-      watcher = watchPath(this.#options.directory.path, onMore);
-      watcher.on('error', () => {});
-    } catch {
-      // No watches are left: the timer does it.
-    }
+    let watched = place.directory;
+    const listen = () => {
+      watcher?.close();
+      watcher = undefined;
+      watched = place.directory;
+      if (watched === undefined) return;
+      try {
+        watcher = watchPath(watched.path, (kind, name) => {
+          // What is rotated while nobody reads is to be missed when it is gone.
+          if (kind === 'rename' && name !== currentName(daemon)) this.#see();
+          onMore();
+        });
+        watcher.on('error', () => {});
+      } catch {
+        // No watches are left: the timer does it.
+      }
+    };
+    listen();
+    const timer = setInterval(() => {
+      try {
+        place.look();
+      } catch {
+        // It is looked for again.
+      }
+      if (place.directory !== watched) listen();
+      onMore();
+    }, PATIENCE);
     this.#stopWatching = () => {
       clearInterval(timer);
       watcher?.close();
@@ -82,132 +132,171 @@ export class FileReader implements LogReader {
 
   close(): void {
     this.#stopWatching();
-    if (this.#file !== undefined) this.#closeFile(this.#file);
-  }
-
-  /** @returns the stamp up to which files need not be read. */
-  async #start(): Promise<number> {
-    const { directory, daemon, since, last } = this.#options;
-    const before = since - 1;
-    if (last === undefined) return before;
-    let left = last;
-    const live = directory.read(currentName(daemon));
-    if (live !== undefined) left -= await countLines(openedFile(live, undefined));
-    for (const file of rotatedFiles(daemon, directory.list()).reverse()) {
-      if (left <= 0 || file.at < since) return Math.max(file.at, before);
-      const fd = directory.read(file.name);
-      if (fd !== undefined) left -= await countLines(openedFile(fd, file));
-    }
-    return before;
-  }
-
-  /** The oldest file that is not read yet; the one that is written comes last. */
-  #open(): Opened | undefined {
-    const { directory, daemon } = this.#options;
-    for (;;) {
-      // This one first: were it rotated between the two, it is among the files.
-      const live = directory.read(currentName(daemon));
-      const file = rotatedFiles(daemon, directory.list()).find(({ at }) => at > this.#doneAt!);
-      if (file === undefined) return live === undefined ? undefined : openedFile(live, undefined);
-      if (live !== undefined) closeSync(live);
-      // Retention or the compressor may have been quicker; the next round finds what is there now.
-      const fd = directory.read(file.name);
-      if (fd !== undefined) return openedFile(fd, file);
-    }
-  }
-
-  #isRotated({ inode }: Opened): boolean {
-    const { directory, daemon } = this.#options;
-    const fd = directory.read(currentName(daemon));
-    if (fd === undefined) return true;
-    const now = fstatSync(fd, { bigint: true }).ino;
-    closeSync(fd);
-    return now !== inode;
-  }
-
-  #closeFile(file: Opened): void {
-    this.#doneAt = file.rotated?.at ?? this.#stampOf(file);
-    closeOpened(file);
+    this.#file?.close();
+    if (this.#file !== this.#live?.file) this.#live?.file.close();
+    for (const file of this.#held.values()) file.close();
+    this.#held.clear();
     this.#file = undefined;
-    this.#rest = Buffer.alloc(0);
+    this.#live = undefined;
   }
 
-  /** What the file that was written has become: by its inode; where it is compressed by now, by its last line's time. */
-  #stampOf({ inode }: Opened): number {
-    const { directory, daemon } = this.#options;
-    const files = rotatedFiles(daemon, directory.list()).filter(({ at }) => at > this.#doneAt!);
-    const own = files.find(({ name }) => {
-      const fd = directory.read(name);
-      if (fd === undefined) return false;
-      const same = fstatSync(fd, { bigint: true }).ino === inode;
-      closeSync(fd);
-      return same;
-    });
-    return (own ?? files.find(({ at, compressed }) => compressed && at >= this.#lastTime))?.at ?? this.#doneAt!;
+  /** What there is at this moment: later on it is known by this, not by its names. */
+  #look(): void {
+    this.#looked = true;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const live = this.#openCurrent();
+      this.#known = [];
+      this.#see();
+      if (live === undefined) return;
+      if (!this.#isRotated(live)) {
+        this.#live = { file: live, end: live.size };
+        return;
+      }
+      live.close();
+    }
   }
 
-  #records(chunk: Buffer): LogRecord[] {
-    const { daemon, since } = this.#options;
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+  #hold(): void {
+    for (const at of this.#known.slice(0, HELD)) {
+      try {
+        const file = this.#openRotated(at);
+        if (file !== undefined) this.#held.set(at, file);
+      } catch {
+        // No more descriptors: they are opened when their turn comes.
+        return;
+      }
+    }
+  }
+
+  /** Looks for rotated files that are not read yet. */
+  #see(): void {
+    const { place, daemon } = this.#options;
+    const found = rotatedFiles(daemon, place.directory?.list() ?? []).map(({ at }) => at);
+    const fresh = found.filter((at) => at > this.#doneAt);
+    if (fresh.length > 0) this.#known = [...new Set([...this.#known, ...fresh])].sort((a, b) => a - b);
+  }
+
+  #forgetUpTo(at: number): void {
+    this.#doneAt = Math.max(this.#doneAt, at);
+    this.#known = this.#known.filter((one) => one > at);
+  }
+
+  #openCurrent(): OpenedFile | undefined {
+    const { place, daemon } = this.#options;
+    return place.directory === undefined ? undefined : OpenedFile.open(place.directory, currentName(daemon));
+  }
+
+  /** By its stamp: it may have been compressed meanwhile. */
+  #openRotated(at: number): OpenedFile | undefined {
+    const { place, daemon } = this.#options;
+    const { directory } = place;
+    for (let tries = 0; directory !== undefined && tries < TRIES; tries++) {
+      const file = rotatedFiles(daemon, directory.list()).find((one) => one.at === at);
+      if (file === undefined) return undefined;
+      const opened = OpenedFile.open(directory, file.name, file);
+      if (opened !== undefined) return opened;
+    }
+    return undefined;
+  }
+
+  /** Goes on to the next file. @returns what there is to tell of it; undefined where there is none. */
+  #advance(): LogRecord[] | undefined {
+    if (this.#live === undefined && !this.#follows) return this.#nextRotated();
+    if (this.#live !== undefined) {
+      const told = this.#nextRotated();
+      if (told !== undefined) return told;
+      this.#file = this.#live.file;
+      return [];
+    }
+    // This one first: were it rotated between the two, it is among the files.
+    const current = this.#openCurrent();
+    this.#see();
+    const told = this.#nextRotated();
+    if (told !== undefined || current === undefined) {
+      current?.close();
+      return told;
+    }
+    this.#file = current;
+    return [];
+  }
+
+  #nextRotated(): LogRecord[] | undefined {
+    let missing = 0;
+    let missed: number | undefined;
+    for (let at = this.#known.shift(); at !== undefined; at = this.#known.shift()) {
+      this.#doneAt = at;
+      this.#file = this.#held.get(at) ?? this.#openRotated(at);
+      this.#held.delete(at);
+      if (this.#file !== undefined) break;
+      missing++;
+      missed = at;
+    }
+    if (missing === 0) return this.#file === undefined ? undefined : [];
+    const many = missing === 1 ? '1 rotated file' : `${missing} rotated files`;
+    return [this.#note(`lines are missing: ${many} went before anybody read them`, missed)];
+  }
+
+  /** @returns undefined where there is no more for now. */
+  async #read(file: OpenedFile): Promise<LogRecord[] | undefined> {
+    const isLive = file.at === undefined;
+    const end = isLive && !this.#follows ? this.#live?.end : undefined;
+    // Asked before reading: what was written before the rotation is then seen by this read, or by the next.
+    const moved = isLive && this.#follows && this.#isRotated(file);
     const records: LogRecord[] = [];
-    let start = 0;
-    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
-      if (end > start) this.#add(records, bytes.subarray(start, end), daemon, since);
-      start = end + 1;
+    const add = (line: Buffer) => this.#add(records, line);
+    const chunk = await file.next(end);
+    if (chunk !== undefined) {
+      this.#lines.push(chunk, add);
+      return records;
     }
-    this.#rest = bytes.subarray(start);
-    if (this.#rest.length > LONGEST) {
-      this.#add(records, this.#rest, daemon, since);
-      this.#rest = Buffer.alloc(0);
+    if (isLive && !moved) {
+      if (!this.#follows || file.size >= file.position) return undefined;
+      file.position = 0;
+      return [this.#note('somebody cut the file: what nobody had read of it is missing')];
     }
+    // A rotation that failed was taken back.
+    if (isLive && !this.#isRotated(file)) return undefined;
+    this.#lines.end(add);
+    if (isLive) records.push(...this.#leave(file));
+    file.close();
+    this.#file = undefined;
+    if (this.#live?.file === file) this.#live = undefined;
     return records;
   }
 
+  /** The file that was written is rotated: which one is it now? The first that came after those that are read. */
+  #leave(file: OpenedFile): LogRecord[] {
+    this.#see();
+    const [at] = this.#known;
+    if (at === undefined) return [];
+    const first = this.#openRotated(at);
+    // One that has been seen, and is gone, was it.
+    const isOwn = first === undefined || file.isSame(first);
+    first?.close();
+    if (isOwn) {
+      this.#forgetUpTo(at);
+      return [];
+    }
+    return [this.#note('lines may be missing: rotated files went before anybody saw them')];
+  }
+
+  #isRotated({ inode }: OpenedFile): boolean {
+    const current = this.#openCurrent();
+    current?.close();
+    return current?.inode !== inode;
+  }
+
   /** What metactl did not write, or not to its end, is shown as it is, with the time of the line before. */
-  #add(records: LogRecord[], line: Buffer, daemon: string, since: number): void {
+  #add(records: LogRecord[], line: Buffer): void {
+    const { daemon, since } = this.#options;
     const parsed = parseLine(line) ?? { time: this.#lastTime, pid: 0, stream: 'metactl', mark: '~', text: line };
     this.#lastTime = parsed.time;
     if (parsed.time >= since) records.push({ ...parsed, daemon });
   }
-}
 
-function openedFile(fd: number, rotated: RotatedFile | undefined): Opened {
-  const inode = fstatSync(fd, { bigint: true }).ino;
-  if (rotated?.compressed !== true) return { rotated, fd, inode, chunks: undefined };
-  const gunzip = createGunzip();
-  const stream = createReadStream('', { fd, autoClose: false });
-  stream.on('error', (error) => gunzip.destroy(error)).pipe(gunzip);
-  return { rotated, fd, inode, chunks: gunzip[Symbol.asyncIterator]() as AsyncIterator<Buffer> };
-}
-
-function closeOpened({ fd, chunks }: Opened): void {
-  void chunks?.return?.();
-  closeSync(fd);
-}
-
-/** @returns undefined at the end; a damaged compressed file ends where it is damaged. */
-async function readChunk({ fd, chunks }: Opened): Promise<Buffer | undefined> {
-  if (chunks !== undefined) {
-    try {
-      const { done, value } = await chunks.next();
-      return done ? undefined : value;
-    } catch {
-      return undefined;
-    }
+  /** Something about the log itself, which is not in it. */
+  #note(text: string, time = this.#lastTime): LogRecord {
+    const { daemon } = this.#options;
+    return { daemon, time, pid: 0, stream: 'metactl', mark: ':', text: Buffer.from(text) };
   }
-  const buffer = Buffer.allocUnsafeSlow(CHUNK);
-  const { bytesRead } = await readFile(fd, buffer, 0, CHUNK, null);
-  return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
-}
-
-async function countLines(file: Opened): Promise<number> {
-  let count = 0;
-  try {
-    for (let chunk = await readChunk(file); chunk !== undefined; chunk = await readChunk(file)) {
-      for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) count++;
-    }
-  } finally {
-    closeOpened(file);
-  }
-  return count;
 }

@@ -1,114 +1,123 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EXIT, MetactlError } from '../../../util/error.ts';
-import type { LogStreamName } from '../line.ts';
+import { EntryLines, type JournalEntry, parseEntry } from './journal-entry.ts';
 import type { LogReader, LogRecord } from './reader.ts';
 
-export interface JournalReaderOptions {
-  readonly daemon: string;
-  /** What its lines have in the journal: `FIELD=value`. */
+export interface JournalQuery {
+  /** What lines have in the journal: `FIELD=value`, and `+` between what may be one or the other. */
   readonly matches: readonly string[];
+  /** Milliseconds since the epoch. */
   readonly since: number;
-  readonly last: number | undefined;
-  /** Go on with what comes later. */
-  readonly follow: boolean;
 }
 
 /** Lines that are read ahead of their use; then journalctl waits. */
 const AHEAD = 2000;
 
-/** What journalctl is called with. Pure. */
-export function journalArguments({ matches, since, last, follow }: JournalReaderOptions, after?: string): string[] {
-  const from = after === undefined ? (since > 0 ? [`--since=@${since / 1000}`] : []) : [`--after-cursor=${after}`];
-  const amount = after !== undefined ? ['--lines=all'] : last === undefined ? [] : [`--lines=${last}`];
+/**
+ * What journalctl is called with. `reverse`: from the newest back; with `--lines` and `--since` together older ones give the
+ * first lines instead of the last. `follow`: what comes after `after`, where there is something before. Pure.
+ */
+export function journalArguments(
+  { matches, since }: JournalQuery,
+  how: 'forward' | 'reverse' | 'follow',
+  after?: string,
+): string[] {
   return [
-    '--output=json',
-    '--all',
-    '--no-pager',
-    '--quiet',
-    ...(follow ? ['--follow'] : []),
-    ...amount,
-    ...from,
+    ...['--output=json', '--all', '--no-pager', '--quiet'],
+    ...(how === 'reverse' ? ['--reverse'] : how === 'follow' ? ['--follow', '--lines=all'] : []),
+    ...(after !== undefined ? [`--after-cursor=${after}`] : since > 0 ? [`--since=@${since / 1000}`] : []),
     ...matches,
   ];
 }
 
-/** A text or, where it is not printable, an array of bytes (systemd.journal-fields, JSON). */
-type Field = string | readonly number[] | null | undefined;
-
-/** One line of `journalctl -o json`. @returns undefined for what is no entry. Pure. */
-export function parseEntry(daemon: string, line: string): { record: LogRecord; cursor: string } | undefined {
-  let entry: Record<string, Field>;
-  try {
-    entry = JSON.parse(line) as Record<string, Field>;
-  } catch {
-    return undefined;
-  }
-  const time = Number(entry.__REALTIME_TIMESTAMP) / 1000;
-  if (!Number.isFinite(time)) return undefined;
-  const { MESSAGE, METACTL_STREAM, METACTL_UNENDED, METACTL_PID, SYSLOG_PID, __CURSOR } = entry;
-  const stream = METACTL_STREAM === 'err' || METACTL_STREAM === 'metactl' ? METACTL_STREAM : 'out';
-  const record = {
-    daemon,
-    time: Math.floor(time),
-    pid: Number(METACTL_PID ?? SYSLOG_PID ?? 0),
-    stream: stream as LogStreamName,
-    mark: METACTL_UNENDED === '1' ? ('+' as const) : (':' as const),
-    text: typeof MESSAGE === 'string' ? Buffer.from(MESSAGE) : Buffer.from(MESSAGE ?? []),
-  };
-  return { record, cursor: String(__CURSOR) };
-}
-
-/** Reads a daemon's lines out of the journal, by the system's own journalctl. */
+/** Reads an app's lines out of the journal, by the system's own journalctl. */
 export class JournalReader implements LogReader {
-  readonly #options: JournalReaderOptions;
-  readonly #records: LogRecord[] = [];
+  readonly #query: JournalQuery;
+  readonly #entries = new EntryLines();
+  #records: LogRecord[] = [];
   #child: ChildProcess | undefined;
   #ended = false;
-  #following = false;
+  #follows = false;
   #failure: MetactlError | undefined;
   #cursor: string | undefined;
   #wake: () => void = () => {};
 
-  constructor(options: JournalReaderOptions) {
-    this.#options = options;
+  constructor(query: JournalQuery) {
+    this.#query = query;
+  }
+
+  /** @throws MetactlError METACTL_NO_JOURNAL where there is no journalctl, or it fails. */
+  async begin(last: number): Promise<number> {
+    const found: JournalEntry[] = [];
+    let lines = 0;
+    await new Promise<void>((resolve) => {
+      // One is needed in any case: it tells where to go on.
+      const enough = () => lines >= Math.max(1, last);
+      const take = (entry: JournalEntry) => {
+        if (enough()) return;
+        found.push(entry);
+        if (entry.line !== undefined) lines++;
+        if (enough()) this.#stop();
+      };
+      this.#wake = () => {
+        if (this.#ended) resolve();
+      };
+      this.#run('reverse', take);
+    });
+    if (this.#failure !== undefined) throw this.#failure;
+    for (const entry of found.reverse()) this.#take(entry);
+    return this.#records.length;
   }
 
   /** @throws MetactlError METACTL_NO_JOURNAL where there is no journalctl, or it fails. */
   async next(): Promise<readonly LogRecord[] | undefined> {
-    if (this.#child === undefined) this.#run({ ...this.#options, follow: false });
-    while (this.#records.length === 0 && !this.#ended && !this.#following) {
+    if (this.#child === undefined) this.#run('forward');
+    while (this.#records.length === 0 && !this.#ended && !this.#follows) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+    const records = this.#records;
+    this.#records = [];
+    if (records.length > 0) {
+      this.#child?.stdout?.resume();
+      return records;
+    }
     if (this.#failure !== undefined) throw this.#failure;
-    const records = this.#records.splice(0);
-    this.#child?.stdout?.resume();
-    return records.length === 0 ? undefined : records;
+    return undefined;
   }
 
   watch(onMore: () => void): void {
-    this.#following = true;
-    this.#ended = false;
+    this.#follows = true;
     this.#wake = onMore;
-    this.#run(this.#options, this.#cursor);
+    // Where nothing was found, all that is found from now on came later.
+    this.#run('follow');
   }
 
   close(): void {
-    this.#child?.kill();
+    this.#stop();
   }
 
-  #run(options: JournalReaderOptions, after?: string): void {
-    // Whoever sees nothing at the end of the past wants only what is new.
-    const args = journalArguments(after === undefined && options.follow ? { ...options, last: 0 } : options, after);
-    const child = spawn('journalctl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  #stop(): void {
+    this.#child?.removeAllListeners('close').kill();
+    this.#ended = true;
+    this.#wake();
+  }
+
+  #run(how: 'forward' | 'reverse' | 'follow', take = (entry: JournalEntry) => this.#take(entry)): void {
+    const after = how === 'follow' ? this.#cursor : undefined;
+    const child = spawn('journalctl', journalArguments(this.#query, how, after), { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
+    this.#ended = false;
     let rest = '';
     let complaint = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       const lines = `${rest}${text}`.split('\n');
       rest = lines.pop()!;
-      for (const line of lines) this.#take(line);
+      for (const line of lines) {
+        const entry = parseEntry(line);
+        if (entry !== undefined && entry.time >= this.#query.since) take(entry);
+      }
       if (this.#records.length > AHEAD) child.stdout.pause();
       this.#wake();
     });
@@ -121,20 +130,24 @@ export class JournalReader implements LogReader {
       this.#wake();
     };
     child.on('error', (error: NodeJS.ErrnoException) => end(noJournal(error.code ?? error.message)));
-    child.on('close', (code, signal) => end(code === 0 || signal !== null ? undefined : noJournal(complaint.trim())));
+    child.on('close', (code, signal) => {
+      // One that follows has no end of its own.
+      if (code === 0 && how !== 'follow') return end(undefined);
+      end(noJournal([signal === null ? `it ended with status ${code}` : `${signal} ended it`, complaint.trim()]));
+    });
   }
 
-  #take(line: string): void {
-    const parsed = parseEntry(this.#options.daemon, line);
-    if (parsed === undefined) return;
-    this.#cursor = parsed.cursor;
-    if (parsed.record.time >= this.#options.since) this.#records.push(parsed.record);
+  #take(entry: JournalEntry): void {
+    this.#cursor = entry.cursor;
+    this.#records.push(...this.#entries.lines(entry));
   }
 }
 
-function noJournal(why: string): MetactlError {
+/** @param why an errno's name, or how it ended and what it said. */
+function noJournal(why: string | readonly string[]): MetactlError {
   const missing = why === 'ENOENT';
-  return new MetactlError(missing ? 'journalctl is not installed' : `journalctl failed: ${why}`, {
+  const text = typeof why === 'string' ? why : why.filter((part) => part !== '').join(': ');
+  return new MetactlError(missing ? 'journalctl is not installed' : `journalctl failed: ${text}`, {
     code: 'METACTL_NO_JOURNAL',
     step: 'read the journal',
     hint: missing

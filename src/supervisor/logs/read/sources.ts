@@ -9,14 +9,16 @@ import { identifierOf } from '../messages.ts';
 import { currentName, rotatedFiles } from '../rotation.ts';
 import { type LogTarget, logTarget } from '../settings.ts';
 import { FileReader } from './file-reader.ts';
+import { DROPPED_MATCHES } from './journal-entry.ts';
 import { JournalReader } from './journal-reader.ts';
+import { LogPlace } from './log-place.ts';
 import type { LogReader } from './reader.ts';
 
 export interface LogQuery {
   /** Undefined: all daemons of the app. */
   readonly daemon: string | undefined;
   readonly since: number;
-  readonly last: number | undefined;
+  /** Also logs that may come. */
   readonly follow: boolean;
 }
 
@@ -24,7 +26,9 @@ export interface LogQuery {
 export interface LogSources {
   /** Of what is read; empty where there is no log. */
   readonly daemons: readonly string[];
-  /** New readers, from the beginning. */
+  /** There are files to come, and none yet, nor anything else to read. */
+  readonly waits: boolean;
+  /** From the beginning. */
   open(): LogReader[];
   close(): void;
 }
@@ -35,35 +39,34 @@ export interface LogSources {
  */
 export function findLogs(host: LogHost, paths: Paths, app: string, query: LogQuery): LogSources {
   requireAppName(app);
-  const directory = host.directory(paths, app, false);
+  const place = new LogPlace(() => host.directory(paths, app, false));
   try {
-    const configured = configuredTargets(paths, app, directory !== undefined);
-    const names = directory?.list() ?? [];
+    const configured = configuredTargets(paths, app, place.directory !== undefined);
+    const names = place.directory?.list() ?? [];
     const withFiles = daemonsOf(names);
     const known = [...new Set([...configured.keys(), ...withFiles])];
     const { daemon } = query;
     if (daemon !== undefined && !known.includes(daemon)) throw noDaemon(app, daemon, known);
     const asked = daemon === undefined ? known : [daemon];
-    const comes = (name: string) => directory !== undefined && query.follow && isFile(configured.get(name));
+    const comes = (name: string) => query.follow && isFile(configured.get(name));
     const inFiles = asked.filter((name) => withFiles.includes(name) || comes(name));
     // Where nobody says, a unit's lines are in the journal and a background supervisor's in files; it may have had both.
     const hasJournal = existsSync(host.sockets.journal);
     const inJournal = asked.filter((name) => isLogDaemon(configured.get(name), hasJournal));
+    const { since } = query;
+    const matches = journalMatches(app, inJournal, configured);
     return {
       daemons: [...new Set([...inFiles, ...inJournal])],
+      waits: inFiles.length > 0 && inJournal.length === 0 && !inFiles.some((name) => withFiles.includes(name)),
       open: () => [
-        ...(directory === undefined
-          ? []
-          : inFiles.map((name) => new FileReader({ ...query, directory, daemon: name }))),
-        ...inJournal.map((name) => {
-          const matches = matchesOf(app, name, configured.get(name)!);
-          return new JournalReader({ ...query, daemon: name, matches });
-        }),
+        ...inFiles.map((name) => new FileReader({ place, daemon: name, since })),
+        // One for all: journalctl has them in the journal's order.
+        ...(matches.length === 0 ? [] : [new JournalReader({ matches, since })]),
       ],
-      close: () => directory?.close(),
+      close: () => place.close(),
     };
   } catch (error) {
-    directory?.close();
+    place.close();
     throw error;
   }
 }
@@ -75,10 +78,23 @@ const isFile = (target: Configured | undefined) => target === 'file' || target =
 const isLogDaemon = (target: Configured | undefined, hasJournal: boolean) =>
   target === 'journal' || target === 'syslog' || (target === 'unset' && hasJournal);
 
-function matchesOf(app: string, daemon: string, target: Configured): string[] {
-  return target === 'syslog'
-    ? [`SYSLOG_IDENTIFIER=${identifierOf(app, daemon)}`]
-    : [`METACTL_APP=${app}`, `METACTL_DAEMON=${daemon}`];
+/**
+ * What daemons' lines have in the journal, and what journald says of those that it dropped. `FIELD=value` of one field are one
+ * or the other, of several one and the other (journalctl(1)). Pure.
+ */
+export function journalMatches(
+  app: string,
+  daemons: readonly string[],
+  targets: ReadonlyMap<string, Configured>,
+): string[] {
+  const isSyslog = (daemon: string) => targets.get(daemon) === 'syslog';
+  const native = daemons.filter((daemon) => !isSyslog(daemon)).map((daemon) => `METACTL_DAEMON=${daemon}`);
+  const alternatives = [
+    native.length === 0 ? [] : [`METACTL_APP=${app}`, ...native],
+    daemons.filter(isSyslog).map((daemon) => `SYSLOG_IDENTIFIER=${identifierOf(app, daemon)}`),
+  ].filter((matches) => matches.length > 0);
+  if (alternatives.length === 0) return [];
+  return alternatives.flatMap((matches) => [...matches, '+']).concat(DROPPED_MATCHES);
 }
 
 /** Members of the group adm may read logs, but not the configuration; logs may outlive it. */

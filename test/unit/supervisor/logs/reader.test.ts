@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { journalArguments, parseEntry } from '../../../../src/supervisor/logs/read/journal-reader.ts';
-import { type LogReader, type LogRecord, mergeLogs } from '../../../../src/supervisor/logs/read/reader.ts';
-import { daemonsOf } from '../../../../src/supervisor/logs/read/sources.ts';
+import { type LogReader, type LogRecord, mergeLogs, readLogs } from '../../../../src/supervisor/logs/read/reader.ts';
+import { daemonsOf, journalMatches } from '../../../../src/supervisor/logs/read/sources.ts';
 
 function record(daemon: string, time: number): LogRecord {
   return { daemon, time, pid: 1, stream: 'out', mark: ':', text: Buffer.from(`${time}`) };
@@ -10,6 +9,7 @@ function record(daemon: string, time: number): LogRecord {
 /** Gives its times in batches. */
 function reader(daemon: string, ...batches: number[][]): LogReader {
   return {
+    begin: async () => 0,
     next: async () => batches.shift()?.map((time) => record(daemon, time)),
     watch: () => {},
     close: () => {},
@@ -42,50 +42,75 @@ test('nothing more is read when nobody wants more', async () => {
   expect(found).toEqual([1, 2]);
 });
 
-test('journalctl is asked for what is wanted only', () => {
-  const options = { daemon: 'web', matches: ['METACTL_APP=shop'], since: 0, last: undefined, follow: false };
-  const common = ['--output=json', '--all', '--no-pager', '--quiet'];
-  expect(journalArguments(options)).toEqual([...common, 'METACTL_APP=shop']);
-  expect(journalArguments({ ...options, since: 1500, last: 3, follow: true })).toEqual([
-    ...common,
-    '--follow',
-    '--lines=3',
-    '--since=@1.5',
-    'METACTL_APP=shop',
-  ]);
-  expect(journalArguments({ ...options, last: 3, follow: true }, 's=1;i=2')).toEqual([
-    ...common,
-    '--follow',
-    '--lines=all',
-    '--after-cursor=s=1;i=2',
-    'METACTL_APP=shop',
-  ]);
+test('a log that never comes to its end keeps no other back', async () => {
+  let busy = 0;
+  const found: string[] = [];
+  const late: number[][] = [];
+  await mergeLogs(
+    [
+      { ...reader('a'), next: async () => (++busy > 5 ? undefined : [record('a', busy)]) },
+      { ...reader('b'), next: async () => late.shift()?.map((time) => record('b', time)) },
+    ],
+    ({ daemon, time }) => {
+      found.push(`${daemon}${time}`);
+      if (daemon === 'a' && time === 2) late.push([2]);
+    },
+    async () => true,
+  );
+  expect(found.join(' ')).toBe('a1 a2 b2 a3 a4 a5');
 });
 
-test('entries of the journal become lines', () => {
-  const entry = {
-    __REALTIME_TIMESTAMP: '1764174301123456',
-    __CURSOR: 's=1',
-    METACTL_STREAM: 'err',
-    METACTL_PID: '7',
-    MESSAGE: 'hello',
+test('of several logs the last lines are shown, and then what comes', async () => {
+  const found: string[] = [];
+  const counted = (daemon: string, times: number[], later: number[]): LogReader => {
+    let [closed, watching] = [false, false];
+    return {
+      begin: async () => times.length,
+      next: async () => {
+        if (closed) throw new Error('it is closed');
+        return (watching ? later : times)
+          .splice(0)
+          .map((time) => record(daemon, time))
+          .reduce(join, undefined);
+      },
+      watch: (onMore) => {
+        watching = true;
+        setTimeout(onMore, 5);
+      },
+      close: () => {
+        closed = true;
+      },
+    };
   };
-  expect(parseEntry('web', JSON.stringify(entry))).toEqual({
-    cursor: 's=1',
-    record: { daemon: 'web', time: 1764174301123, pid: 7, stream: 'err', mark: ':', text: Buffer.from('hello') },
+  await readLogs([counted('a', [1, 4], [9]), counted('b', [2, 3], [8])], {
+    last: 2,
+    follow: true,
+    emit: ({ daemon, time }) => found.push(`${daemon}${time}`),
+    flush: async () => found.length < 4,
   });
-  const binary = { ...entry, METACTL_UNENDED: '1', MESSAGE: [255, 27], METACTL_STREAM: 'x' };
-  expect(parseEntry('web', JSON.stringify(binary))?.record).toMatchObject({
-    mark: '+',
-    stream: 'out',
-    text: Buffer.from([255, 27]),
-  });
-  expect(parseEntry('web', JSON.stringify({ ...entry, MESSAGE: null }))?.record.text.length).toBe(0);
-  expect(parseEntry('web', '-- cursor: s=1')).toBeUndefined();
-  expect(parseEntry('web', '{}')).toBeUndefined();
+  expect(found.join(' ')).toBe('b3 a4 b8 a9');
 });
+
+function join(all: LogRecord[] | undefined, one: LogRecord): LogRecord[] {
+  return [...(all ?? []), one];
+}
 
 test('daemons are known by their files', () => {
   const names = ['web.log', 'db.20261126T120000.000Z.log.gz', 'note.txt', 'Web.log', 'all.log', 'a.b.log'];
   expect(daemonsOf(names)).toEqual(['db', 'web']);
+});
+
+test('one journalctl is asked for all daemons, and for what journald dropped', () => {
+  const targets = new Map([
+    ['web', 'journal'],
+    ['db', 'unset'],
+    ['old', 'syslog'],
+  ] as const);
+  const dropped = ['MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e', '_TRANSPORT=driver'];
+  expect(journalMatches('shop', ['web', 'db', 'old'], targets)).toEqual([
+    ...['METACTL_APP=shop', 'METACTL_DAEMON=web', 'METACTL_DAEMON=db', '+', 'SYSLOG_IDENTIFIER=shop/old', '+'],
+    ...dropped,
+  ]);
+  expect(journalMatches('shop', ['old'], targets)).toEqual(['SYSLOG_IDENTIFIER=shop/old', '+', ...dropped]);
+  expect(journalMatches('shop', [], targets)).toEqual([]);
 });
