@@ -1,9 +1,12 @@
 /** What stands in the place of a secret. */
 export const MASK = '***';
 
-/** Key names that hold secrets (DESIGN §3): `*password* *secret* *token* *key*`, in any case. */
+/**
+ * Key names that hold secrets (DESIGN §3): `*password* *secret* *token* *key*`, in any case. Not systemd's `KeyringMode=`
+ * (systemd.exec(5)), which is the only directive of that kind.
+ */
 export function isSecretName(name: string): boolean {
-  return /password|secret|token|key/i.test(name);
+  return /password|secret|token|key/i.test(name) && name !== 'KeyringMode';
 }
 
 /** A word, with what its quotes hold together. */

@@ -5,7 +5,9 @@ describe('isSecretName', () => {
   it.each(['DB_PASSWORD', 'secret', 'GITHUB_TOKEN', 'api.key', 'client-secret'])('%s', (name) =>
     expect(isSecretName(name)).toBe(true),
   );
-  it.each(['DB_URL', 'PORT', 'jvm.heap.max'])('not %s', (name) => expect(isSecretName(name)).toBe(false));
+  it.each(['DB_URL', 'PORT', 'jvm.heap.max', 'KeyringMode'])('not %s', (name) =>
+    expect(isSecretName(name)).toBe(false),
+  );
 });
 
 describe('maskText', () => {
