@@ -5,10 +5,10 @@ import { platforms } from '../platform/index.ts';
 import type { Driven, DrivenVerb, Driving } from '../service/drive.ts';
 import type { managerHere } from '../service/index.ts';
 import type { InstalledApp } from '../service/manager.ts';
-import { misfitsOf } from '../service/misfits.ts';
+import { misfitsOf, withoutGone } from '../service/misfits.ts';
 import { askRunning, askStatus } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
-import { MetactlError } from '../util/error.ts';
+import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { requireUnit } from './boot-verb.ts';
 import type { UnitOutcome } from './lifecycle.ts';
@@ -68,13 +68,32 @@ export async function driveUnits(
     if (started !== undefined) return started;
   }
   requireUnit(driven.installed, daemon);
+  const able = config === undefined ? driven : ableToStart(driven, config, daemon);
   if (verb === 'start') requireElsewhereStopped(app, await askStatus(paths, app, daemon));
   const { drive } = await import('../service/drive.ts');
-  const daemons = await drive(verb, driven, daemon, wait, remark);
+  const daemons = await drive(verb, able, daemon, wait, remark);
   if (config !== undefined && wait && driven.manager.control.knowsReady !== true) {
-    await untilStartedReady(paths, driven, daemons ?? [], config.daemons);
+    await untilStartedReady(paths, able, daemons ?? [], config.daemons);
   }
   return daemons === undefined ? undefined : { daemons };
+}
+
+/**
+ * Without units that could only fail, since their daemons are not in the configuration any more: a restart must not end for good what
+ * runs. Pure.
+ * @throws MetactlError METACTL_NO_DAEMON (2) where nothing else was asked for.
+ */
+export function ableToStart(driven: Driven, config: Pick<LoadedConfig, 'daemons'>, asked: string | undefined): Driven {
+  const installed = withoutGone(driven.installed, config.daemons);
+  const { app, units } = installed;
+  if (units.some(({ daemon }) => asked === undefined || daemon === asked)) return { ...driven, installed };
+  const what = asked === undefined ? `no daemon of ${app} that has a unit` : `${app}/${asked} has a unit, and`;
+  throw new MetactlError(`${what} is ${asked === undefined ? '' : 'not '}in the configuration any more`, {
+    code: 'METACTL_NO_DAEMON',
+    step: 'start the units',
+    hint: `metactl install ${app} makes those of the configuration, and stops what is gone`,
+    exitStatus: EXIT.usage,
+  });
 }
 
 /** The service manager starts what was installed. Of a daemon that was asked for and has no unit the error tells. */

@@ -13,6 +13,8 @@ import { drivers } from './units.ts';
 /** What the service manager knows beside what `why` has gathered. */
 export interface UnitFacts {
   readonly facts: WhyFacts;
+  /** The same without what can't be started before it has a unit: `findings` tells of that. */
+  readonly startable: WhyFacts;
   readonly findings: readonly WhyFinding[];
 }
 
@@ -23,21 +25,34 @@ export interface UnitFacts {
  */
 export async function withUnitFacts(paths: Paths, facts: WhyFacts): Promise<UnitFacts> {
   const { app, daemons } = facts;
-  if (!guessUnits(paths.nodeId)(app)) return { facts, findings: [] };
+  if (!guessUnits(paths.nodeId)(app)) return { facts, startable: facts, findings: [] };
   try {
     const [driven] = await drivers(paths, [app]);
-    if (driven === undefined) return { facts, findings: [] };
+    if (driven === undefined) return { facts, startable: facts, findings: [] };
     const { name: node } = inspectNode(paths).node;
-    const known = daemons.map(({ name: daemon, status }) => status ?? idleRecord({ node, app, daemon }));
-    const records = await withUnits(known, [driven]);
+    const asRecords = daemons.map(({ name: daemon, status }) => status ?? idleRecord({ node, app, daemon }));
+    const records = await withUnits(asRecords, [driven]);
     const configured = daemons.filter(({ status }) => status?.configured !== false).map(({ name }) => name);
     // Of a configuration with errors nobody knows all daemons.
     const misfits = facts.problems.length > 0 ? [] : misfitsOf(driven.installed, { daemons: configured });
-    return { facts: withRecords(facts, records), findings: misfits.map((misfit) => findingOf(app, misfit)) };
+    const known = withRecords(facts, records);
+    const startable = withoutUnitless(known, misfits);
+    return { facts: known, startable, findings: misfits.map((misfit) => findingOf(app, misfit)) };
   } catch (error) {
     if (!(error instanceof MetactlError)) throw error;
-    return { facts, findings: [notTold(app, error)] };
+    return { facts, startable: facts, findings: [notTold(app, error)] };
   }
+}
+
+/** Without what nobody runs and can't be started before it has a unit. Pure. */
+export function withoutUnitless(facts: WhyFacts, misfits: readonly Misfit[]): WhyFacts {
+  const isUnitless = (name: string) => misfits.some(({ daemon, isMissing }) => isMissing === true && daemon === name);
+  return {
+    ...facts,
+    daemons: facts.daemons.filter(
+      ({ name, running, status }) => running !== undefined || status !== undefined || !isUnitless(name),
+    ),
+  };
 }
 
 /** Pure. */

@@ -23,11 +23,9 @@ export function register(program: Command): void {
       const context = contextOf(command);
       const host = await hostOfThisMachine();
       if (process.geteuid?.() !== 0) throw needsRoot(app);
-      const { facts, findings: ofUnits } = await withUnitFacts(
-        context.paths,
-        await gatherFacts(host, context.paths, app),
-      );
-      const findings = [...findingsOf(facts), ...ofUnits];
+      const gathered = await gatherFacts(host, context.paths, app);
+      const { facts, startable, findings: ofUnits } = await withUnitFacts(context.paths, gathered);
+      const findings = [...findingsOf(startable), ...ofUnits];
       print(context.json ? jsonText(whyJson(facts, findings), 2) : whyText(facts, findings, context.color));
       process.exitCode = statusOf(facts, findings);
     });

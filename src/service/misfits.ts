@@ -6,6 +6,14 @@ export interface Misfit {
   readonly daemon: string | undefined;
   /** A sentence with what to do. */
   readonly text: string;
+  /** It has no unit. */
+  readonly isMissing?: true;
+}
+
+/** What is installed of an app without the units of daemons that are not in its configuration any more: they can only fail. Pure. */
+export function withoutGone(installed: InstalledApp, daemons: readonly string[]): InstalledApp {
+  const units = installed.units.filter(({ daemon }) => daemon === undefined || daemons.includes(daemon));
+  return { ...installed, units };
 }
 
 /** What the configuration says about units. */
@@ -35,7 +43,11 @@ export function misfitsOf({ app, units }: InstalledApp, { daemons, single }: Wan
   const missing = daemons.filter((daemon) => !installed.includes(daemon));
   const gone = installed.filter((daemon) => !daemons.includes(daemon));
   return [
-    ...missing.map((daemon) => ({ daemon, text: `${app}/${daemon} has no unit: ${again} makes one` })),
+    ...missing.map((daemon) => ({
+      daemon,
+      text: `${app}/${daemon} has no unit: ${again} makes one`,
+      isMissing: true as const,
+    })),
     ...gone.map((daemon) => ({
       daemon,
       text: `${app}/${daemon} has a unit, and is not in the configuration any more: ${again} removes it`,

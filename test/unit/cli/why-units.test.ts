@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { notTold, withRecords } from '../../../src/cli/why-units.ts';
+import { notTold, withoutUnitless, withRecords } from '../../../src/cli/why-units.ts';
 import { idleRecord } from '../../../src/supervisor/control/status-record.ts';
 import type { WhyFacts } from '../../../src/supervisor/why-facts.ts';
 import { findingsOf } from '../../../src/supervisor/why-findings.ts';
@@ -37,4 +37,15 @@ it('a service manager that does not answer is told of', () => {
     evidence: ['systemctl show: Failed to connect to bus'],
     todo: 'run `metactl why shop` again when the service manager answers',
   });
+});
+
+it('what has no unit yet is not to be started', () => {
+  const misfits = [
+    { daemon: 'web', text: 'shop/web has no unit: metactl install shop makes one', isMissing: true as const },
+  ];
+  expect(withoutUnitless(facts, misfits).daemons.map(({ name }) => name)).toEqual(['db', 'mail']);
+  const run = [
+    { daemon: 'mail', text: 'shop/mail has no unit: metactl install shop makes one', isMissing: true as const },
+  ];
+  expect(withoutUnitless(facts, run).daemons).toEqual(facts.daemons);
 });

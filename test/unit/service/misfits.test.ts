@@ -9,7 +9,7 @@ const none = systemd.find(['metactl.shop.target'], 'shop', '');
 it('tells of daemons without a unit, and units without a daemon', () => {
   expect(misfitsOf(each, { daemons: ['web', 'db'], single: false })).toEqual([]);
   expect(misfitsOf(each, { daemons: ['web', 'third'] })).toEqual([
-    { daemon: 'third', text: 'shop/third has no unit: metactl install shop makes one' },
+    { daemon: 'third', text: 'shop/third has no unit: metactl install shop makes one', isMissing: true },
     {
       daemon: 'db',
       text: 'shop/db has a unit, and is not in the configuration any more: metactl install shop removes it',
