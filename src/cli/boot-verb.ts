@@ -1,14 +1,15 @@
 import type { Command } from 'commander';
 import { requireAppName } from '../config/names.ts';
+import { statesOf } from '../service/drive.ts';
 import { type Instead, requireManager } from '../service/index.ts';
 import { installedApp } from '../service/install.ts';
-import { type InstalledApp, unitsFor } from '../service/manager.ts';
+import { type InstalledApp, type UnitState, unitsFor } from '../service/manager.ts';
 import { runSteps } from '../service/run-steps.ts';
 import { readUnfinished, recordOf, withChoice, writeRecords } from '../service/unfinished.ts';
 import { EXIT, MetactlError } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { contextOf } from './context.ts';
-import { jsonText, print } from './print.ts';
+import { jsonText, print, remark } from './print.ts';
 import { configuredManager, requireRoot, whileLocked } from './service.ts';
 import { notInstalled } from './uninstall.ts';
 
@@ -37,11 +38,36 @@ export function bootVerb(program: Command, verb: 'enable' | 'disable', descripti
         const chosen = unitsFor(installed, daemon);
         keepChoice(paths, verb, { installed, directory: manager.directory }, daemon === undefined ? undefined : chosen);
         await runSteps(manager.control[verb](installed, daemon));
+        if (verb === 'disable' && daemon !== undefined) {
+          tellStarters(app, daemon, needersOf(installed, daemon, await statesOf(manager, [installed])));
+        }
         return chosen;
       });
       if (json) print(jsonText({ app, units, enabled: verb === 'enable' }));
       else print(`${daemon === undefined ? app : `${app}/${daemon}`} ${verb}d\n`);
     });
+}
+
+/** What is enabled and has the service manager start this daemon with it, in the order of their units. Pure. */
+export function needersOf({ units }: InstalledApp, daemon: string, states: readonly UnitState[]): readonly string[] {
+  const unit = units.find((one) => one.daemon === daemon)?.unit;
+  const reached = new Set(unit === undefined ? [] : [unit]);
+  // A set that grows while it is gone through has its new ones gone through, too.
+  for (const one of reached)
+    for (const { unit: other, needs } of states) if (needs?.includes(one) === true) reached.add(other);
+  const enabled = (name: string) => states.some((one) => one.unit === name && one.enabled === true);
+  return units.flatMap((one) =>
+    one.unit !== unit && reached.has(one.unit) && enabled(one.unit) ? (one.daemon ?? []) : [],
+  );
+}
+
+function tellStarters(app: string, daemon: string, needers: readonly string[]): void {
+  if (needers.length === 0) return;
+  const names = needers.map((one) => `${app}/${one}`).join(' ');
+  const [is, it] = needers.length === 1 ? ['is', 'needs'] : ['are', 'need'];
+  remark(
+    `${names} ${it} ${app}/${daemon} and ${is} enabled: boot starts it with ${needers.length === 1 ? 'it' : 'them'} all the same`,
+  );
 }
 
 /** An installation that was not completed is completed as it is wanted now. @param chosen undefined: all. */
@@ -86,7 +112,7 @@ export function requireUnit({ app, units }: InstalledApp, daemon: string | undef
     {
       code: 'METACTL_NO_DAEMON',
       hint: single
-        ? 'leave the daemon out, or remove `[service] unit = app` and install it again'
+        ? `leave the daemon out, which means all of them; a daemon has a unit of its own without \`[service] unit = app\` and another metactl install ${app}`
         : `it has ${units.map((one) => one.daemon).join(' ')}; metactl install makes those of the configuration`,
       exitStatus: EXIT.usage,
     },

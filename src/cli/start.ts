@@ -22,7 +22,7 @@ export function register(program: Command): void {
       '\nThe service manager keeps running what `metactl install` gave it (on systemd this is `systemctl start`), the' +
         '\nsupervisor of this node all else; it is started if it is not there, by the service manager after `metactl install --node`.' +
         '\nWhere units no longer are those of the configuration it says so: `metactl install` makes them.' +
-        '\nExit status: 0 it is up, 1 it could not be started, 4 no such app, 5 not ready in time, 77 needs root, 78 configuration.',
+        '\nExit status: 0 it is up, 1 it could not be started, 2 no such daemon, 4 no such app, 5 not ready in time, 77 needs root, 78 configuration.',
     )
     .action(async (app: string, daemon: string | undefined, options: LifecycleOptions, command: Command) => {
       const context = contextOf(command);
