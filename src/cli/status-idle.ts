@@ -6,6 +6,7 @@ import type { InstalledApp, UnitState } from '../service/manager.ts';
 import { type Misfit, misfitsOf } from '../service/misfits.ts';
 import { idleRecord, type StatusRecord } from '../supervisor/control/status-record.ts';
 import { knownDaemons } from '../supervisor/prepare.ts';
+import { lastWordsOf } from '../supervisor/service/words.ts';
 import type { Paths } from '../util/paths.ts';
 
 /** What supervisors told, and what may be missing in it. */
@@ -127,7 +128,11 @@ export function withStates(
     if (unit?.isShared === true && ['running', 'reloading'].includes(found.state)) return record;
     // Of a supervisor that only knew it once, nothing holds any more.
     const { configured } = record;
-    return { ...idleRecord(record), configured, state: found.state, reason: found.reason ?? record.reason };
+    const idle = { ...idleRecord(record), configured };
+    // One unit of several tells of each: those that were stopped have not failed.
+    const own = unit?.isShared === true ? lastWordsOf(found.reason ?? '', record.daemon) : undefined;
+    if (own !== undefined) return { ...idle, state: own.state, reason: own.reason ?? null };
+    return { ...idle, state: found.state, reason: found.reason ?? record.reason };
   });
 }
 

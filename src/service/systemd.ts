@@ -227,13 +227,22 @@ function states(output: string): readonly UnitState[] {
 
 const isOurs = (unit: string) => /^metactl.*\.service$/.test(unit);
 
+/**
+ * `Result=` of a main process that did not end by itself (systemd.service(5), $SERVICE_RESULT). The watchdog kills, too, but the words
+ * before it tell why.
+ */
+const KILLED: readonly string[] = ['signal', 'core-dump', 'oom-kill'];
+
 /** The supervisor's own words, else systemd's. */
 function reasonOf(facts: ReadonlyMap<string, string>): string | undefined {
   // Its last words are about the stop that followed.
   if (wasNeverReady(facts)) return `not ready in time (TimeoutStartSec=${facts.get('TimeoutStartUSec')})`;
-  const text = facts.get('StatusText');
-  if (text !== undefined && text !== '') return text;
   const result = facts.get('Result');
+  // What was killed had no time for last words: those there are tell of a time when it ran.
+  if (KILLED.includes(result ?? '')) return `its supervisor was killed (${result})`;
+  const text = facts.get('StatusText');
+  if (result === 'watchdog') return `watchdog${text === undefined || text === '' ? '' : `: it was ${text}`}`;
+  if (text !== undefined && text !== '') return text;
   if (result === undefined || result === 'success') return undefined;
   if (result !== 'exit-code') return result;
   // A drop-in's ExecStartPre=, say.

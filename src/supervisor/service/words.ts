@@ -11,6 +11,31 @@ export function stateInWords(daemons: readonly DaemonStatus[]): string {
   return [...groups].map(([text, names]) => `${names.join(', ')}: ${text}`).join('; ');
 }
 
+/** A daemon at rest, as one unit of several told of it in its last words. */
+export interface LastWords {
+  readonly state: 'stopped' | 'failed' | 'maintenance';
+  readonly reason: string | undefined;
+}
+
+const NAMES = /^([a-z][a-z0-9-]*(?:, [a-z][a-z0-9-]*)*): (.*)$/s;
+const AT_REST = { stopped: 'stopped', failed: 'failed', 'gave up': 'maintenance' } as const;
+
+/** What `stateInWords` of several daemons said about one; undefined where it said nothing of that kind, or was cut off. Pure. */
+export function lastWordsOf(text: string, daemon: string): LastWords | undefined {
+  const groups: { names: readonly string[]; words: string }[] = [];
+  for (const piece of text.split('; ')) {
+    const [, names, own = ''] = NAMES.exec(piece) ?? [];
+    const isGroup = names !== undefined && /^(stopped|failed|gave up)(: |$)/.test(own);
+    const last = groups.at(-1);
+    if (isGroup) groups.push({ names: names.split(', '), words: own });
+    else if (last !== undefined) last.words += `; ${piece}`;
+  }
+  const found = groups.find(({ names }) => names.includes(daemon))?.words;
+  if (found === undefined) return undefined;
+  const [, what, reason] = /^(stopped|failed|gave up)(?:: (.*))?$/s.exec(found)!;
+  return { state: AT_REST[what as keyof typeof AT_REST], reason };
+}
+
 function words({ state, statusText, reason, lastExit, restarts }: DaemonStatus): string {
   const cause = lastExit?.cause;
   switch (state) {
@@ -36,7 +61,7 @@ function words({ state, statusText, reason, lastExit, restarts }: DaemonStatus):
 /** Why, and how it ended last, unless the one says the other. */
 function withCause(reason: string | undefined, cause: string | undefined): string | undefined {
   if (reason === undefined || cause === undefined) return reason ?? cause;
-  return reason.includes(cause) ? reason : `${reason}; it ${cause}`;
+  return reason.includes(cause) ? reason : `${reason}; last: ${cause}`;
 }
 
 function joined(what: string, more: string | undefined): string {

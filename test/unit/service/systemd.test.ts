@@ -365,6 +365,11 @@ ExecMainStatus=0
       { unit: 'metactl.shop.web.service', state: 'failed', enabled: false, reason: 'exit status 69' },
       { unit: 'metactl.shop.job.service', state: 'stopped' },
     ]);
+    const web = (facts: string) => control.states(`Id=metactl.shop.web.service\n${facts}`)[0]?.reason;
+    const again = 'ActiveState=activating\nSubState=auto-restart\nStatusText=not well: no answer\nResult=';
+    expect(web(`${again}signal`)).toBe('its supervisor was killed (signal)');
+    expect(web(`${again}watchdog`)).toBe('watchdog: it was not well: no answer');
+    expect(web(`${again}exit-code`)).toBe('not well: no answer');
     const error = thrown(() => control.states('Nonsense\n'));
     expect([error.code, error.message]).toEqual([
       'METACTL_SYSTEMD',
