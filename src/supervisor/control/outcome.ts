@@ -16,21 +16,28 @@ export function isUp({ state, ready }: Pick<DaemonStatus, 'state' | 'ready'>): b
 
 /**
  * Waits until a daemon that was just told to start is up.
- * @throws MetactlError METACTL_NOT_READY (5) where it was ended because it was not ready in time, METACTL_START_FAILED, or what
- * the start itself failed with; METACTL_GONE where `gone` aborts.
+ * @throws MetactlError METACTL_NOT_READY (5) where it was ended because it was not ready in time, METACTL_STOPPED_MEANWHILE where
+ * somebody stopped it, also for a restart, METACTL_START_FAILED, or what the start itself failed with; METACTL_GONE where `gone` aborts.
  */
-export function untilUp(daemon: Daemon, gone?: AbortSignal): Promise<void> {
+export function untilUp(daemon: Daemon & { readonly isToEnd?: boolean }, gone?: AbortSignal): Promise<void> {
   let late: string | undefined;
   let cause: string | undefined;
+  let told = false;
   return follow(daemon, gone, (event, status) => {
     if (event?.type === 'start-failed') return event.error;
     if (isUp(status)) return true;
     if (event?.type === 'stopping' && event.reason !== undefined) late = event.reason;
-    if (event?.type === 'ended') cause = event.exit.cause;
+    if (event?.type === 'ended') {
+      cause = event.exit.cause;
+      told = daemon.isToEnd === true;
+    }
+    // Nothing of it ran yet: it waited for others.
+    if (event?.type === 'stopped' && cause === undefined) told = true;
     // It may have come to its end before anybody could listen: a log that can't be opened fails in the turn of the start.
     if (event === undefined) return isOver(status) && alreadyOver(status);
     const lost = event.type === 'backoff' || (event.type !== 'ended' && isOver(status));
     if (!lost) return false;
+    if (told) return stoppedMeanwhile(status, 'started');
     return late === undefined ? endedEarly(status, cause ?? `is ${status.state}`) : notReady(status, late);
   });
 }
@@ -93,21 +100,20 @@ function startedMeanwhile({ app, name }: Daemon): MetactlError {
   });
 }
 
-/** A restart that a `stop` took back. */
-export function stoppedMeanwhile({
-  app,
-  daemon,
-}: {
-  readonly app: string;
-  readonly daemon: string | undefined;
-}): MetactlError {
-  return new MetactlError(
-    `${daemon === undefined ? app : `${app}/${daemon}`} was stopped while it was being restarted`,
-    {
-      code: 'METACTL_STOPPED_MEANWHILE',
-      hint: 'somebody said `metactl stop` meanwhile: nothing was started again',
-    },
-  );
+/** A start or restart that a `stop` took back. */
+export function stoppedMeanwhile(
+  { app, daemon }: { readonly app: string; readonly daemon: string | undefined },
+  what: 'started' | 'restarted' = 'restarted',
+): MetactlError {
+  return new MetactlError(`${daemon === undefined ? app : `${app}/${daemon}`} was stopped while it was being ${what}`, {
+    code: 'METACTL_STOPPED_MEANWHILE',
+    hint: 'somebody said `metactl stop` meanwhile: nothing was started again',
+  });
+}
+
+/** Whether it is that error. Pure. */
+export function isStoppedMeanwhile(error: unknown): boolean {
+  return (error as { code?: string }).code === 'METACTL_STOPPED_MEANWHILE';
 }
 
 function endedEarly({ app, daemon, state }: DaemonStatus, cause: string): MetactlError {

@@ -12,7 +12,7 @@ import type { Daemon } from '../state/types.ts';
 import { ConfigChanges } from './config-changes.ts';
 import { EventHub, type EventRecord } from './event-hub.ts';
 import { eventsHandler } from './events-handler.ts';
-import { hasGone, isOver, isUp, stoppedMeanwhile, untilOver, untilUp } from './outcome.ts';
+import { hasGone, isOver, isStoppedMeanwhile, isUp, stoppedMeanwhile, untilOver, untilUp } from './outcome.ts';
 import type { Request } from './protocol.ts';
 import { type ControlServer, type Conversation, type HandedControl, type Handler, listenControl } from './server.ts';
 import { runSocket } from './sockets.ts';
@@ -178,7 +178,7 @@ function handlersOf(
       if (isUp(daemon.status())) return 'was running';
       requireLasting();
       options.start(name);
-      if (wait) await untilUp(daemon, gone);
+      if (wait) await untilUpAtLast(daemon, options.isToStart, gone);
       return `is ${wait ? 'up' : 'being started'}, with the configuration that it was run with`;
     }),
     stop: telling(async (wait, gone, kill) => {
@@ -192,7 +192,7 @@ function handlersOf(
       const begun = untilBegun(daemon, options.isToStart, gone);
       options.restart(name);
       await begun;
-      if (wait) await untilUp(daemon, gone);
+      if (wait) await untilUpAtLast(daemon, options.isToStart, gone);
       return `is ${wait ? 'up' : 'being started'} again, with the configuration that it was run with`;
     }),
   };
@@ -221,6 +221,24 @@ function untilBegun(daemon: Daemon, isToStart: RunControlOptions['isToStart'], g
       }
     }, LOOK);
   });
+}
+
+/** As `untilUp`, also where somebody else restarts it meanwhile. */
+async function untilUpAtLast(
+  daemon: Daemon,
+  isToStart: RunControlOptions['isToStart'],
+  gone: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const { manual } = daemon.status().starts;
+    try {
+      return await untilUp(daemon, gone);
+    } catch (error) {
+      const waits = isToStart(daemon.name);
+      if (!isStoppedMeanwhile(error) || gone.aborted || !(waits || daemon.status().starts.manual > manual)) throw error;
+      if (waits) await untilBegun(daemon, isToStart, gone);
+    }
+  }
 }
 
 /** Milliseconds between two looks whether a restart is still one. */

@@ -1,5 +1,5 @@
 import { EXIT, MetactlError, messageLines } from '../../util/error.ts';
-import { untilStopped, untilUp } from '../control/outcome.ts';
+import { isStoppedMeanwhile, untilStopped, untilUp } from '../control/outcome.ts';
 import type { DaemonStatus } from '../state/types.ts';
 import { isAlive } from './app-state.ts';
 import type { Unit } from './unit.ts';
@@ -23,6 +23,8 @@ export interface Begun {
   readonly daemons: readonly { readonly daemon: string; readonly now: string; readonly done: string }[];
 }
 
+export type Instead = (unit: Unit) => Promise<Unit | undefined>;
+
 /** Pure. */
 export function outcomeOf({ app, daemons }: Begun, when: 'now' | 'done'): Outcome {
   return { daemons: daemons.map((one) => ({ app, daemon: one.daemon, done: one[when] })) };
@@ -30,6 +32,7 @@ export function outcomeOf({ app, daemons }: Begun, when: 'now' | 'done'): Outcom
 
 /**
  * Waits until these are up, or over and everything they held given back. @param isToEnd whether one is still to be stopped.
+ * @param instead the unit that a restart by somebody else has put in the place of one that was stopped for it.
  * @throws MetactlError why one is not up; METACTL_STARTED_MEANWHILE, METACTL_GONE.
  */
 export async function untilDone(
@@ -37,8 +40,9 @@ export async function untilDone(
   until: Begun['until'],
   isToEnd: (unit: Unit) => boolean,
   gone?: AbortSignal,
+  instead: Instead = async () => undefined,
 ): Promise<void> {
-  if (until === 'up') await allUp(units, gone);
+  if (until === 'up') await allUp(units, gone, instead);
   else {
     await Promise.all(units.map((unit) => untilStopped(unit.daemon, () => isToEnd(unit), gone)));
     // One that was started again meanwhile is none of ours.
@@ -50,15 +54,21 @@ export async function untilDone(
  * Waits for all; then throws what the first that failed was refused for, with the others in its message. Once one has failed, those that
  * only wait are waited for no longer than any other takes: what they need may never come.
  */
-async function allUp(units: readonly Unit[], gone: AbortSignal | undefined): Promise<void> {
+async function allUp(units: readonly Unit[], gone: AbortSignal | undefined, instead: Instead): Promise<void> {
   const failures: unknown[] = [];
   const left = new Set(units);
   const hopeless = new AbortController();
   const signal = gone === undefined ? hopeless.signal : AbortSignal.any([gone, hopeless.signal]);
-  const wait = async (unit: Unit) => {
+  const wait = async (unit: Unit): Promise<void> => {
     try {
       await untilUp(unit.daemon, signal);
     } catch (error) {
+      const next = isStoppedMeanwhile(error) ? await instead(unit) : undefined;
+      if (next !== undefined && !signal.aborted) {
+        left.delete(unit);
+        left.add(next);
+        return wait(next);
+      }
       failures.push(hopeless.signal.aborted && gone?.aborted !== true ? waits(unit.daemon.status()) : error);
     }
     left.delete(unit);

@@ -160,7 +160,13 @@ export class Supervisor {
     const app = this.#apps.get(name);
     const units = daemons.flatMap(({ daemon }) => app?.units.get(daemon) ?? []);
     const isToEnd = (unit: Unit) => unit.daemon.isToEnd || app?.group?.toStop.has(unit.name) === true;
-    await untilDone(units, until, isToEnd, gone);
+    // A restart by somebody else makes another unit of it, which is waited for as well.
+    const instead = async (unit: Unit) => {
+      await app?.work;
+      const next = app?.units.get(unit.name);
+      return next === unit ? undefined : next;
+    };
+    await untilDone(units, until, isToEnd, gone, instead);
     if (until === 'over' && app !== undefined) await this.#idle(app);
   }
 

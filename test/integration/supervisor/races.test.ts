@@ -88,6 +88,68 @@ describe('a stop while a restart waits for the end', () => {
   });
 });
 
+describe('several at once', () => {
+  /** Ready four seconds after its start. */
+  const late = () => `command = ${site.notifier('shop', 'sleep 4 say READY=1 sleep 600')}\nready = notify`;
+  const AGAIN = { stdout: 'shop/web is up again\n', stderr: '', status: 0 };
+  const starting = () =>
+    expect
+      .poll(async () => (await site.status('shop', 'web'))[0], { interval: 20, timeout: 10_000 })
+      .toMatchObject({ state: 'starting', pid: expect.any(Number) });
+
+  it('restarts all succeed: each has it started again, and waits for the last', async () => {
+    site.app('shop', { web: late() });
+    expect(await site.metactl(['start', 'shop'])).toMatchObject({ status: 0 });
+    const restarts = [1, 2, 3].map(() => site.metactl(['restart', 'shop', 'web']));
+    for (const outcome of await Promise.all(restarts)) expect(outcome).toMatchObject(AGAIN);
+    expect((await site.status('shop', 'web'))[0]).toMatchObject({ state: 'ready' });
+  });
+
+  it('a restart while a start waits has the start succeed, too; so does another start', async () => {
+    site.app('shop', { web: late() });
+    const starts = [site.metactl(['start', 'shop'])];
+    await starting();
+    starts.push(site.metactl(['start', 'shop']));
+    expect(await site.metactl(['restart', 'shop'])).toMatchObject(AGAIN);
+    for (const outcome of await Promise.all(starts)) expect(outcome).toMatchObject({ stderr: '', status: 0 });
+  });
+
+  it('a stop while a start or restart waits for it to be ready is told by that', async () => {
+    site.app('shop', { web: late() });
+    const told = {
+      stdout: '',
+      stderr:
+        'metactl: shop/web was stopped while it was being started\n' +
+        '  hint: somebody said `metactl stop` meanwhile: nothing was started again\n',
+      status: 1,
+    };
+    const start = site.metactl(['start', 'shop']);
+    await starting();
+    const restart = site.metactl(['restart', 'shop']);
+    await sleep(1000);
+    await starting();
+    expect(await site.metactl(['stop', 'shop'])).toMatchObject({ stdout: 'shop/web is stopped\n', status: 0 });
+    expect(await start).toMatchObject(told);
+    expect(await restart).toMatchObject(told);
+  });
+
+  it('restarts in the foreground, too', async () => {
+    site.app('shop', { web: late() });
+    const running = startMetactl(['run', 'shop'], { root: site.root });
+    try {
+      await expect.poll(async () => (await site.status('shop'))[0]?.state, { timeout: 10_000 }).toBe('ready');
+      const first = site.metactl(['restart', 'shop', 'web']);
+      await starting();
+      const second = site.metactl(['restart', 'shop', 'web']);
+      for (const one of [first, second]) {
+        expect(await one).toMatchObject({ stdout: expect.stringContaining('is up again'), stderr: '', status: 0 });
+      }
+    } finally {
+      await running.stop();
+    }
+  });
+});
+
 it('a start while a stop waits for the end is the last word', async () => {
   site.app('shop', { web: `${SLOW}\ndepends-on.db = started`, db: `command = ${SLEEP}` });
   await site.metactl(['start', 'shop']);

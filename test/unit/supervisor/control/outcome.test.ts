@@ -52,6 +52,20 @@ describe('untilUp', () => {
     await expect(wait).rejects.toBe(error);
   });
 
+  it('says that somebody stopped it, whether something of it ran or not', async () => {
+    const message = 'shop/web was stopped while it was being started';
+    const ran = fakeDaemon();
+    const first = untilUp(Object.assign(ran.daemon, { isToEnd: true }));
+    ran.tell('stopping', { type: 'stopping' });
+    ran.tell('stopping', ended);
+    ran.tell('stopped', { type: 'stopped' });
+    await expect(first).rejects.toMatchObject({ message, code: 'METACTL_STOPPED_MEANWHILE' });
+    const waited = fakeDaemon();
+    const second = untilUp(waited.daemon);
+    waited.tell('stopped', { type: 'stopped' });
+    await expect(second).rejects.toMatchObject({ message });
+  });
+
   it('says how it ended, and whether it is started again', async () => {
     const one = fakeDaemon();
     const first = untilUp(one.daemon);
