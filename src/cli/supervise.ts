@@ -7,7 +7,7 @@ import { BootStarts } from '../supervisor/standalone/boot-starts.ts';
 import { READY_FD, supervisorLog } from '../supervisor/standalone/launch.ts';
 import { checkHandover, serve } from '../supervisor/standalone/serve.ts';
 import { contextOf } from './context.ts';
-import { ownLog } from './own-log.ts';
+import { OwnLog } from './own-log.ts';
 import { VERSION } from './version.ts';
 
 interface SuperviseOptions {
@@ -16,6 +16,9 @@ interface SuperviseOptions {
   readonly checkHandover?: boolean;
   readonly takeOver?: string;
 }
+
+/** Milliseconds that its last lines may take to get to a disk that hangs. */
+const PATIENCE = 2000;
 
 /** `metactl supervise`: what `start` runs in the background. Not for people. */
 export function register(program: Command): void {
@@ -29,7 +32,8 @@ export function register(program: Command): void {
     .action(async (options: SuperviseOptions, command: Command) => {
       if (options.checkHandover === true) await check();
       else await supervise(options, command);
-      // Whatever a library still waits for: all daemons have ended.
+      // Whatever a library still waits for: all daemons have ended. The kernel lets nothing end that hangs in a disk's call; what is
+      // left then has neither lock nor socket.
       process.exit(0);
     });
 }
@@ -49,7 +53,9 @@ async function supervise({ background, boot, takeOver }: SuperviseOptions, comma
   const tell = (answer: object) => {
     if (background === true) writeSync(READY_FD, `${JSON.stringify(answer)}\n`);
   };
-  const log = ownLog(2, supervisorLog(paths));
+  const ownLog = new OwnLog(2, supervisorLog(paths));
+  process.once('exit', () => ownLog.end());
+  const log = ownLog.line;
   try {
     const host = await hostOfThisMachine();
     const starts = new BootStarts(log);
@@ -59,7 +65,7 @@ async function supervise({ background, boot, takeOver }: SuperviseOptions, comma
     if (background === true) host.closeInherited([READY_FD]);
     process.umask(0o022);
     await serve({
-      ...{ paths, host, version: VERSION, log, starts },
+      ...{ paths, host, version: VERSION, log, ownLog, starts },
       successor: { node: process.execPath, options: process.execArgv, program: process.argv[1]! },
       ...(takeOver === undefined ? {} : { takeOver: Number(takeOver) }),
       onListening: (handed) => {
@@ -69,6 +75,7 @@ async function supervise({ background, boot, takeOver }: SuperviseOptions, comma
         void (handed === undefined ? booting.startAtBoot(work) : booting.goOnAtBoot(work, handed));
       },
     });
+    await ownLog.flush(PATIENCE);
   } catch (error) {
     tell({ error: errorRecord(error) });
     // Its daemons end with this process: nobody is left who would know about them.

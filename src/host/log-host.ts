@@ -3,12 +3,17 @@ import type { Paths } from '../util/paths.ts';
 /** What logs need of the operating system. */
 export interface LogHost {
   /**
-   * Opens `/var/log/metactl/<app>`. `make`: makes it first, 0750 and of group `adm` (root's where there is no such group).
-   * @returns undefined where it isn't there. @throws MetactlError where it can't be opened, or is somebody else's.
+   * Opens `/var/log/metactl/<app>` for a reader.
+   * @returns undefined where it isn't there. @throws MetactlError where it can't be opened.
    */
-  directory(paths: Paths, app: string, make: boolean): LogDirectory | undefined;
-  /** The same directory by a descriptor that `LogDirectory.fd` told to the process before. */
-  directoryBehind(fd: number, path: string): LogDirectory;
+  directory(paths: Paths, app: string): LogDirectory | undefined;
+  /**
+   * The same for who writes: makes it first, 0750 and of group `adm` (root's where there is no such group).
+   * @throws MetactlError where it can't be opened, or is somebody else's.
+   */
+  store(paths: Paths, app: string): Promise<LogStore>;
+  /** The same directory by a descriptor that `LogStore.fd` told to the process before. */
+  storeBehind(fd: number, path: string): LogStore;
   /**
    * Copies the lines of `input` to `output` from `at` on, each behind `head`, whose byte at `mark` becomes `:` (a line),
    * `+` (it goes on in the next one) or, for what comes after the last line feed, `last`. No line gets longer than `longest`.
@@ -34,24 +39,37 @@ export interface LineHead {
   readonly mark: number;
 }
 
-/** An open directory of logs that only root writes. Names are plain file names in it; no link is followed. */
+/** An open directory of logs, to be read. Names are plain file names in it; no link is followed. */
 export interface LogDirectory {
   readonly path: string;
   readonly fd: number;
-  /** Opens for appending, makes it (0640, of group `adm`) unless it is there. */
-  open(name: string): LogFile;
-  /** Makes a new file of the same owner and mode; one of that name goes first. @returns its descriptor. */
-  create(name: string): number;
   /** @returns a descriptor, or undefined where there is no such file. */
   read(name: string): number | undefined;
-  rename(from: string, to: string): void;
-  /** Nothing where it isn't there. */
-  remove(name: string): void;
   list(): readonly string[];
-  /** The same, as somebody has found it in this turn of the event loop. */
-  names(): readonly string[];
+  close(): void;
+}
+
+/**
+ * An open directory of logs that only root writes. Whatever asks the disk does so in a thread of Node's pool: it may hang. Names
+ * are plain file names in it; no link is followed.
+ */
+export interface LogStore {
+  readonly path: string;
+  readonly fd: number;
+  /** Opens for appending, makes it (0640, of group `adm`) unless it is there. */
+  open(name: string): Promise<LogFile>;
+  /** Makes a new file of the same owner and mode; one of that name goes first. @returns its descriptor. */
+  create(name: string): Promise<number>;
+  /** @returns a descriptor, or undefined where there is no such file. */
+  read(name: string): Promise<number | undefined>;
+  rename(from: string, to: string): Promise<void>;
+  /** Nothing where it isn't there. */
+  remove(name: string): Promise<void>;
+  list(): Promise<readonly string[]>;
+  /** The same, as somebody has found it a moment ago. */
+  names(): Promise<readonly string[]>;
   /** Another one, which outlives this one. */
-  again(): LogDirectory;
+  again(): Promise<LogStore>;
   close(): void;
 }
 

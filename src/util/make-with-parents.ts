@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
+import { lstat, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
@@ -18,6 +19,23 @@ export function makeWithParents(path: string): boolean {
       if (code === 'EEXIST') return false;
       if (code !== 'ENOENT' || parentsMade) throw error;
       makeWithParents(dirname(path));
+    }
+  }
+  return false;
+}
+
+/** The same without keeping the main thread, which a disk that hangs would. */
+export async function makeWithParentsAside(path: string): Promise<boolean> {
+  if ((await lstat(path).catch(() => undefined)) !== undefined) return false;
+  for (const parentsMade of [false, true]) {
+    try {
+      await mkdir(path, { mode: 0o755 });
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') return false;
+      if (code !== 'ENOENT' || parentsMade) throw error;
+      await makeWithParentsAside(dirname(path));
     }
   }
   return false;

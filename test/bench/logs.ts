@@ -133,14 +133,14 @@ async function keepByMetactl(root: string): Promise<Result> {
         end: () => undefined,
       },
     };
-    const log = openLog({
+    const log = (await openLog({
       ...{ host: logs, paths: prepared.paths, app: 'flood', daemon, compressor, taps },
       settings: { ...logSettings(prepared.config, daemon, 'file') },
       ledger: new LossLedger(),
       onProblem: (text) => {
         throw new Error(text);
       },
-    })!;
+    }))!;
     try {
       const { io, attach } = log.startOutput();
       const sandbox = await handle.start(plan, io);

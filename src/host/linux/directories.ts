@@ -4,18 +4,24 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fstat,
   fstatSync,
   lstatSync,
   mkdirSync,
+  open,
   openSync,
   renameSync,
   rmSync,
 } from 'node:fs';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { MetactlError } from '../../util/error.ts';
-import { makeWithParents } from '../../util/make-with-parents.ts';
+import { makeWithParents, makeWithParentsAside } from '../../util/make-with-parents.ts';
 import type { Paths } from '../../util/paths.ts';
 import { loopTurn } from './loop-turn.ts';
+
+const [openFile, statOf] = [promisify(open), promisify(fstat)];
 
 /**
  * Makes a directory that only root writes, with its parents (0755), and opens it without following a link.
@@ -31,12 +37,30 @@ export function openRootDirectory(path: string, mode: number): number {
   } catch (error) {
     throw directoryError(error, step, path);
   }
-  throw new MetactlError(`${path} does not belong to root`, {
+  throw isUnsafe(step, path);
+}
+
+function isUnsafe(step: string, path: string): MetactlError {
+  return new MetactlError(`${path} does not belong to root`, {
     code: 'METACTL_UNSAFE_DIRECTORY',
     step,
     path,
     hint: 'somebody else made it; look at it, then remove it',
   });
+}
+
+/** The same in threads of Node's pool, for a disk that may hang. */
+export async function openRootDirectoryAside(path: string, mode: number): Promise<number> {
+  const step = `make ${path}`;
+  try {
+    if (await makeWithParentsAside(path)) await chmod(path, mode);
+    const fd = await openFile(path, constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_RDONLY);
+    if ((await statOf(fd)).uid === process.geteuid?.()) return fd;
+    closeSync(fd);
+  } catch (error) {
+    throw directoryError(error, step, path);
+  }
+  throw isUnsafe(step, path);
 }
 
 function directoryError(error: unknown, step: string, path: string): MetactlError {

@@ -2,6 +2,7 @@ import { type Descriptor, descriptorsIn } from '../../host/handover.ts';
 import type { Host } from '../../host/host.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { ControlServer, HandedControl } from '../control/server.ts';
+import { hangs } from '../logs/disk-turns.ts';
 import { encodeHandover, type Handover } from './document.ts';
 import { askSuccessor, type Successor } from './successor.ts';
 
@@ -17,6 +18,12 @@ export interface Replaceable<Body> {
   handOver(partial?: boolean): Body | undefined;
 }
 
+/** What is written in the background: it must be where it goes before the process is another one. */
+export interface Written {
+  flush(patience: number): Promise<boolean>;
+  readonly isIdle: boolean;
+}
+
 export interface ReplaceOptions<Body> {
   readonly host: Host;
   readonly version: string;
@@ -26,10 +33,14 @@ export interface ReplaceOptions<Body> {
   /** Behind a successor's program: what makes it look whether it could, and what makes it take over what a descriptor holds. */
   readonly words: { readonly check: readonly string[]; readonly takeOver: (fd: number) => readonly string[] };
   readonly log: (line: string) => void;
+  /** Where `log` writes, unless that is done at once. */
+  readonly written?: Written;
 }
 
 /** Milliseconds that may pass until nothing is at work that can't be handed over. */
 const PATIENCE = 10_000;
+/** What a disk has not answered for so many milliseconds may hang. */
+const SHORT = 200;
 /** How often something may come in between. */
 const TRIES = 100;
 
@@ -45,19 +56,18 @@ export async function replaceProcess<Body>(
   successor: Successor,
   server: Pick<ControlServer, 'move' | 'stay' | 'handOver'>,
 ): Promise<never> {
-  const { host, supervisor, words, log } = options;
+  const { host, supervisor, words, log, written } = options;
   const draft = documentOf(options, supervisor.handOver(true)!, NOBODY);
   const version = await askSuccessor(host.handover, successor, words.check, draft.bytes);
   await supervisor.pause(PATIENCE);
   try {
     await server.move();
+    log(`metactl ${options.version} is being replaced by metactl ${version}`);
     for (let tries = 0; tries < TRIES; tries++) {
+      if ((await written?.flush(PATIENCE)) === false || hangs(SHORT)) throw diskHangs();
       // From here on in one turn of the event loop: nothing can happen that the successor would not know.
-      const handed = supervisor.handOver();
-      if (handed !== undefined) {
-        log(`metactl ${options.version} is being replaced by metactl ${version}`);
-        become(options, successor, documentOf(options, handed, server.handOver()));
-      }
+      const handed = written?.isIdle === false ? undefined : supervisor.handOver();
+      if (handed !== undefined) become(options, successor, documentOf(options, handed, server.handOver()));
       await supervisor.pause(PATIENCE);
     }
     throw new MetactlError("the supervisor can't be replaced now: its daemons start and end too quickly", {
@@ -70,6 +80,15 @@ export async function replaceProcess<Body>(
     supervisor.resume();
     throw error;
   }
+}
+
+/** The kernel would keep this process, which does nothing more by then, until the disk goes on. */
+function diskHangs(): MetactlError {
+  return new MetactlError("the supervisor can't be replaced now: the disk of its logs does not answer", {
+    code: 'METACTL_BUSY',
+    hint: 'everything goes on as it was; look at that disk, and try again',
+    exitStatus: EXIT.error,
+  });
 }
 
 function documentOf<Body>(

@@ -1,7 +1,8 @@
-import { close, closeSync, read, write } from 'node:fs';
+import { close, read, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { createGzip, type Gzip } from 'node:zlib';
-import type { LogDirectory } from '../../host/log-host.ts';
+import type { LogStore } from '../../host/log-host.ts';
+import { inTurn } from './disk-turns.ts';
 
 const [readFile, writeFile, closeFile] = [promisify(read), promisify(write), promisify(close)];
 
@@ -18,7 +19,7 @@ interface Task {
 
 /** A directory of its own: the log may be closed long before, and its descriptor's number be another file's. */
 interface Held {
-  readonly directory: LogDirectory;
+  readonly directory: LogStore;
   /** Tasks that need it. */
   tasks: number;
 }
@@ -37,18 +38,25 @@ export class Compressor {
     this.#delay = delay;
   }
 
-  /** `directory` may be closed after this. @throws MetactlError where it can't be opened once more. */
-  add(directory: LogDirectory, name: string): void {
+  /** `directory` may be closed once this resolves. @throws MetactlError where it can't be opened once more. */
+  async add(directory: LogStore, name: string): Promise<void> {
     const { path } = directory;
-    if (this.#stopped || this.#tasks.some((task) => task.held.directory.path === path && task.name === name)) return;
-    let held = this.#held.get(path);
-    if (held === undefined) {
-      held = { directory: directory.again(), tasks: 0 };
-      this.#held.set(path, held);
+    if (!this.#isNew(path, name)) return;
+    if (!this.#held.has(path)) {
+      const again = await directory.again();
+      // Somebody else may have been faster, or it was stopped.
+      if (this.#held.has(path) || !this.#isNew(path, name)) again.close();
+      else this.#held.set(path, { directory: again, tasks: 0 });
+      if (!this.#isNew(path, name)) return;
     }
+    const held = this.#held.get(path)!;
     held.tasks++;
     this.#tasks.push({ held, name });
     this.#arm();
+  }
+
+  #isNew(path: string, name: string): boolean {
+    return !this.#stopped && !this.#tasks.some((task) => task.held.directory.path === path && task.name === name);
   }
 
   /** What is at work ends by itself, unfinished. */
@@ -88,47 +96,49 @@ export class Compressor {
     }
   }
 
+  /** The disk is asked a little at a time: a log that is written does not wait for all of this. */
   async #compress({ held: { directory }, name }: Task): Promise<void> {
-    const from = directory.read(name);
+    const { path } = directory;
+    const from = await inTurn(path, () => directory.read(name));
     if (from === undefined) return;
     const unfinished = `${name}.gz.new`;
     let to: number | undefined;
     try {
-      to = directory.create(unfinished);
-      if (!(await copyCompressed(from, to, () => this.#stopped))) {
-        directory.remove(unfinished);
-        return;
-      }
+      to = await inTurn(path, () => directory.create(unfinished));
+      const isWhole = await copyCompressed(from, to, path, () => this.#stopped);
       const full = to;
       to = undefined;
-      await closeFile(full);
-      // Retention may have deleted it in the meantime.
-      const still = directory.read(name);
-      if (still !== undefined) {
-        closeSync(still);
-        directory.rename(unfinished, `${name}.gz`);
-        directory.remove(name);
-      } else directory.remove(unfinished);
+      await inTurn(path, () => closeFile(full));
+      await inTurn(path, () => (isWhole ? putInPlace(directory, name, unfinished) : directory.remove(unfinished)));
     } catch (error) {
-      directory.remove(unfinished);
+      await inTurn(path, () => directory.remove(unfinished));
       throw error;
     } finally {
-      closeSync(from);
-      if (to !== undefined) closeSync(to);
+      for (const fd of [from, to]) if (fd !== undefined) await inTurn(path, () => closeFile(fd));
     }
   }
 }
 
-/** @returns false where it was stopped before the end. */
-async function copyCompressed(from: number, to: number, stopped: () => boolean): Promise<boolean> {
+async function putInPlace(directory: LogStore, name: string, unfinished: string): Promise<void> {
+  // Retention may have deleted it in the meantime.
+  const still = await directory.read(name);
+  if (still !== undefined) {
+    await closeFile(still);
+    await directory.rename(unfinished, `${name}.gz`);
+    await directory.remove(name);
+  } else await directory.remove(unfinished);
+}
+
+/** @param disk see inTurn. @returns false where it was stopped before the end. */
+async function copyCompressed(from: number, to: number, disk: string, stopped: () => boolean): Promise<boolean> {
   const gzip = createGzip({ level: LEVEL, chunkSize: CHUNK });
-  const written = writeOutput(gzip, to);
+  const written = writeOutput(gzip, to, disk);
   // Told by the last line, or by the write that it makes fail.
   written.catch(() => {});
   const buffer = Buffer.allocUnsafeSlow(CHUNK);
   try {
     for (;;) {
-      const { bytesRead } = await readFile(from, buffer, 0, CHUNK, null);
+      const { bytesRead } = await inTurn(disk, () => readFile(from, buffer, 0, CHUNK, null));
       if (stopped()) return false;
       if (bytesRead === 0) break;
       // zlib is done with the buffer when it calls back.
@@ -145,8 +155,10 @@ async function copyCompressed(from: number, to: number, stopped: () => boolean):
   }
 }
 
-async function writeOutput(gzip: Gzip, to: number): Promise<void> {
+async function writeOutput(gzip: Gzip, to: number, disk: string): Promise<void> {
   for await (const chunk of gzip as AsyncIterable<Buffer>) {
-    for (let at = 0; at < chunk.length; ) at += (await writeFile(to, chunk, at, chunk.length - at, null)).bytesWritten;
+    for (let at = 0; at < chunk.length; ) {
+      at += (await inTurn(disk, () => writeFile(to, chunk, at, chunk.length - at, null))).bytesWritten;
+    }
   }
 }

@@ -1,7 +1,8 @@
-import { closeSync, write } from 'node:fs';
+import { close, write } from 'node:fs';
 import { promisify } from 'node:util';
-import type { LineHead, LogDirectory, LogFile, LogHost } from '../../host/log-host.ts';
+import type { LineHead, LogFile, LogHost, LogStore } from '../../host/log-host.ts';
 import type { Compressor } from './compress.ts';
+import { inTurn } from './disk-turns.ts';
 import { fileHead, type Origin } from './line.ts';
 import type { LossLedger } from './loss-ledger.ts';
 import {
@@ -17,11 +18,11 @@ import type { RotationSettings } from './settings.ts';
 import type { HandedSink } from './sink.ts';
 import { type Sent, TellingSink } from './telling-sink.ts';
 
-const writeFile = promisify(write);
+const [writeFile, closeFile] = [promisify(write), promisify(close)];
 
 export interface FileSinkOptions {
   readonly host: Pick<LogHost, 'frame'>;
-  readonly directory: LogDirectory;
+  readonly directory: LogStore;
   readonly daemon: string;
   readonly rotation: RotationSettings;
   readonly compressor: Compressor;
@@ -30,8 +31,9 @@ export interface FileSinkOptions {
   readonly ledger?: LossLedger;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
-  /** Of the process before this one: then the file is open. */
   readonly handed?: HandedSink;
+  /** Opened in `directory`, or by the process before this one. */
+  readonly file: LogFile;
 }
 
 /** Writes a daemon's lines to its file, and rotates it. What the disk refuses is counted, and told in the log itself. */
@@ -44,22 +46,24 @@ export class FileSink extends TellingSink {
   #rotationFailed = false;
   /** A write that broke off in the midst of a line. */
   #torn: boolean;
-  #closed = false;
+  #tidied = false;
 
-  /** @throws MetactlError where the file can't be opened. */
   constructor(options: FileSinkOptions) {
     const { host, onProblem, directory, daemon, handed, ledger } = options;
     super(host.frame, onProblem, `${directory.path}/${currentName(daemon)}`, handed, ledger);
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    const { fd, size, modified, endsLine } =
-      handed?.file === undefined ? directory.open(currentName(daemon)) : { ...handed.file, fd: handed.file.log.fd };
+    const { fd, size, modified, endsLine } = options.file;
     this.#fd = fd;
     this.#size = size;
     this.#modified = modified;
     this.#torn = !endsLine;
     // The daemon's start does not wait for it.
-    setImmediate(() => this.#tidy());
+    setImmediate(() => this.poke());
+  }
+
+  protected override get disk(): string {
+    return this.#options.directory.path;
   }
 
   override handOver(): HandedSink {
@@ -85,8 +89,9 @@ export class FileSink extends TellingSink {
 
   protected async send(lines: Buffer): Promise<Sent> {
     const { rotation } = this.#options;
+    await this.#tidy();
     const file = { size: this.#size, modified: this.#modified };
-    if (isRotationDue(file, lines.length, this.#now(), rotation)) this.#rotate();
+    if (isRotationDue(file, lines.length, this.#now(), rotation)) await this.#rotate();
     let done = 0;
     try {
       if (this.#torn) {
@@ -109,73 +114,79 @@ export class FileSink extends TellingSink {
     }
   }
 
+  protected override async retry(): Promise<void> {
+    await super.retry();
+    await this.#tidy();
+  }
+
   protected override end(): void {
     super.end();
-    if (this.#closed) return;
-    this.#closed = true;
-    closeSync(this.#fd);
     this.#options.directory.close();
+    // Over a network, that is when it is written.
+    void inTurn(this.disk, () => closeFile(this.#fd)).catch(() => {});
   }
 
   /** A rotation that fails must not stop the log: it goes on in the same file, and that is told once. */
-  #rotate(): void {
+  async #rotate(): Promise<void> {
     const { directory, daemon, onProblem, compressor } = this.#options;
     try {
-      const files = rotatedFiles(daemon, directory.list());
+      const files = rotatedFiles(daemon, await directory.list());
       const name = rotatedName(daemon, stampAfter(files, this.#now()));
-      directory.rename(currentName(daemon), name);
+      await directory.rename(currentName(daemon), name);
       let next: LogFile;
       try {
-        next = directory.open(currentName(daemon));
+        next = await directory.open(currentName(daemon));
       } catch (error) {
-        directory.rename(name, currentName(daemon));
+        await directory.rename(name, currentName(daemon));
         throw error;
       }
-      closeSync(this.#fd);
+      const full = this.#fd;
       this.#fd = next.fd;
       this.#size = next.size;
       this.#torn = !next.endsLine;
       this.#rotationFailed = false;
-      compressor.add(directory, name);
-      this.#removeExpired();
+      await closeFile(full).catch(() => {});
+      await compressor.add(directory, name);
+      await this.#removeExpired();
     } catch (error) {
       if (!this.#rotationFailed) onProblem((error as Error).message);
       this.#rotationFailed = true;
     }
   }
 
-  #removeExpired(): void {
+  async #removeExpired(): Promise<void> {
     const { directory, daemon, onProblem } = this.#options;
     try {
-      this.#removeExpiredOf(rotatedFiles(daemon, directory.list()));
+      await this.#removeExpiredOf(rotatedFiles(daemon, await directory.list()));
     } catch (error) {
       onProblem((error as Error).message);
     }
   }
 
   /** @returns those that are left. */
-  #removeExpiredOf(files: readonly RotatedFile[]): readonly RotatedFile[] {
+  async #removeExpiredOf(files: readonly RotatedFile[]): Promise<readonly RotatedFile[]> {
     const { directory, rotation } = this.#options;
     const expired = expiredFiles(files, this.#now(), rotation);
     for (const { name } of expired) {
-      directory.remove(name);
+      await directory.remove(name);
       // Where it is being compressed, both are there.
-      directory.remove(name.replace(/\.gz$/, ''));
+      await directory.remove(name.replace(/\.gz$/, ''));
     }
     return files.filter((file) => !expired.includes(file));
   }
 
   /** What a predecessor rotated and had no time to compress. One look: the directory has the logs of all of the app's daemons. */
-  #tidy(): void {
-    if (this.#closed) return;
+  async #tidy(): Promise<void> {
+    if (this.#tidied) return;
+    this.#tidied = true;
     const { directory, daemon, compressor, onProblem } = this.#options;
     try {
-      const names = directory.names();
+      const names = await directory.names();
       for (const name of names) {
-        if (name.startsWith(`${daemon}.`) && name.endsWith('.gz.new')) directory.remove(name);
+        if (name.startsWith(`${daemon}.`) && name.endsWith('.gz.new')) await directory.remove(name);
       }
-      for (const { name, compressed } of this.#removeExpiredOf(rotatedFiles(daemon, names))) {
-        if (!compressed) compressor.add(directory, name);
+      for (const { name, compressed } of await this.#removeExpiredOf(rotatedFiles(daemon, names))) {
+        if (!compressed) await compressor.add(directory, name);
       }
     } catch (error) {
       onProblem((error as Error).message);

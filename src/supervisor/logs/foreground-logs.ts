@@ -56,7 +56,7 @@ export async function openForegroundLogs(
         const copy = new OutputCopy(to, { prefix: io.prefix(daemon), escape: to.isTTY === true });
         return { push: (bytes) => copy.push(Buffer.from(bytes)), end: () => copy.end() };
       };
-      const log = openLog({
+      const log = await openLog({
         ...{ host: host.logs, paths, app, daemon, compressor },
         ...{ settings, ledger },
         taps: io.journal === true ? {} : { out: tap(io.stdout()), err: tap(io.stderr()) },

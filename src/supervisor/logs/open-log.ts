@@ -1,11 +1,13 @@
-import type { LogHost } from '../../host/log-host.ts';
+import type { LogFile, LogHost, LogStore } from '../../host/log-host.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { Compressor } from './compress.ts';
 import { DaemonLog, type HandedLog, type Taps } from './daemon-log.ts';
 import { DatagramSink } from './datagram-sink.ts';
+import { inTurn } from './disk-turns.ts';
 import { FileSink } from './file-sink.ts';
 import type { LossLedger } from './loss-ledger.ts';
 import { journalForm, syslogForm } from './messages.ts';
+import { currentName } from './rotation.ts';
 import type { LogSettings } from './settings.ts';
 import type { Sink } from './sink.ts';
 
@@ -27,39 +29,56 @@ export interface LogRequest {
 }
 
 /**
- * Opens a daemon's log. @returns undefined where its output is to be passed on only (`stdout`).
+ * Opens a daemon's log; no main thread waits for its disk. @returns undefined where its output is to be passed on only (`stdout`).
  * @throws MetactlError where its file can't be made; a log daemon may come later.
  */
-export function openLog(request: LogRequest): DaemonLog | undefined {
-  const sink = openSink(request);
-  return sink === undefined ? undefined : new DaemonLog(sink, request.taps, request.handed);
+export async function openLog(request: LogRequest): Promise<DaemonLog | undefined> {
+  const { host, paths, app, daemon, settings, handed } = request;
+  if (settings.to !== 'file' || handed?.sink.file !== undefined) return openLogAtOnce(request);
+  return inTurn(`${paths.log}/${app}`, async () => {
+    const directory = await host.store(paths, app);
+    try {
+      const file = await directory.open(currentName(daemon));
+      return daemonLog(request, fileSink(request, directory, file));
+    } catch (error) {
+      directory.close();
+      throw error;
+    }
+  });
 }
 
-function openSink(request: LogRequest): Sink | undefined {
-  const { host, paths, app, daemon, settings, compressor } = request;
-  const before = request.handed?.sink;
-  const told = {
-    onProblem: request.onProblem,
-    ledger: request.ledger,
-    ...(before === undefined ? {} : { handed: before }),
-  };
+/** The same for one that needs no file to be opened: none, or one that the process before has open. */
+export function openLogAtOnce(request: LogRequest): DaemonLog | undefined {
+  const { host, app, daemon, settings, handed } = request;
   switch (settings.to) {
     case 'stdout':
       return undefined;
     case 'journal':
-      return new DatagramSink({ host, form: journalForm(host.sockets.journal, app, daemon), ...told });
+      return daemonLog(
+        request,
+        new DatagramSink({ host, form: journalForm(host.sockets.journal, app, daemon), ...told(request) }),
+      );
     case 'syslog':
-      return new DatagramSink({ host, form: syslogForm(host.sockets.syslog, app, daemon), ...told });
+      return daemonLog(
+        request,
+        new DatagramSink({ host, form: syslogForm(host.sockets.syslog, app, daemon), ...told(request) }),
+      );
     default: {
-      const file = before?.file;
-      const directory =
-        file === undefined ? host.directory(paths, app, true)! : host.directoryBehind(file.directory.fd, file.path);
-      try {
-        return new FileSink({ host, directory, daemon, rotation: settings.rotation, compressor, ...told });
-      } catch (error) {
-        directory.close();
-        throw error;
-      }
+      const { directory, path, log, ...rest } = handed!.sink.file!;
+      return daemonLog(request, fileSink(request, host.storeBehind(directory.fd, path), { ...rest, fd: log.fd }));
     }
   }
+}
+
+function daemonLog({ taps, handed }: LogRequest, sink: Sink): DaemonLog {
+  return new DaemonLog(sink, taps, handed);
+}
+
+function fileSink(request: LogRequest, directory: LogStore, file: LogFile): Sink {
+  const { host, daemon, settings, compressor } = request;
+  return new FileSink({ host, directory, file, daemon, rotation: settings.rotation, compressor, ...told(request) });
+}
+
+function told({ onProblem, ledger, handed }: LogRequest) {
+  return { onProblem, ledger, ...(handed === undefined ? {} : { handed: handed.sink }) };
 }

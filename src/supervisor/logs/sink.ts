@@ -1,5 +1,6 @@
 import type { Descriptor } from '../../host/handover.ts';
 import type { LineHead, LogHost } from '../../host/log-host.ts';
+import { inTurn } from './disk-turns.ts';
 import { LONGEST_LINE, MARK, type Origin } from './line.ts';
 import type { HandedLosses } from './losses.ts';
 
@@ -37,23 +38,6 @@ const BATCH = 256 * 1024;
 const SPARE_BUFFERS = 4;
 const spare: Buffer[] = [];
 
-/** Threads of Node's pool (4 unless told) that logs may have at a time: a disk that hangs must not take them all. */
-const MOST_WRITES = 2;
-let writes = 0;
-const waiting: (() => void)[] = [];
-
-async function inTurn<T>(act: () => Promise<T>): Promise<T> {
-  if (writes >= MOST_WRITES) await new Promise<void>((resolve) => waiting.push(resolve));
-  else writes++;
-  try {
-    return await act();
-  } finally {
-    const next = waiting.shift();
-    if (next === undefined) writes--;
-    else next();
-  }
-}
-
 interface Held {
   input: Uint8Array;
   readonly origin: Origin;
@@ -73,9 +57,15 @@ export abstract class BufferedSink implements Sink {
   #room: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #idle: (() => void)[] = [];
   #endsLater = false;
+  #ended = false;
 
   constructor(frame: LogHost['frame']) {
     this.#frame = frame;
+  }
+
+  /** Whose turn a write needs; see inTurn. */
+  protected get disk(): string | undefined {
+    return undefined;
   }
 
   protected abstract head(origin: Origin): LineHead;
@@ -101,9 +91,9 @@ export abstract class BufferedSink implements Sink {
 
   /** Calls `retry` in its turn; not while lines are written, since that does the same. */
   protected poke(): void {
-    if (this.#busy) return;
+    if (this.#busy || this.#ended) return;
     this.#busy = true;
-    void inTurn(() => this.retry()).then(() => this.#done());
+    void inTurn(this.disk, () => this.retry()).then(() => this.#done());
   }
 
   abstract handOver(): HandedSink;
@@ -126,7 +116,13 @@ export abstract class BufferedSink implements Sink {
     if (this.#busy) {
       this.#endsLater = true;
       this.giveUp();
-    } else this.end();
+    } else this.#end();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.end();
   }
 
   /** @returns what had no room. */
@@ -163,7 +159,7 @@ export abstract class BufferedSink implements Sink {
     this.#length = 0;
     this.#busy = true;
     this.#takeHeld();
-    void inTurn(() => this.write(lines, origin)).then(() => {
+    void inTurn(this.disk, () => this.write(lines, origin)).then(() => {
       if (spare.length < SPARE_BUFFERS) spare.push(buffer);
       this.#done();
     });
@@ -172,7 +168,7 @@ export abstract class BufferedSink implements Sink {
   #done(): void {
     this.#busy = false;
     if (this.#endsLater) {
-      this.end();
+      this.#end();
       return;
     }
     this.#next();

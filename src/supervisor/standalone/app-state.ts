@@ -78,9 +78,10 @@ export function recordsOf(app: AppState): StatusRecord[] {
 
 function recordOf(app: AppState, unit: Unit, configured: boolean): StatusRecord {
   const { spec, daemon, handle, cpuBefore, loss } = unit;
+  const status = daemon.status();
   return statusRecord({
     node: spec.node,
-    status: daemon.status(),
+    status: status.state === 'starting' ? { ...status, statusText: unit.waitsFor ?? status.statusText } : status,
     usage: handle.usage(),
     ...{ cpuBefore, loss },
     address: spec.address,

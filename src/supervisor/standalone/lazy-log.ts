@@ -4,7 +4,7 @@ import type { Gate } from '../handover/gate.ts';
 import type { Compressor } from '../logs/compress.ts';
 import type { DaemonLog, HandedLog } from '../logs/daemon-log.ts';
 import type { LossLedger } from '../logs/loss-ledger.ts';
-import { openLog } from '../logs/open-log.ts';
+import { type LogRequest, openLog, openLogAtOnce } from '../logs/open-log.ts';
 import type { LogSettings } from '../logs/settings.ts';
 import type { StartOutput } from '../output.ts';
 
@@ -23,22 +23,35 @@ export interface LazyLogOptions {
 
 /** Milliseconds that the last lines of a daemon may take to get to a disk that hangs. */
 const PATIENCE = 5000;
+/** After as many it is told that a start waits for its disk. */
+const USUAL = 1000;
 
 /** The log of a daemon in the background: opened by its first start, closed when it is over. */
 export class LazyLog {
   readonly #options: LazyLogOptions;
   #log: DaemonLog | undefined;
+  /** On its way: one, however often a start gives up waiting for it. */
+  #opening: Promise<DaemonLog> | undefined;
+  #wanted = false;
+  #late = false;
 
   /** @param handed what the process before had open. */
   constructor(options: LazyLogOptions, handed?: HandedLog) {
     this.#options = options;
-    if (handed !== undefined) this.#open(handed);
+    if (handed !== undefined) this.#log = openLogAtOnce(this.#request(handed));
   }
 
-  /** For one start. @throws MetactlError where its file can't be made. */
-  startOutput(): StartOutput {
-    if (this.#log === undefined) this.#open();
-    return this.#log!.startOutput();
+  /** For one start: at once where it is open. @throws MetactlError where its file can't be made. */
+  startOutput(): StartOutput | Promise<StartOutput> {
+    if (this.#log !== undefined) return this.#log.startOutput();
+    this.#wanted = true;
+    this.#opening ??= this.#open();
+    return this.#opening.then((log) => log.startOutput());
+  }
+
+  /** What a start waits for, where that takes long. */
+  get waitsFor(): string | undefined {
+    return this.#late ? `waits for its log: ${this.#options.paths.log} does not answer` : undefined;
   }
 
   /** See DaemonLog. */
@@ -56,20 +69,39 @@ export class LazyLog {
     return this.#log !== undefined && handed === undefined ? undefined : { handed };
   }
 
-  /** Writes what there is. */
+  /** Writes what there is. One that is still on its way is closed when it comes. */
   close(): Promise<void> {
     return this.#options.gate.pass(async () => {
+      this.#wanted = false;
       const log = this.#log;
       this.#log = undefined;
       await log?.close(PATIENCE);
     });
   }
 
-  #open(handed?: HandedLog): void {
+  async #open(): Promise<DaemonLog> {
+    const late = setTimeout(() => {
+      this.#late = true;
+      this.#options.onProblem(`its start ${this.waitsFor}`);
+    }, USUAL);
+    try {
+      // Its lines have somewhere to go: there is no standard output.
+      const log = (await openLog(this.#request()))!;
+      if (this.#wanted) this.#log = log;
+      else void log.close(PATIENCE);
+      return log;
+    } finally {
+      clearTimeout(late);
+      this.#late = false;
+      this.#opening = undefined;
+    }
+  }
+
+  #request(handed?: HandedLog): LogRequest {
     const { host, paths, app, daemon, settings, compressor, onProblem, ledger } = this.#options;
-    this.#log = openLog({
+    return {
       ...{ host: host.logs, paths, app, daemon, settings, compressor, onProblem, ledger },
       ...(handed === undefined ? {} : { handed }),
-    });
+    };
   }
 }

@@ -3,7 +3,7 @@ import type { SupervisorHold } from '../../host/supervisor-host.ts';
 import type { Paths } from '../../util/paths.ts';
 import type { ControlServer } from '../control/server.ts';
 import type { Handover } from '../handover/document.ts';
-import { replaceProcess } from '../handover/replace.ts';
+import { replaceProcess, type Written } from '../handover/replace.ts';
 import type { Successor } from '../handover/successor.ts';
 import type { BootStarts, HandedStarts } from './boot-starts.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -25,6 +25,8 @@ export interface ReplaceOptions {
   readonly supervisor: Supervisor;
   readonly starts: BootStarts;
   readonly log: (line: string) => void;
+  /** Where `log` writes. */
+  readonly written: Written;
 }
 
 /** See replaceProcess; the words are those of cli/supervise.ts. */

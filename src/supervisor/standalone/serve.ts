@@ -8,6 +8,7 @@ import { type ControlServer, listenControl } from '../control/server.ts';
 import { controlSocket } from '../control/sockets.ts';
 import { decodeHandover } from '../handover/document.ts';
 import { receiveHandover, replacer } from '../handover/receive.ts';
+import type { Written } from '../handover/replace.ts';
 import type { Successor } from '../handover/successor.ts';
 import { preload } from '../preload.ts';
 import { afterwards, isCheap } from '../service/quiet.ts';
@@ -22,6 +23,8 @@ import { unpackSpec } from './unit-spec.ts';
 export interface ServeOptions extends Omit<SupervisorOptions, 'host'> {
   readonly host: Host;
   readonly version: string;
+  /** Where `log` writes. */
+  readonly ownLog: Written;
   /** What takes this process's place, unless it is told another. */
   readonly successor: Successor;
   /** Descriptor of what the process before hands over; undefined: there was none. */
@@ -116,13 +119,17 @@ async function openControl(
   end: () => void,
   before: StandaloneHandover | undefined,
 ): Promise<ControlServer> {
-  const { paths, host, version, log, starts } = options;
+  const { paths, host, version, log, ownLog, starts } = options;
   const replaced = before === undefined ? 0 : before.replaced + 1;
   const about = { version, replaced };
   const replace = replacer(
     options.successor,
     (successor) =>
-      replaceSupervisor({ paths, host, version, replaced, hold, supervisor, starts, log }, successor, server),
+      replaceSupervisor(
+        { paths, host, version, replaced, hold, supervisor, starts, log, written: ownLog },
+        successor,
+        server,
+      ),
     log,
   );
   const handlers = handlersOf({ supervisor, starts, about, end, replace });

@@ -104,6 +104,11 @@ export class Unit {
     return this.#ledger.loss;
   }
 
+  /** What its start waits for besides other daemons. */
+  get waitsFor(): string | undefined {
+    return this.#log.waitsFor;
+  }
+
   /** Nothing of it begins by itself while it is held. */
   hold(held: boolean): void {
     this.daemon.hold(held);

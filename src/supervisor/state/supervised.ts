@@ -33,8 +33,8 @@ export interface SupervisedOptions {
   readonly plan: SandboxPlan;
   /** `open`: takes hold of what a first start needs, and needs no output for it; undefined where that is held. */
   readonly handle: Pick<AppHandle, 'start' | 'takeUp'> & { open?(): Promise<void> | undefined };
-  /** Asked before each start: where its output goes. */
-  readonly output: () => StartOutput;
+  /** Asked before each start: where its output goes. At once, unless its disk must be asked. */
+  readonly output: () => StartOutput | Promise<StartOutput>;
   readonly settings: DaemonSettings;
   /** Nobody is there to read why the first start can't be: what may pass is tried again, as `restart` says. */
   readonly unattended?: boolean;
@@ -72,6 +72,8 @@ export class SupervisedDaemon implements Daemon {
   #readiness: Readiness | undefined;
   /** What `#sandbox` was told: from when on its end may be followed by another start at once. */
   #anticipated: number | undefined;
+  /** Ends what a start waits for before there is anything of it. */
+  #abandon: (() => void) | undefined;
   /** Nothing may begin by itself. */
   #held = false;
   /** Inputs that came while one was being worked on: a listener may call back. */
@@ -158,6 +160,7 @@ export class SupervisedDaemon implements Daemon {
     const { settings, unattended = false } = this.#options;
     const { model, actions } = step(this.#model, input, { settings, unattended, now, wall, random });
     this.#model = model;
+    if (model.phase === 'launching' && (model.asked || model.killed)) this.#abandon?.();
     this.#anticipate();
     // What is told of a launch can wait until it is under way.
     for (const action of actions) if (action.type === 'launch') void this.#launch();
@@ -254,7 +257,8 @@ export class SupervisedDaemon implements Daemon {
     if (model.phase === 'launching') void this.#launch();
     else if (model.phase === 'up') {
       const { handle, plan } = this.#options;
-      const output = this.#options.output();
+      // What it writes into was handed over with it, open.
+      const output = this.#options.output() as StartOutput;
       const sandbox = handle.takeUp(plan, output.io)!;
       this.#hold(sandbox, output, readiness === undefined ? undefined : { handed: readiness, by });
       this.#anticipate();
@@ -269,7 +273,8 @@ export class SupervisedDaemon implements Daemon {
     try {
       const opening = handle.open?.();
       if (opening !== undefined) await opening;
-      const output = this.#options.output();
+      const asked = this.#options.output();
+      const output = asked instanceof Promise ? await this.#unlessToEnd(asked) : asked;
       sandbox = await handle.start(plan, output.io);
       this.#hold(sandbox, output);
       this.#input({ type: 'launched', pid: sandbox.pid });
@@ -278,6 +283,16 @@ export class SupervisedDaemon implements Daemon {
       return;
     }
     await this.#follow(sandbox);
+  }
+
+  /** A start that waits for a disk that hangs can be stopped. */
+  #unlessToEnd<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#abandon = () => reject(isToEnd());
+      void work.then(resolve, reject).finally(() => {
+        this.#abandon = undefined;
+      });
+    });
   }
 
   #hold(sandbox: DaemonSandbox, output: StartOutput, resumed?: { handed: HandedReadiness; by: number }): void {
@@ -328,6 +343,13 @@ export class SupervisedDaemon implements Daemon {
     this.#readiness?.close();
     this.#readiness = undefined;
   }
+}
+
+function isToEnd(): MetactlError {
+  return new MetactlError('it was told to stop while it waited for its log', {
+    code: 'METACTL_ENDING',
+    hint: 'the disk of its log does not answer',
+  });
 }
 
 /** What `run` ends with where a daemon could not be started. */

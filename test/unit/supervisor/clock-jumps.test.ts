@@ -70,9 +70,11 @@ afterEach(() => rmSync(root, { recursive: true }));
 it('a log loses nothing and overwrites nothing when midnight comes twice', async () => {
   let now = Date.parse('2026-11-26T23:30:00Z');
   const compressor = new Compressor();
+  const opened = await logs.store(pathsFor(root), 'shop');
   const sink = new FileSink({
     host: logs,
-    directory: logs.directory(pathsFor(root), 'shop', true)!,
+    directory: opened,
+    file: await opened.open('web.log'),
     daemon: 'web',
     rotation: { maxSize: 1 << 20, daily: true, maxFiles: 30, maxAge: Number.POSITIVE_INFINITY },
     compressor,

@@ -39,7 +39,7 @@ export interface LogSources {
  */
 export function findLogs(host: LogHost, paths: Paths, app: string, query: LogQuery): LogSources {
   requireAppName(app);
-  const place = new LogPlace(() => host.directory(paths, app, false));
+  const place = new LogPlace(() => host.directory(paths, app));
   try {
     const configured = configuredTargets(paths, app, place.directory !== undefined);
     const names = place.directory?.list() ?? [];

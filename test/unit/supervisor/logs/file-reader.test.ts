@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { logs } from '../../../../src/host/linux/logs.ts';
+import { directoryBehind } from '../../../../src/host/linux/logs.ts';
 import { FileReader } from '../../../../src/supervisor/logs/read/file-reader.ts';
 import { LogPlace } from '../../../../src/supervisor/logs/read/log-place.ts';
 import { readLogs } from '../../../../src/supervisor/logs/read/reader.ts';
@@ -31,7 +31,7 @@ const START = Date.parse('2026-01-01T00:00:00Z');
 
 beforeEach(() => {
   path = mkdtempSync(join(tmpdir(), 'metactl-reader-'));
-  place = new LogPlace(() => (existsSync(path) ? logs.directoryBehind(openSync(path, 'r'), path) : undefined));
+  place = new LogPlace(() => (existsSync(path) ? directoryBehind(openSync(path, 'r'), path) : undefined));
   written = 0;
   rotations = [];
   gone = false;

@@ -1,0 +1,54 @@
+/** Threads of Node's pool (4 unless told) that logs may have at a time: a disk that hangs must not take them all. */
+const MOST = 2;
+
+interface Turn {
+  readonly disk: string | undefined;
+  /** By a clock that is never set. */
+  since: number;
+}
+
+const underWay = new Set<Turn>();
+const waiting: { readonly turn: Turn; readonly begin: () => void }[] = [];
+
+/**
+ * Does something that a disk may never let end, in its turn. A thread that hangs in the kernel is lost until the disk goes on, so
+ * they are rationed: one for each `disk`, which makes whatever has the same one go on in order, and few in all.
+ * @param disk a directory's path; undefined: something else than a disk.
+ */
+export async function inTurn<T>(disk: string | undefined, act: () => Promise<T>): Promise<T> {
+  const turn: Turn = { disk, since: performance.now() };
+  if (isFree(turn)) underWay.add(turn);
+  else await new Promise<void>((begin) => waiting.push({ turn, begin }));
+  try {
+    return await act();
+  } finally {
+    underWay.delete(turn);
+    next();
+  }
+}
+
+/**
+ * Whether a disk has not answered for so many milliseconds: as long as it doesn't, this process can neither end nor become another
+ * one.
+ */
+export function hangs(milliseconds: number): boolean {
+  const now = performance.now();
+  return [...underWay].some(({ since }) => now - since > milliseconds);
+}
+
+function isFree({ disk }: Turn): boolean {
+  if (underWay.size >= MOST) return false;
+  return disk === undefined || ![...underWay].some((other) => other.disk === disk);
+}
+
+function next(): void {
+  for (let at = 0; at < waiting.length && underWay.size < MOST; ) {
+    const { turn, begin } = waiting[at]!;
+    if (isFree(turn)) {
+      waiting.splice(at, 1);
+      turn.since = performance.now();
+      underWay.add(turn);
+      begin();
+    } else at++;
+  }
+}
