@@ -62,6 +62,8 @@ export interface LogStore {
   create(name: string): Promise<number>;
   /** @returns a descriptor, or undefined where there is no such file. */
   read(name: string): Promise<number | undefined>;
+  /** Whether this directory still is at its path, and has that very file by that name; no link is followed. */
+  holds(name: string, fd: number): Promise<boolean>;
   rename(from: string, to: string): Promise<void>;
   /** Nothing where it isn't there. */
   remove(name: string): Promise<void>;

@@ -5,6 +5,7 @@ import {
   fchmod,
   fchown,
   fstat,
+  lstat,
   mkdir,
   open,
   read,
@@ -23,7 +24,7 @@ import { logError } from './log-error.ts';
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 
 const [openFile, closeFile, readFrom] = [promisify(open), promisify(close), promisify(read)];
-const [statOf, chown, chmod] = [promisify(fstat), promisify(fchown), promisify(fchmod)];
+const [statOf, statAt, chown, chmod] = [promisify(fstat), promisify(lstat), promisify(fchown), promisify(fchmod)];
 const [move, remove, namesOf, makeDirectory] = [
   promisify(rename),
   promisify(unlink),
@@ -130,6 +131,8 @@ export function storeBehind(directory: number, path: string): LogStore {
         if (fd !== undefined) await regular(fd);
         return fd;
       }),
+    holds: (name, fd) =>
+      told('look at the log', name, async () => (await isAt(path, directory)) && (await isAt(inside(name), fd))),
     rename: (from, to) => told('rotate the log', from, () => move(inside(from), inside(to))),
     remove: (name) => told('remove an old log', name, () => removeFile(inside(name))),
     list,
@@ -141,6 +144,16 @@ export function storeBehind(directory: number, path: string): LogStore {
 
 function openAgain(directory: number): Promise<number> {
   return openFile(`/proc/self/fd/${directory}/.`, O_RDONLY | O_DIRECTORY);
+}
+
+async function isAt(path: string, fd: number): Promise<boolean> {
+  try {
+    const [there, own] = [await statAt(path, { bigint: true }), await statOf(fd, { bigint: true })];
+    return there.ino === own.ino && there.dev === own.dev;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 async function removeFile(path: string): Promise<void> {

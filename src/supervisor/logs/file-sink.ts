@@ -20,9 +20,14 @@ import { type Sent, TellingSink } from './telling-sink.ts';
 
 const [writeFile, closeFile] = [promisify(write), promisify(close)];
 
+/** How often it is looked whether the file still is where readers look for it. ms */
+const LOOK = 1000;
+
 export interface FileSinkOptions {
   readonly host: Pick<LogHost, 'frame'>;
   readonly directory: LogStore;
+  /** Opens or makes the directory that is there now. */
+  readonly directoryNow: () => Promise<LogStore>;
   readonly daemon: string;
   readonly rotation: RotationSettings;
   readonly compressor: Compressor;
@@ -40,6 +45,9 @@ export interface FileSinkOptions {
 export class FileSink extends TellingSink {
   readonly #options: FileSinkOptions;
   readonly #now: () => number;
+  #directory: LogStore;
+  #lookAt = performance.now() + LOOK;
+  #renewalFailed = false;
   #fd: number;
   #size: number;
   #modified: number;
@@ -52,6 +60,7 @@ export class FileSink extends TellingSink {
     const { host, onProblem, directory, daemon, handed, ledger } = options;
     super(host.frame, onProblem, `${directory.path}/${currentName(daemon)}`, handed, ledger);
     this.#options = options;
+    this.#directory = directory;
     this.#now = options.now ?? Date.now;
     const { fd, size, modified, endsLine } = options.file;
     this.#fd = fd;
@@ -63,11 +72,11 @@ export class FileSink extends TellingSink {
   }
 
   protected override get disk(): string {
-    return this.#options.directory.path;
+    return this.#directory.path;
   }
 
   override handOver(): HandedSink {
-    const { directory } = this.#options;
+    const directory = this.#directory;
     const file = {
       directory: { fd: directory.fd },
       path: directory.path,
@@ -90,8 +99,10 @@ export class FileSink extends TellingSink {
   protected async send(lines: Buffer): Promise<Sent> {
     const { rotation } = this.#options;
     await this.#tidy();
-    const file = { size: this.#size, modified: this.#modified };
-    if (isRotationDue(file, lines.length, this.#now(), rotation)) await this.#rotate();
+    const isDue = () =>
+      isRotationDue({ size: this.#size, modified: this.#modified }, lines.length, this.#now(), rotation);
+    await this.#look(isDue());
+    if (isDue()) await this.#rotate();
     let done = 0;
     try {
       if (this.#torn) {
@@ -121,14 +132,15 @@ export class FileSink extends TellingSink {
 
   protected override end(): void {
     super.end();
-    this.#options.directory.close();
+    this.#directory.close();
     // Over a network, that is when it is written.
     void inTurn(this.disk, () => closeFile(this.#fd)).catch(() => {});
   }
 
   /** A rotation that fails must not stop the log: it goes on in the same file, and that is told once. */
   async #rotate(): Promise<void> {
-    const { directory, daemon, onProblem, compressor } = this.#options;
+    const directory = this.#directory;
+    const { daemon, onProblem, compressor } = this.#options;
     try {
       const files = rotatedFiles(daemon, await directory.list());
       const name = rotatedName(daemon, stampAfter(files, this.#now()));
@@ -140,12 +152,8 @@ export class FileSink extends TellingSink {
         await directory.rename(name, currentName(daemon));
         throw error;
       }
-      const full = this.#fd;
-      this.#fd = next.fd;
-      this.#size = next.size;
-      this.#torn = !next.endsLine;
+      await this.#goOnIn(next);
       this.#rotationFailed = false;
-      await closeFile(full).catch(() => {});
       await compressor.add(directory, name);
       await this.#removeExpired();
     } catch (error) {
@@ -154,8 +162,44 @@ export class FileSink extends TellingSink {
     }
   }
 
+  async #goOnIn({ fd, size, endsLine }: LogFile): Promise<void> {
+    const before = this.#fd;
+    this.#fd = fd;
+    this.#size = size;
+    this.#torn = !endsLine;
+    await closeFile(before).catch(() => {});
+  }
+
+  /**
+   * Somebody (an administrator, logrotate) may have moved or removed the file, or its directory: nobody would see what goes into it.
+   * It goes on in a new one, and the old one stays as it is. @param now also where it was looked a moment ago.
+   */
+  async #look(now: boolean): Promise<void> {
+    const time = performance.now();
+    if (!now && time < this.#lookAt) return;
+    this.#lookAt = time + LOOK;
+    const { daemon, directoryNow, onProblem } = this.#options;
+    try {
+      if (await this.#directory.holds(currentName(daemon), this.#fd)) return;
+      const directory = await directoryNow();
+      try {
+        await this.#goOnIn(await directory.open(currentName(daemon)));
+      } catch (error) {
+        directory.close();
+        throw error;
+      }
+      this.#directory.close();
+      this.#directory = directory;
+      this.#renewalFailed = false;
+    } catch (error) {
+      if (!this.#renewalFailed) onProblem((error as Error).message);
+      this.#renewalFailed = true;
+    }
+  }
+
   async #removeExpired(): Promise<void> {
-    const { directory, daemon, onProblem } = this.#options;
+    const directory = this.#directory;
+    const { daemon, onProblem } = this.#options;
     try {
       await this.#removeExpiredOf(rotatedFiles(daemon, await directory.list()));
     } catch (error) {
@@ -165,7 +209,8 @@ export class FileSink extends TellingSink {
 
   /** @returns those that are left. */
   async #removeExpiredOf(files: readonly RotatedFile[]): Promise<readonly RotatedFile[]> {
-    const { directory, rotation } = this.#options;
+    const directory = this.#directory;
+    const { rotation } = this.#options;
     const expired = expiredFiles(files, this.#now(), rotation);
     for (const { name } of expired) {
       await directory.remove(name);
@@ -179,7 +224,8 @@ export class FileSink extends TellingSink {
   async #tidy(): Promise<void> {
     if (this.#tidied) return;
     this.#tidied = true;
-    const { directory, daemon, compressor, onProblem } = this.#options;
+    const directory = this.#directory;
+    const { daemon, compressor, onProblem } = this.#options;
     try {
       const names = await directory.names();
       for (const name of names) {

@@ -75,8 +75,18 @@ function daemonLog({ taps, handed }: LogRequest, sink: Sink): DaemonLog {
 }
 
 function fileSink(request: LogRequest, directory: LogStore, file: LogFile): Sink {
-  const { host, daemon, settings, compressor } = request;
-  return new FileSink({ host, directory, file, daemon, rotation: settings.rotation, compressor, ...told(request) });
+  const { host, paths, app, daemon, settings, compressor } = request;
+  const directoryNow = () => host.store(paths, app);
+  return new FileSink({
+    host,
+    directory,
+    directoryNow,
+    file,
+    daemon,
+    rotation: settings.rotation,
+    compressor,
+    ...told(request),
+  });
 }
 
 function told({ onProblem, ledger, handed }: LogRequest) {

@@ -74,6 +74,7 @@ it('a log loses nothing and overwrites nothing when midnight comes twice', async
   const sink = new FileSink({
     host: logs,
     directory: opened,
+    directoryNow: () => logs.store(pathsFor(root), 'shop'),
     file: await opened.open('web.log'),
     daemon: 'web',
     rotation: { maxSize: 1 << 20, daily: true, maxFiles: 30, maxAge: Number.POSITIVE_INFINITY },

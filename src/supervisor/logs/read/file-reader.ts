@@ -14,6 +14,9 @@ const TRIES = 10;
 /** Files that are kept open until their turn comes, however many there are: the oldest are those that retention removes first. */
 const HELD = 64;
 
+/** So long the supervisor may write on into a file that somebody has moved: it looks once a second. ms */
+const LINGER = 1500;
+
 export interface FileReaderOptions {
   /** It may not be there yet. */
   readonly place: LogPlace;
@@ -40,6 +43,8 @@ export class FileReader implements LogReader {
   #looked = false;
   #follows = false;
   #lastTime = 0;
+  /** When somebody else than the supervisor was found to have moved the file, by a clock that is never set. */
+  #movedAt: number | undefined;
   #stopWatching: () => void = () => {};
 
   constructor(options: FileReaderOptions) {
@@ -241,7 +246,7 @@ export class FileReader implements LogReader {
     const isLive = file.at === undefined;
     const end = isLive && !this.#follows ? this.#live?.end : undefined;
     // Asked before reading: what was written before the rotation is then seen by this read, or by the next.
-    const moved = isLive && this.#follows && this.#isRotated(file);
+    const moved = isLive && this.#follows && this.#isLeft(file);
     const records: LogRecord[] = [];
     const add = (line: Buffer) => this.#add(records, line);
     const chunk = await file.next(end);
@@ -260,6 +265,7 @@ export class FileReader implements LogReader {
     if (isLive) records.push(...this.#leave(file));
     file.close();
     this.#file = undefined;
+    this.#movedAt = undefined;
     if (this.#live?.file === file) this.#live = undefined;
     return records;
   }
@@ -278,6 +284,19 @@ export class FileReader implements LogReader {
       return [];
     }
     return [this.#note('lines may be missing: rotated files went before anybody saw them')];
+  }
+
+  /** Whether nothing more comes into the file. */
+  #isLeft(file: OpenedFile): boolean {
+    if (!this.#isRotated(file)) {
+      this.#movedAt = undefined;
+      return false;
+    }
+    this.#see();
+    if (this.#known.length > 0) return true;
+    const now = performance.now();
+    this.#movedAt ??= now;
+    return now - this.#movedAt > LINGER;
   }
 
   #isRotated({ inode }: OpenedFile): boolean {
