@@ -13,12 +13,16 @@ import {
   rotatedFiles,
   rotatedName,
   stampAfter,
+  WallClock,
 } from './rotation.ts';
 import type { RotationSettings } from './settings.ts';
 import type { HandedSink } from './sink.ts';
 import { type Sent, TellingSink } from './telling-sink.ts';
 
 const [writeFile, closeFile] = [promisify(write), promisify(close)];
+
+/** One for all logs of a process: a daemon that is started anew meanwhile must not believe it at once. */
+const wallClock = new WallClock();
 
 /** How often it is looked whether the file still is where readers look for it. ms */
 const LOOK = 1000;
@@ -34,8 +38,7 @@ export interface FileSinkOptions {
   /** Told once when lines begin to be lost, and once when that is over. */
   readonly onProblem: (text: string) => void;
   readonly ledger?: LossLedger;
-  /** Milliseconds since the epoch. */
-  readonly now?: () => number;
+  readonly clock?: WallClock;
   readonly handed?: HandedSink;
   /** Opened in `directory`, or by the process before this one. */
   readonly file: LogFile;
@@ -44,7 +47,7 @@ export interface FileSinkOptions {
 /** Writes a daemon's lines to its file, and rotates it. What the disk refuses is counted, and told in the log itself. */
 export class FileSink extends TellingSink {
   readonly #options: FileSinkOptions;
-  readonly #now: () => number;
+  readonly #clock: WallClock;
   #directory: LogStore;
   #lookAt = performance.now() + LOOK;
   #renewalFailed = false;
@@ -61,7 +64,7 @@ export class FileSink extends TellingSink {
     super(host.frame, onProblem, `${directory.path}/${currentName(daemon)}`, handed, ledger);
     this.#options = options;
     this.#directory = directory;
-    this.#now = options.now ?? Date.now;
+    this.#clock = options.clock ?? wallClock;
     const { fd, size, modified, endsLine } = options.file;
     this.#fd = fd;
     this.#size = size;
@@ -100,7 +103,7 @@ export class FileSink extends TellingSink {
     const { rotation } = this.#options;
     await this.#tidy();
     const isDue = () =>
-      isRotationDue({ size: this.#size, modified: this.#modified }, lines.length, this.#now(), rotation);
+      isRotationDue({ size: this.#size, modified: this.#modified }, lines.length, this.#clock.now(), rotation);
     await this.#look(isDue());
     if (isDue()) await this.#rotate();
     let done = 0;
@@ -115,7 +118,7 @@ export class FileSink extends TellingSink {
         done += bytesWritten;
         this.#size += bytesWritten;
       }
-      this.#modified = this.#now();
+      this.#modified = this.#clock.now();
       return { done, error: undefined };
     } catch (error) {
       if (done > 0) this.#torn = lines[done - 1] !== 10;
@@ -143,7 +146,7 @@ export class FileSink extends TellingSink {
     const { daemon, onProblem, compressor } = this.#options;
     try {
       const files = rotatedFiles(daemon, await directory.list());
-      const name = rotatedName(daemon, stampAfter(files, this.#now()));
+      const name = rotatedName(daemon, stampAfter(files, this.#clock.now()));
       await directory.rename(currentName(daemon), name);
       let next: LogFile;
       try {
@@ -211,7 +214,9 @@ export class FileSink extends TellingSink {
   async #removeExpiredOf(files: readonly RotatedFile[]): Promise<readonly RotatedFile[]> {
     const directory = this.#directory;
     const { rotation } = this.#options;
-    const expired = expiredFiles(files, this.#now(), rotation);
+    // What a clock that was wrong for a moment removes does not come back.
+    const kept = this.#clock.isSure ? rotation : { ...rotation, maxAge: Number.POSITIVE_INFINITY };
+    const expired = expiredFiles(files, this.#clock.now(), kept);
     for (const { name } of expired) {
       await directory.remove(name);
       // Where it is being compressed, both are there.

@@ -66,3 +66,41 @@ export function expiredFiles(
   const surplus = files.length - maxFiles;
   return files.filter(({ at }, index) => index < surplus || now - at > maxAge);
 }
+
+/** How far the wall clock may move against one that is never set without a doubt about it: less than that, `log.max-age` is not about. */
+const JUMP = DAY;
+/** How long it must have been right since, ms. */
+const AGREED = 3_600_000;
+
+/**
+ * Whether the wall clock can be believed in what is irreversible. Where it jumped by more than a day against the one that is never
+ * set, it can't for an hour: it may be wrong for a moment. How it stood when this was made is taken for right.
+ */
+export class WallClock {
+  readonly #now: () => number;
+  readonly #steady: () => number;
+  #offset: number;
+  #from = Number.NEGATIVE_INFINITY;
+
+  /** @param now milliseconds since the epoch. @param steady milliseconds of a clock that is never set. */
+  constructor(now: () => number = Date.now, steady: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#steady = steady;
+    this.#offset = now() - steady();
+  }
+
+  now(): number {
+    return this.#now();
+  }
+
+  /** Ask each time that it matters: a jump is noticed by it. */
+  get isSure(): boolean {
+    const steady = this.#steady();
+    const offset = this.#now() - steady;
+    if (Math.abs(offset - this.#offset) > JUMP) {
+      this.#offset = offset;
+      this.#from = steady + AGREED;
+    }
+    return steady >= this.#from;
+  }
+}

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { logs } from '../../../src/host/linux/logs.ts';
 import { Compressor } from '../../../src/supervisor/logs/compress.ts';
 import { FileSink } from '../../../src/supervisor/logs/file-sink.ts';
+import { WallClock } from '../../../src/supervisor/logs/rotation.ts';
 import { pathsFor } from '../../../src/util/paths.ts';
 import { FakeClock, fakeDaemon, settle } from './state/fake-handle.ts';
 
@@ -80,7 +81,7 @@ it('a log loses nothing and overwrites nothing when midnight comes twice', async
     rotation: { maxSize: 1 << 20, daily: true, maxFiles: 30, maxAge: Number.POSITIVE_INFINITY },
     compressor,
     onProblem: (text) => expect(text).toBe(''),
-    now: () => now,
+    clock: new WallClock(() => now),
   });
   for (let i = 0; i < 6; i++) {
     void sink.push(Buffer.from(`line ${i}\n`), { stream: 'out', pid: 1, time: now });
@@ -93,4 +94,47 @@ it('a log loses nothing and overwrites nothing when midnight comes twice', async
   const text = readdirSync(directory).map((name) => readFileSync(join(directory, name), 'utf8'));
   const lines = text.flatMap((one) => [...one.matchAll(/ out: (line \d)\n/g)].map((match) => match[1]));
   expect(lines.sort()).toEqual([0, 1, 2, 3, 4, 5].map((i) => `line ${i}`));
+});
+
+it('no log is removed for its age by a clock that is wrong for a moment', async () => {
+  const DAY = 24 * HOUR;
+  let set = 0;
+  let steady = 0;
+  const start = Date.parse('2026-11-26T12:00:00Z');
+  const clock = new WallClock(
+    () => start + steady + set,
+    () => steady,
+  );
+  const compressor = new Compressor();
+  const opened = await logs.store(pathsFor(root), 'shop');
+  const sink = new FileSink({
+    host: logs,
+    directory: opened,
+    directoryNow: () => logs.store(pathsFor(root), 'shop'),
+    file: await opened.open('web.log'),
+    daemon: 'web',
+    rotation: { maxSize: 40, daily: false, maxFiles: 30, maxAge: 7 * DAY },
+    compressor,
+    onProblem: (text) => expect(text).toBe(''),
+    clock,
+  });
+  // Each needs a file of its own.
+  const line = async () => {
+    void sink.push(Buffer.from('line\n'), { stream: 'out', pid: 1, time: clock.now() });
+    expect(await sink.flush(1000)).toBe(true);
+    return readdirSync(join(root, 'var/log/metactl/shop')).length;
+  };
+  await line();
+  expect(await line()).toBe(2);
+  set = 3650 * DAY;
+  expect(await line()).toBe(3);
+  set = 0;
+  expect(await line()).toBe(4);
+  steady += HOUR / 2;
+  expect(await line()).toBe(5);
+  // Time that really goes by: the first file is too old, those whose names are of the future are not.
+  steady += 8 * DAY;
+  expect(await line()).toBe(5);
+  await sink.close(1000);
+  compressor.stop();
 });
