@@ -94,8 +94,9 @@ function serviceText(model: ServiceModel, service: Service): string {
     ['Slice', names.slice],
     ['Delegate', 'yes'],
     ['KillMode', 'mixed'],
-    // journald would lose lines silently, of all daemons of the unit. It keeps its own limits of size.
-    ['LogRateLimitIntervalSec', '0'],
+    // journald would lose lines silently, of all daemons of the unit. It keeps its own limits of size. Not 0: systemd takes that
+    // for unset and tells journald nothing (src/core/unit.c, unit_export_log_ratelimit_interval). No limit is ever met in 1 µs.
+    ['LogRateLimitIntervalSec', '1us'],
     // metactl restarts the daemon; this is for metactl's own death.
     ['Restart', 'on-failure'],
     ['RestartSec', timeSpan(RESTART_PAUSE)],
