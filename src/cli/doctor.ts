@@ -5,6 +5,7 @@ import { host } from '../host/index.ts';
 import { EXIT } from '../util/error.ts';
 import { contextOf } from './context.ts';
 import { type AppFindings, examineApps, publishedBy } from './doctor-apps.ts';
+import { examineJournal } from './doctor-journal.ts';
 import { doctorJson, doctorText } from './doctor-text.ts';
 import { jsonText, print } from './print.ts';
 
@@ -23,7 +24,8 @@ export function register(program: Command): void {
       const context = contextOf(command);
       const machine = await host();
       const { node } = inspectNode(context.paths);
-      const findings = await machine.examine(context.paths, node, publishedBy(context.paths));
+      const found = await machine.examine(context.paths, node, publishedBy(context.paths));
+      const findings = [...found, ...(await examineJournal(context.paths, machine.logs))];
       const apps = await examineApps(context.paths, findings);
       print(
         context.json ? jsonText(doctorJson(findings, apps), 2) : doctorText(findings, apps, { color: context.color }),

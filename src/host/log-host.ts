@@ -29,6 +29,8 @@ export interface LogHost {
   ): { readonly consumed: number; readonly written: number };
   /** `path` may be `@name`, an abstract one. @throws MetactlError with the errno where nobody listens there. */
   socket(path: string): LogSocket;
+  /** The unit that a process is in, where journald drops what the unit says over a limit; undefined where it drops nothing. */
+  limitedUnit(pid: number): string | undefined;
   /** Where the system's log daemons listen. */
   readonly sockets: { readonly journal: string; readonly syslog: string };
 }

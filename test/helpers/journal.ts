@@ -20,11 +20,12 @@ export interface Journal {
 }
 
 /** What the machine has in /dev stays where it is; /dev/log is journald's. */
-const SURROUNDINGS = `
+const SURROUNDINGS = String.raw`
 set -e
 mkdir -p /run
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/dev /run/systemd /run/log/journal /run/lock
+mkdir -p /run/dev /run/systemd/journald.conf.d /run/log/journal /run/lock
+printf '[Journal]\n%s\n' "$1" >/run/systemd/journald.conf.d/test.conf
 mount --rbind /dev /run/dev
 mount -t tmpfs -o mode=755 dev /dev
 for name in null zero full random urandom tty ptmx; do touch /dev/$name; mount --bind /run/dev/$name /dev/$name; done
@@ -40,11 +41,12 @@ const JOURNALD = ['/usr/lib/systemd/systemd-journald', '/lib/systemd/systemd-jou
   existsSync(path),
 );
 
-export async function startJournal(): Promise<Journal> {
+/** @param conf what its `[Journal]` says (journald.conf(5)). */
+export async function startJournal(conf = ''): Promise<Journal> {
   // Builds the command line, if it must be.
   await runMetactl(['--version']);
   if (JOURNALD === undefined) throw new Error('systemd-journald is not installed');
-  const keeper = spawn('unshare', ['--mount', '--propagation', 'private', 'bash', '-c', SURROUNDINGS], {
+  const keeper = spawn('unshare', ['--mount', '--propagation', 'private', 'bash', '-c', SURROUNDINGS, 'bash', conf], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await new Promise<void>((resolve, reject) => {

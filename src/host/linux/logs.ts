@@ -3,6 +3,7 @@ import { getSystemErrorName } from 'node:util';
 import type { Paths } from '../../util/paths.ts';
 import type { LogDirectory, LogHost } from '../log-host.ts';
 import { addon } from './addon.ts';
+import { limitedUnit } from './journal-limit.ts';
 import { logError } from './log-error.ts';
 import { openStore, storeBehind } from './log-store.ts';
 
@@ -44,6 +45,7 @@ export const logs: LogHost = {
       },
     };
   },
+  limitedUnit,
   sockets: { journal: '/run/systemd/journal/socket', syslog: '/dev/log' },
 };
 

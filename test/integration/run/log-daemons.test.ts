@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { logs as logHost } from '../../../src/host/linux/logs.ts';
@@ -185,6 +186,80 @@ describe('journald', () => {
   });
 });
 
+describe('journald that has a limit', () => {
+  let unit: string[];
+  beforeEach(async () => {
+    await journal.close();
+    journal = await startJournal('RateLimitIntervalSec=1s\nRateLimitBurst=10');
+    // Journald knows a unit by the name of the cgroup.
+    unit = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified', '/sys/fs/cgroup']
+      .filter((tree) => existsSync(join(tree, 'cgroup.procs')))
+      .map((tree) => join(tree, `metactl-test-${process.pid}.scope`));
+    for (const directory of unit) mkdirSync(directory);
+  });
+  afterEach(() => {
+    for (const directory of unit) rmdirSync(directory);
+  });
+
+  /** Sends numbered lines as a supervisor in that unit does. */
+  const send = async (from: number, to: number) => {
+    const [file, ...via] = inUnit();
+    const args = ['--input-type=module', '-e', SEND_NUMBERS, String(from), String(to)];
+    await journal.program(file!, ...via, process.execPath, ...args);
+  };
+
+  const inUnit = () => [
+    ...['sh', '-c', 'for one; do shift; [ "$one" = -- ] && break; echo $$ >"$one/cgroup.procs"; done; exec "$@"', 'sh'],
+    ...[...unit, '--'],
+  ];
+
+  it('has `logs` tell what it dropped', async () => {
+    shellApp('exec true', 'log.to = journal');
+    await send(0, 2000);
+    await entries(1, 'METACTL_APP=shop');
+    await sleep(1500);
+    const follower = journal.start(['logs', 'shop', '-f', '-n', '1'], here());
+    running.push(follower);
+    await follower.waitFor(/out: \d+\n/);
+    await send(2000, 2001);
+    await follower.waitFor(/out: 2000\n/);
+    await follower.stop();
+    const told = new RegExp(
+      `metactl: lines are missing: journald dropped (\\d+) messages of metactl-test-${process.pid}\\.scope, over its rate limit\n.*out: 2000\n`,
+    );
+    const dropped = Number(told.exec(follower.output.stdout)?.[1]);
+    expect(dropped).toBeGreaterThan(0);
+    const { stdout } = await journal.run(['logs', 'shop'], here());
+    expect(Number(told.exec(stdout)?.[1])).toBe(dropped);
+    expect(stdout.match(/ out: \d+\n/g)).toHaveLength(2001 - dropped);
+    expect((await journal.run(['logs', 'shop', '-n', '2'], here())).stdout).toMatch(told);
+    const raw = await journal.run(['logs', 'shop', '--raw', '-n', '2'], here());
+    expect([raw.stdout, raw.stderr]).toEqual([
+      '2000\n',
+      expect.stringMatching(/^metactl: shop\/main: lines are missing: journald dropped /),
+    ]);
+  });
+
+  it('is told of by doctor where a supervisor is in such a unit', async () => {
+    shellApp('echo up; exec sleep 60', 'log.to = journal');
+    const told = async () => {
+      const { findings } = JSON.parse((await journal.run(['doctor', '--json'], here())).stdout);
+      return (findings as { name: string; meaning: string }[]).filter(({ name }) => name === 'journal shop');
+    };
+    expect(await told()).toEqual([]);
+    const one = journal.start(['run', 'shop'], { ...here(), via: inUnit() });
+    running.push(one);
+    await one.waitFor(/up/);
+    expect(await told()).toMatchObject([
+      {
+        state: 'warning',
+        meaning: expect.stringContaining(`from metactl-test-${process.pid}.scope, and journald drops`),
+      },
+    ]);
+    await one.stop();
+  });
+});
+
 /** The journalctl that follows, below a process. */
 async function followingChild(parent: number): Promise<number> {
   for (let round = 0; round < 100; round++) {
@@ -228,9 +303,24 @@ it('a socket where nobody listens is an error', () => {
   expect(() => logHost.socket(`/${'x'.repeat(120)}`)).toThrow(expect.objectContaining({ code: 'ENAMETOOLONG' }));
 });
 
+const ADDON = new URL('../../../build/Release/metactl.node', import.meta.url).pathname;
+
+const SEND_NUMBERS = `
+import { createRequire } from 'node:module';
+const addon = createRequire(import.meta.url)(${JSON.stringify(ADDON)});
+addon.initialize(Error);
+const fd = addon.connectDatagram('/run/systemd/journal/socket');
+const head = Buffer.from('METACTL_APP=shop\\nMETACTL_DAEMON=main\\nMETACTL_STREAM=out\\nMESSAGE=');
+const [from, to] = process.argv.slice(1).map(Number);
+const lines = Buffer.from(Array.from({ length: to - from }, (_, i) => ':' + (from + i) + '\\n').join(''));
+const envelope = { head, continued: head, unended: head, tail: Buffer.from('\\n'), memfd: true };
+// Journald looks up what has sent a line while it is there.
+addon.sendLines(fd, envelope, lines, () => setTimeout(() => {}, 500));
+`;
+
 const SEND_LARGE = `
 import { createRequire } from 'node:module';
-const addon = createRequire(import.meta.url)(${JSON.stringify(new URL('../../../build/Release/metactl.node', import.meta.url).pathname)});
+const addon = createRequire(import.meta.url)(${JSON.stringify(ADDON)});
 addon.initialize(Error);
 const fd = addon.connectDatagram('/run/systemd/journal/socket');
 const head = Buffer.from('METACTL_APP=large\\nMESSAGE=');
