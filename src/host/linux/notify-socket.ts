@@ -81,13 +81,18 @@ class LinuxNotifySocket implements OpenNotifySocket {
     this.#fd = fd;
     this.#path = path;
     this.#cgroup = cgroup;
-    this.#watch();
   }
 
+  /**
+   * Nothing is read before: of many daemons that start at once the first may have said that it is ready before this process
+   * knows that it runs (native/spawn_queue.cc tells of them together), and what is read then is nobody's.
+   */
   listen(pid: number, listener: (message: Notification) => void): void {
+    const isFirst = this.#listener === undefined;
     this.#membership = membershipOf(pid, this.#cgroup);
     this.#pid = pid;
     this.#listener = listener;
+    if (isFirst && this.#open) this.#watch();
   }
 
   executed(): void {

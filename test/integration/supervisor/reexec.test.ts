@@ -79,7 +79,7 @@ describe('reexec', () => {
     const ready = `say READY=1 say STATUS=fine ${'sleep 0.4 say WATCHDOG=1 '.repeat(30)} sleep 600`;
     site.app('shop', {
       ready: `command = ${site.notifier('shop', ready)}\nready = notify\nwatchdog-sec = 1500ms`,
-      starting: `command = ${site.notifier('shop', 'sleep 4 say READY=1 sleep 600')}\nready = notify`,
+      starting: `command = ${site.notifier('shop', 'sleep 10 say READY=1 sleep 600')}\nready = notify`,
       waiting: `command = ${SLEEP}\ndepends-on.starting = ready`,
       degraded: `command = ${SLEEP}\nhealth = exec:/bin/false\nhealth.action = alert\nhealth.interval = 100ms`,
       stopping: 'command = /bin/sh -c "trap : TERM; while :; do sleep 1; done"\ntimeout-stop-sec = 5s',
@@ -115,7 +115,7 @@ describe('reexec', () => {
     expect(await stop).toMatchObject({ stdout: 'shop/stopping is stopped\n', stderr: '', status: 0 });
     expect(performance.now() - stopped).toBeGreaterThan(4500);
     // What is ready then lets go on what waits for it, and the watchdog hears what it heard before.
-    await expect.poll(states, { timeout: 10_000 }).toMatchObject({ starting: 'ready', waiting: 'running' });
+    await expect.poll(states, { timeout: 20_000 }).toMatchObject({ starting: 'ready', waiting: 'running' });
     expect((await site.status('shop', 'ready'))[0]).toMatchObject({ restarts: 0, state: 'ready', statusText: 'fine' });
   });
 
