@@ -82,6 +82,14 @@ function isEndedMain({ pid, uid }: Sender, main: MainProcess | undefined): boole
   return now === undefined || (now.exiting && now.startTime === main.startTime);
 }
 
+/**
+ * Whether a stranger to this run may be of the next one: the sandbox behind this PID 1 is over, also where nobody has waited for
+ * that yet, or the stranger is in the daemon's cgroup.
+ */
+export function isOfNextRun({ pid }: Pick<Sender, 'pid'>, init: number, cgroup: string): boolean {
+  return endOf(init)?.exiting !== false || (pid > 0 && isIn(pid, cgroup));
+}
+
 /** From include/linux/sched.h: set before a process gives up anything. */
 const PF_EXITING = 4;
 

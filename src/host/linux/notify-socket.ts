@@ -5,7 +5,7 @@ import type { Descriptor } from '../handover.ts';
 import type { Notification, NotifyAccess, NotifySocket, StoredDescriptors } from '../notify.ts';
 import { addon, type Poll, type RawNotification } from './addon.ts';
 import { DescriptorStore, type Stored } from './descriptor-store.ts';
-import { isMember, type Membership, membershipOf, withMain } from './member.ts';
+import { isMember, isOfNextRun, type Membership, membershipOf, withMain } from './member.ts';
 
 export interface OpenNotifySocket extends NotifySocket {
   /** What the daemon gets at its next start. */
@@ -71,6 +71,8 @@ class LinuxNotifySocket implements OpenNotifySocket {
   #pid = -1;
   #membership: Membership | undefined;
   #listener: ((message: Notification) => void) | undefined;
+  /** Of the next run, which began before this process knew that the last one is over. */
+  #early: RawNotification[] = [];
   #since = 0;
   #count = 0;
   #onDescriptors = 0;
@@ -93,6 +95,10 @@ class LinuxNotifySocket implements OpenNotifySocket {
     this.#pid = pid;
     this.#listener = listener;
     if (isFirst && this.#open) this.#watch();
+    // Not in this turn: whoever listens has not told yet that there is a run.
+    queueMicrotask(() => {
+      for (const raw of this.#early.splice(0)) this.#take(raw, true);
+    });
   }
 
   executed(): void {
@@ -125,6 +131,7 @@ class LinuxNotifySocket implements OpenNotifySocket {
     this.#listener = undefined;
     clearTimeout(this.#rest);
     this.#poll?.close();
+    for (const raw of this.#early.splice(0)) closeAll(raw);
     closeSync(this.#fd);
     this.#store.close();
     rmSync(this.#path, { force: true });
@@ -150,7 +157,13 @@ class LinuxNotifySocket implements OpenNotifySocket {
     }
   }
 
-  #take(raw: RawNotification): void {
+  #take(raw: RawNotification, isAgain = false): void {
+    const judged = this.#judge(raw);
+    const mayBeEarly = judged.problem === 'foreign' && !isAgain && this.#early.length < AT_ONCE;
+    if (mayBeEarly && isOfNextRun(raw, this.#pid, this.#cgroup)) {
+      this.#early.push(raw);
+      return;
+    }
     let left = raw.fds;
     const keep: Notification['keep'] = (name, most, watched) => {
       const fds = left;
@@ -158,14 +171,21 @@ class LinuxNotifySocket implements OpenNotifySocket {
       return this.#store.add(fds, { name, watched }, most);
     };
     try {
-      this.#listener?.({ ...this.#judge(raw), keep });
+      this.#listener?.({ ...judged, keep });
     } finally {
-      for (const one of left) closeSync(one);
-      if (raw.pidfd !== undefined) closeSync(raw.pidfd);
+      closeAll({ fds: left, pidfd: raw.pidfd });
     }
   }
 
+  /** A sandbox that stood ready enters its cgroup when it is told to begin, perhaps after this process knew its pid. */
+  #enterCgroup(): void {
+    if (this.#membership === undefined || this.#membership.cgroup !== undefined || process.geteuid?.() !== 0) return;
+    const { cgroup } = membershipOf(this.#pid, this.#cgroup) ?? {};
+    if (cgroup !== undefined) this.#membership = { ...this.#membership, cgroup };
+  }
+
   #judge(raw: RawNotification): Omit<Notification, 'keep'> {
+    this.#enterCgroup();
     const about = { pid: raw.pid, descriptors: raw.fds.length };
     const member = this.#membership !== undefined && isMember(raw, this.#membership);
     if (!member) return { ...about, text: undefined, problem: 'foreign' };
@@ -191,4 +211,9 @@ class LinuxNotifySocket implements OpenNotifySocket {
     this.#rest = setTimeout(() => this.#watch(), wait);
     this.#rest.unref();
   }
+}
+
+function closeAll({ fds, pidfd }: Pick<RawNotification, 'fds' | 'pidfd'>): void {
+  for (const fd of fds) closeSync(fd);
+  if (pidfd !== undefined) closeSync(pidfd);
 }
