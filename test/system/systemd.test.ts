@@ -54,6 +54,9 @@ systemctl restart ${UNIT}; until_status ready; show SubState NRestarts; server |
     ).toBe('');
     expect(await run('metactl logs shop --raw')).toContain('listening');
 
+    // How systemd tells journald that the unit has a limit of its own: one that no line meets.
+    expect(await run(`readlink /run/systemd/units/log-rate-limit-interval:${UNIT}`)).toBe('1');
+
     // The daemon hangs, dies, loads again: metactl's business.
     expect(
       await run(`forget; before=$(main); get /hang > /dev/null 2>&1 || true
