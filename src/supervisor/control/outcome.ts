@@ -24,7 +24,11 @@ export function untilUp(daemon: Daemon & { readonly isToEnd?: boolean }, gone?: 
   let cause: string | undefined;
   let told = false;
   return follow(daemon, gone, (event, status) => {
-    if (event?.type === 'start-failed') return event.error;
+    if (event?.type === 'start-failed') {
+      // It was stopped before anything of it ran.
+      const isEnding = (event.error as { code?: string }).code === 'METACTL_ENDING';
+      return isEnding ? stoppedMeanwhile(status, 'started') : event.error;
+    }
     if (isUp(status)) return true;
     if (event?.type === 'stopping' && event.reason !== undefined) late = event.reason;
     if (event?.type === 'ended') {

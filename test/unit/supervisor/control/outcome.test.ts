@@ -64,6 +64,13 @@ describe('untilUp', () => {
     const second = untilUp(waited.daemon);
     waited.tell('stopped', { type: 'stopped' });
     await expect(second).rejects.toMatchObject({ message });
+    const opened = fakeDaemon();
+    const third = untilUp(opened.daemon);
+    opened.tell('stopped', {
+      type: 'start-failed',
+      error: new MetactlError('told to stop', { code: 'METACTL_ENDING' }),
+    });
+    await expect(third).rejects.toMatchObject({ message });
   });
 
   it('says how it ended, and whether it is started again', async () => {
