@@ -26,16 +26,29 @@ export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean
   const environment = handed?.body.unit.environment ?? takeServiceEnvironment(process.env, process.pid, outputs);
   const write = (text: string, severity: keyof typeof SEVERITY) =>
     void survivingStream('stderr').write(environment.journal ? withSeverity(text, SEVERITY[severity]) : text);
+  const log = (line: string) => write(remarkText(line), line.startsWith('warning: ') ? 'warning' : 'info');
+  let prepared: Prepared | undefined;
   const status = await runUnit({
+    onUp() {
+      // In a process that took over nothing was prepared: what it runs has been up.
+      const about = prepared;
+      if (about !== undefined) void import('./start-left-behind.ts').then((it) => it.startLeftBehind(about, log));
+    },
     host,
     version: VERSION,
     successor: { node: process.execPath, options: process.execArgv, program: process.argv[1]! },
-    begin: handed ?? { environment, prepare },
+    begin: handed ?? {
+      environment,
+      async prepare() {
+        prepared = await prepare();
+        return prepared;
+      },
+    },
     onError: (error) => write(errorText(error, debug), 'error'),
     io: {
       stdout: () => survivingStream('stdout'),
       stderr: () => survivingStream('stderr'),
-      log: (line) => write(remarkText(line), line.startsWith('warning: ') ? 'warning' : 'info'),
+      log,
     },
   });
   await flushed();

@@ -16,6 +16,8 @@ export interface NotifierOptions {
   readonly environment: ServiceEnvironment;
   /** One line for the administrator. */
   readonly log: (line: string) => void;
+  /** The manager has been told that the unit is up. */
+  readonly onUp?: () => void;
 }
 
 /** Pause between two messages that only change STATUS=: an app may change its own as often as it likes. ms */
@@ -145,8 +147,11 @@ export class ServiceNotifier {
     if (message === undefined) return;
     const wait = this.#sentAt + STATUS_PAUSE - performance.now();
     if (told.phase === this.#told.phase && wait > 0 && !this.#closing) this.#retryIn(wait);
-    else if (await this.#send(message)) this.#told = told;
-    else this.#retryIn(RETRY);
+    else if (await this.#send(message)) {
+      const { phase } = this.#told;
+      this.#told = told;
+      if (phase === 'starting' && told.phase === 'up') this.#options.onUp?.();
+    } else this.#retryIn(RETRY);
   }
 
   #retryIn(milliseconds: number): void {

@@ -26,6 +26,8 @@ export interface UnitOptions {
   /** What takes this process's place, unless it is told another. */
   readonly successor: Successor;
   readonly begin: UnitBegin | HandedUnitRun;
+  /** The manager was told that the unit is up, for the first time. */
+  readonly onUp?: () => void;
   /** Says why it could not run. */
   readonly onError: (error: unknown) => void;
 }
@@ -54,7 +56,10 @@ export async function runUnit(options: UnitOptions): Promise<number> {
   const { host, io, begin } = options;
   const before = 'prepare' in begin ? undefined : begin;
   const environment = 'prepare' in begin ? begin.environment : begin.body.unit.environment;
-  const notifier = new ServiceNotifier({ host: host.logs, environment, log: io.log }, before?.body.unit.told);
+  const notifier = new ServiceNotifier(
+    { host: host.logs, environment, log: io.log, ...(options.onUp === undefined ? {} : { onUp: options.onUp }) },
+    before?.body.unit.told,
+  );
   let daemons: readonly Daemon[] = [];
   let asked = false;
   let loud = () => {};
