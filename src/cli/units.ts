@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { loadApp } from '../config/load.ts';
 import { inspectNode } from '../config/node-config.ts';
 import type { LoadedConfig } from '../config/types.ts';
@@ -5,10 +6,10 @@ import { platforms } from '../platform/index.ts';
 import type { Driven, DrivenVerb, Driving } from '../service/drive.ts';
 import type { managerHere } from '../service/index.ts';
 import type { InstalledApp } from '../service/manager.ts';
-import { misfitsOf, withoutGone } from '../service/misfits.ts';
+import { misfitsOf, remover, withoutGone } from '../service/misfits.ts';
 import { askRunning, askStatus } from '../supervisor/control/ask-all.ts';
 import type { StatusRecord } from '../supervisor/control/status-record.ts';
-import { EXIT, MetactlError } from '../util/error.ts';
+import { EXIT, MetactlError, messageLine } from '../util/error.ts';
 import type { Paths } from '../util/paths.ts';
 import { requireUnit } from './boot-verb.ts';
 import type { UnitOutcome } from './lifecycle.ts';
@@ -75,7 +76,20 @@ export async function driveUnits(
   if (config !== undefined && wait && driven.manager.control.knowsReady !== true) {
     await untilStartedReady(paths, able, daemons ?? [], config.daemons);
   }
+  if (verb === 'stop' && wait && daemon === undefined && daemons !== undefined) await clearAway(paths, app);
   return daemons === undefined ? undefined : { daemons };
+}
+
+/** A supervisor that was killed before the stop has left what systemd knows nothing of. Never rejects. */
+async function clearAway(paths: Paths, app: string): Promise<void> {
+  // The last of an app's daemons takes it away.
+  if (!existsSync(paths.runApp(app))) return;
+  try {
+    const { host } = await import('../host/index.ts');
+    await (await host()).collectGarbage(paths, { dryRun: false, app });
+  } catch (error) {
+    remark(`${app} is stopped, but something of it is left (metactl gc tries again): ${messageLine(error)}`);
+  }
 }
 
 /**
@@ -91,7 +105,7 @@ export function ableToStart(driven: Driven, config: Pick<LoadedConfig, 'daemons'
   throw new MetactlError(`${what} is ${asked === undefined ? '' : 'not '}in the configuration any more`, {
     code: 'METACTL_NO_DAEMON',
     step: 'start the units',
-    hint: `metactl install ${app} makes those of the configuration, and stops what is gone`,
+    hint: `${remover(app, config.daemons)} removes what is gone${config.daemons.length === 0 ? '' : ', and makes the units of the configuration'}`,
     exitStatus: EXIT.usage,
   });
 }

@@ -13,6 +13,8 @@ import { drivers } from './units.ts';
 /** What the service manager knows beside what `why` has gathered. */
 export interface UnitFacts {
   readonly facts: WhyFacts;
+  /** One unit has all daemons: where it is down, only the whole of it can be started. */
+  readonly isWhole?: boolean;
   /** The same without what can't be started before it has a unit: `findings` tells of that. */
   readonly startable: WhyFacts;
   readonly findings: readonly WhyFinding[];
@@ -37,7 +39,8 @@ export async function withUnitFacts(paths: Paths, facts: WhyFacts): Promise<Unit
     const misfits = facts.problems.length > 0 ? [] : misfitsOf(driven.installed, { daemons: configured });
     const known = withRecords(facts, records);
     const startable = withoutUnitless(known, misfits);
-    return { facts: known, startable, findings: misfits.map((misfit) => findingOf(app, misfit)) };
+    const isWhole = driven.installed.units.every((one) => one.daemon === undefined);
+    return { facts: known, startable, isWhole, findings: misfits.map((misfit) => findingOf(app, misfit)) };
   } catch (error) {
     if (!(error instanceof MetactlError)) throw error;
     return { facts, startable: facts, findings: [notTold(app, error)] };
@@ -80,4 +83,10 @@ export function notTold(app: string, error: MetactlError): WhyFinding {
 function findingOf(app: string, { text }: Misfit): WhyFinding {
   const [what = text, todo = `\`metactl install ${app}\``] = text.split(': ');
   return { id: 'unit-misfit', severity: 'warning', what, evidence: [], todo };
+}
+
+/** Advice that can be followed where one unit has all daemons and none of them runs. Pure. */
+export function forWhole(findings: readonly WhyFinding[], app: string): readonly WhyFinding[] {
+  const start = new RegExp(`\`metactl start ${app} [a-z][a-z0-9-]*\``, 'g');
+  return findings.map((one) => ({ ...one, todo: one.todo.replace(start, `\`metactl start ${app}\``) }));
 }

@@ -6,7 +6,7 @@ import { EXIT, MetactlError } from '../util/error.ts';
 import { contextOf } from './context.ts';
 import { jsonText, print } from './print.ts';
 import { whyJson, whyText } from './why-text.ts';
-import { withUnitFacts } from './why-units.ts';
+import { forWhole, withUnitFacts } from './why-units.ts';
 
 /** `metactl why APP`: what is wrong with an app, how that is known, and what to do. */
 export function register(program: Command): void {
@@ -24,8 +24,10 @@ export function register(program: Command): void {
       const host = await hostOfThisMachine();
       if (process.geteuid?.() !== 0) throw needsRoot(app);
       const gathered = await gatherFacts(host, context.paths, app);
-      const { facts, startable, findings: ofUnits } = await withUnitFacts(context.paths, gathered);
-      const findings = [...findingsOf(startable), ...ofUnits];
+      const { facts, startable, isWhole, findings: ofUnits } = await withUnitFacts(context.paths, gathered);
+      const isDown = facts.daemons.every(({ running }) => running === undefined);
+      const own = findingsOf(startable);
+      const findings = [...(isWhole === true && isDown ? forWhole(own, app) : own), ...ofUnits];
       print(context.json ? jsonText(whyJson(facts, findings), 2) : whyText(facts, findings, context.color));
       process.exitCode = statusOf(facts, findings);
     });

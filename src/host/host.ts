@@ -61,7 +61,7 @@ export interface Host extends SupervisorHost, Addresses, FirewallHost {
    * Removes what killed supervisors of this root left behind; with `dryRun` only tells. An app with living daemons loses
    * only what its dead ones left. @throws MetactlError for what can't be removed, after the rest was.
    */
-  collectGarbage(paths: Paths, options: { readonly dryRun: boolean }): Promise<GcItem[]>;
+  collectGarbage(paths: Paths, options: { readonly dryRun: boolean; readonly app?: string }): Promise<GcItem[]>;
   /** What there is of an app beside its configuration: files, logs, leases. */
   belongings(paths: Paths, app: string): readonly PurgeItem[];
   /**

@@ -10,6 +10,11 @@ export interface Misfit {
   readonly isMissing?: true;
 }
 
+/** What takes units of daemons away that are gone: without any daemon there is nothing to install. Pure. */
+export function remover(app: string, daemons: readonly string[]): string {
+  return `metactl ${daemons.length === 0 ? 'uninstall' : 'install'} ${app}`;
+}
+
 /** What is installed of an app without the units of daemons that are not in its configuration any more: they can only fail. Pure. */
 export function withoutGone(installed: InstalledApp, daemons: readonly string[]): InstalledApp {
   const units = installed.units.filter(({ daemon }) => daemon === undefined || daemons.includes(daemon));
@@ -50,7 +55,7 @@ export function misfitsOf({ app, units }: InstalledApp, { daemons, single }: Wan
     })),
     ...gone.map((daemon) => ({
       daemon,
-      text: `${app}/${daemon} has a unit, and is not in the configuration any more: ${again} removes it`,
+      text: `${app}/${daemon} has a unit, and is not in the configuration any more: ${remover(app, daemons)} removes it`,
     })),
   ];
 }

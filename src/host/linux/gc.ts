@@ -12,15 +12,19 @@ import { type LinkEntry, withRtNetlink } from './rtnetlink.ts';
 /**
  * Removes what killed supervisors of this root left behind: whatever is on record, in the app's directory below /run, or
  * carries this root's id. An app with living daemons loses only what its dead ones left.
+ * @param only one app, and what is common to all if nobody else uses it.
  * @returns what was removed; with `dryRun` what would be, and nothing is changed.
  * @throws MetactlError for what can't be removed, after the rest was.
  */
-export async function collectGarbage(paths: Paths, { dryRun = false }: { dryRun?: boolean } = {}): Promise<GcItem[]> {
+export async function collectGarbage(
+  paths: Paths,
+  { dryRun = false, app: only }: { readonly dryRun?: boolean; readonly app?: string } = {},
+): Promise<GcItem[]> {
   const links = (await withRtNetlink((netlink) => netlink.listLinks())).filter(
     (link) => appOfAlias(paths, link.alias) !== undefined,
   );
   const collector = new Collector(dryRun);
-  for (const app of appsOf(paths, links)) {
+  for (const app of appsOf(paths, links).filter((one) => (only ?? one) === one)) {
     const own = links.filter((link) => appOfAlias(paths, link.alias) === app);
     // The lock lives in the app's directory, which a dry run does not make.
     const locked = dryRun && !existsSync(paths.runApp(app)) ? unlocked : withAppLock;

@@ -27,5 +27,6 @@ it('nothing is touched where nothing else was asked for', () => {
     return undefined;
   };
   expect(refused(['web'], 'db')).toEqual(['shop/db has a unit, and is not in the configuration any more', 2]);
+  expect(refused([])).toEqual(['no daemon of shop that has a unit is in the configuration any more', 2]);
   expect(refused(['dx'])).toEqual(['no daemon of shop that has a unit is in the configuration any more', 2]);
 });

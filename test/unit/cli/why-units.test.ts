@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { notTold, withoutUnitless, withRecords } from '../../../src/cli/why-units.ts';
+import { forWhole, notTold, withoutUnitless, withRecords } from '../../../src/cli/why-units.ts';
 import { idleRecord } from '../../../src/supervisor/control/status-record.ts';
 import type { WhyFacts } from '../../../src/supervisor/why-facts.ts';
 import { findingsOf } from '../../../src/supervisor/why-findings.ts';
@@ -48,4 +48,11 @@ it('what has no unit yet is not to be started', () => {
     { daemon: 'mail', text: 'shop/mail has no unit: metactl install shop makes one', isMissing: true as const },
   ];
   expect(withoutUnitless(facts, run).daemons).toEqual(facts.daemons);
+});
+
+it('where one unit has all daemons and is down, the whole of it is to be started', () => {
+  expect(forWhole(findingsOf(facts), 'shop').map(({ todo }) => todo)).toEqual([
+    'start it: `metactl start shop`',
+    'start it: `metactl start shop`',
+  ]);
 });
