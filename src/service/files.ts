@@ -94,6 +94,20 @@ export function requireNoLinks(directory: string, names: readonly string[]): voi
   }
 }
 
+/** Not even with `--force`: what is in them is nobody's to remove. @throws MetactlError METACTL_DIRECTORY */
+export function requireNoDirectories(directory: string, names: readonly string[]): void {
+  for (const name of names) {
+    const path = join(directory, name);
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) continue;
+    throw new MetactlError(`${path} is a directory: no file can be written there`, {
+      code: 'METACTL_DIRECTORY',
+      step: 'compare with what is there',
+      path,
+      hint: 'look at what is in it, then move it away',
+    });
+  }
+}
+
 /** Also where it is none any more: somebody is at work there. */
 function linkedMeanwhile(directory: string, name: string): MetactlError {
   try {

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { leftOverOf } from '../config/install.ts';
 import { type Change, changesOf, requireUnchanged } from './changes.ts';
-import { carryOut, listNames, readFiles, removeLeftOvers, requireNoLinks } from './files.ts';
+import { carryOut, listNames, readFiles, removeLeftOvers, requireNoDirectories, requireNoLinks } from './files.ts';
 import type { InstalledApp, ServiceManager, Step } from './manager.ts';
 import type { ServiceModel } from './model.ts';
 import { runSteps } from './run-steps.ts';
@@ -63,6 +63,7 @@ export function planInstall(
     const texts = new Map(files.map(({ name, text }) => [name, text]));
     const there = manager.find(names, model.app, model.nodeId, textIn(directory));
     requireNoLinks(directory, [...texts.keys()]);
+    requireNoDirectories(directory, [...texts.keys()]);
     const wanted = manager.find([...texts.keys()], model.app, model.nodeId, (name) => texts.get(name));
     const changes = withLinks(manager, changesOf(files, readFiles(directory, there.files)), names);
     const begun = control === undefined ? undefined : readUnfinished(lib, model.app, directory);

@@ -84,3 +84,14 @@ it('an alias of a unit is no unit', async () => {
     { name: 'metactl.shop.db.service', kind: 'remove', blocked: 'it is no regular file' },
   ]);
 });
+
+it('a directory that has the name of a file is found before anything is written', () => {
+  const directory = scratch();
+  mkdirSync(join(directory, 'metactl.shop.web/run'), { recursive: true });
+  const error = thrown(() => planIn(directory));
+  expect([error.code, error.message, error.hint]).toEqual([
+    'METACTL_DIRECTORY',
+    `${directory}/metactl.shop.web/run is a directory: no file can be written there`,
+    'look at what is in it, then move it away',
+  ]);
+});
