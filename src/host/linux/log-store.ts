@@ -32,31 +32,17 @@ const [move, remove, namesOf, makeDirectory] = [
   promisify(mkdir),
 ];
 
-/** Those that are being opened, by path: the daemons of an app that start together need not look at each as well. */
-const opening = new Map<string, { readonly fd: Promise<number>; users: number }>();
-
 /** See LogHost. */
 export async function openStore(paths: Paths, app: string): Promise<LogStore> {
   const path = `${paths.log}/${app}`;
-  let shared = opening.get(path);
-  if (shared === undefined) {
-    shared = { fd: openShared(paths, app), users: 0 };
-    opening.set(path, shared);
-  }
-  shared.users++;
-  let fd: number | undefined;
   try {
-    fd = await shared.fd;
-    return storeBehind(await openAgain(fd), path);
+    return storeBehind(await openDirectory(paths, app), path);
   } catch (error) {
     throw logError(error, 'open the log directory', path);
-  } finally {
-    if (opening.get(path) === shared) opening.delete(path);
-    if (--shared.users === 0 && fd !== undefined) closeSync(fd);
   }
 }
 
-async function openShared(paths: Paths, app: string): Promise<number> {
+async function openDirectory(paths: Paths, app: string): Promise<number> {
   const parent = await orClosed(await openRootDirectoryAside(paths.log, 0o750), (fd) => giveToAdm(fd, 0o750));
   try {
     const inside = `/proc/self/fd/${parent}/${app}`;

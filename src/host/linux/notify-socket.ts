@@ -18,6 +18,8 @@ export interface HandedNotify {
   readonly stored: readonly Stored[];
 }
 
+/** Descriptors in messages that came before it is known whose they are: this process has only so many. */
+const MOST_EARLY_DESCRIPTORS = 256;
 /** Messages taken in one turn of the event loop: everything else must get its turn too. */
 const AT_ONCE = 32;
 /** More messages than this within a second, and the rest waits in the socket (and with it their senders). */
@@ -97,7 +99,13 @@ class LinuxNotifySocket implements OpenNotifySocket {
     if (isFirst && this.#open) this.#watch();
     // Not in this turn: whoever listens has not told yet that there is a run.
     queueMicrotask(() => {
-      for (const raw of this.#early.splice(0)) this.#take(raw, true);
+      for (const raw of this.#early.splice(0)) {
+        try {
+          this.#take(raw, true);
+        } catch {
+          // As in #drain.
+        }
+      }
     });
   }
 
@@ -146,9 +154,17 @@ class LinuxNotifySocket implements OpenNotifySocket {
   #drain(): void {
     for (let i = 0; i < AT_ONCE && this.#open; i++) {
       const begin = performance.now();
-      const raw = addon().receiveNotification(this.#fd);
-      if (raw === null) return;
-      this.#take(raw);
+      let raw: RawNotification | null;
+      try {
+        raw = addon().receiveNotification(this.#fd);
+        if (raw === null) return;
+        this.#take(raw);
+      } catch {
+        // No descriptor is left, say. Nobody above could take it: the process would end, and all daemons with it.
+        this.#since = performance.now();
+        this.#pause();
+        return;
+      }
       if (raw.fds.length > 0) this.#onDescriptors += performance.now() - begin;
       if (this.#isFlood()) {
         this.#pause();
@@ -158,9 +174,16 @@ class LinuxNotifySocket implements OpenNotifySocket {
   }
 
   #take(raw: RawNotification, isAgain = false): void {
-    const judged = this.#judge(raw);
-    const mayBeEarly = judged.problem === 'foreign' && !isAgain && this.#early.length < AT_ONCE;
-    if (mayBeEarly && isOfNextRun(raw, this.#pid, this.#cgroup)) {
+    let judged: Omit<Notification, 'keep'>;
+    try {
+      judged = this.#judge(raw);
+    } catch (error) {
+      closeAll(raw);
+      throw error;
+    }
+    const held = this.#early.reduce((sum, { fds }) => sum + fds.length, raw.fds.length);
+    const hasRoom = this.#early.length < AT_ONCE && held <= MOST_EARLY_DESCRIPTORS;
+    if (judged.problem === 'foreign' && !isAgain && hasRoom && isOfNextRun(raw, this.#pid, this.#cgroup)) {
       this.#early.push(raw);
       return;
     }

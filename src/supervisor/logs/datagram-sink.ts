@@ -1,5 +1,6 @@
 import type { Envelope, LineHead, LogHost, LogSocket } from '../../host/log-host.ts';
 import type { MetactlError } from '../../util/error.ts';
+import { inTurn } from './disk-turns.ts';
 import type { Origin } from './line.ts';
 import type { LossLedger } from './loss-ledger.ts';
 import type { HandedSink } from './sink.ts';
@@ -53,7 +54,10 @@ export class DatagramSink extends TellingSink {
     try {
       this.#socket ??= host.socket(form.path);
       while (done < lines.length && !this.#closed) {
-        const sent = await this.#socket.send(form.envelope(origin), lines.subarray(done));
+        const socket = this.#socket;
+        const rest = lines.subarray(done);
+        // A turn for each attempt: a log daemon that hangs must not keep the others from theirs.
+        const sent = await inTurn(undefined, () => socket.send(form.envelope(origin), rest));
         done += sent.done;
         // EAGAIN: it is busy, and back-pressure makes the daemon wait with us. EMSGSIZE: this line can't be sent whole.
         if (sent.error === 'EMSGSIZE') {

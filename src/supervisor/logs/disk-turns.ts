@@ -1,5 +1,9 @@
-/** Threads of Node's pool (4 unless told) that logs may have at a time: a disk that hangs must not take them all. */
+/**
+ * Threads of Node's pool (4 unless told) that logs may have at a time: disks that hang must not take them all, nor that of log daemons,
+ * which have no disk.
+ */
 const MOST = 2;
+const MOST_ELSEWHERE = 1;
 
 interface Turn {
   readonly disk: string | undefined;
@@ -37,12 +41,13 @@ export function hangs(milliseconds: number): boolean {
 }
 
 function isFree({ disk }: Turn): boolean {
-  if (underWay.size >= MOST) return false;
-  return disk === undefined || ![...underWay].some((other) => other.disk === disk);
+  const elsewhere = [...underWay].filter((other) => other.disk === undefined).length;
+  if (disk === undefined) return elsewhere < MOST_ELSEWHERE;
+  return underWay.size - elsewhere < MOST && ![...underWay].some((other) => other.disk === disk);
 }
 
 function next(): void {
-  for (let at = 0; at < waiting.length && underWay.size < MOST; ) {
+  for (let at = 0; at < waiting.length && underWay.size < MOST + MOST_ELSEWHERE; ) {
     const { turn, begin } = waiting[at]!;
     if (isFree(turn)) {
       waiting.splice(at, 1);

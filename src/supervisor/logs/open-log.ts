@@ -35,16 +35,38 @@ export interface LogRequest {
 export async function openLog(request: LogRequest): Promise<DaemonLog | undefined> {
   const { host, paths, app, daemon, settings, handed } = request;
   if (settings.to !== 'file' || handed?.sink.file !== undefined) return openLogAtOnce(request);
-  return inTurn(`${paths.log}/${app}`, async () => {
-    const directory = await host.store(paths, app);
-    try {
-      const file = await directory.open(currentName(daemon));
-      return daemonLog(request, fileSink(request, directory, file));
-    } catch (error) {
-      directory.close();
-      throw error;
-    }
-  });
+  const path = `${paths.log}/${app}`;
+  const { store, done } = sharedStore(path, () => host.store(paths, app));
+  try {
+    const shared = await store;
+    return await inTurn(path, async () => {
+      const directory = await shared.again();
+      try {
+        const file = await directory.open(currentName(daemon));
+        return daemonLog(request, fileSink(request, directory, file));
+      } catch (error) {
+        directory.close();
+        throw error;
+      }
+    });
+  } finally {
+    done();
+  }
+}
+
+/** Directories that logs are being opened in, by path: the daemons of an app that start together need not look at each as well. */
+const opening = new Map<string, { readonly store: Promise<LogStore>; users: number }>();
+
+function sharedStore(path: string, open: () => Promise<LogStore>): { store: Promise<LogStore>; done: () => void } {
+  const shared = opening.get(path) ?? { store: inTurn(path, open), users: 0 };
+  opening.set(path, shared);
+  shared.users++;
+  const done = () => {
+    if (--shared.users > 0) return;
+    opening.delete(path);
+    shared.store.then((store) => store.close()).catch(() => {});
+  };
+  return { store: shared.store, done };
 }
 
 /** The same for one that needs no file to be opened: none, or one that the process before has open. */

@@ -63,7 +63,7 @@ export abstract class BufferedSink implements Sink {
     this.#frame = frame;
   }
 
-  /** Whose turn a write needs; see inTurn. */
+  /** Whose turn a write needs, see inTurn; undefined: none, or it takes its turns itself. */
   protected get disk(): string | undefined {
     return undefined;
   }
@@ -93,7 +93,7 @@ export abstract class BufferedSink implements Sink {
   protected poke(): void {
     if (this.#busy || this.#ended) return;
     this.#busy = true;
-    void inTurn(this.disk, () => this.retry()).then(() => this.#done());
+    void this.#inTurn(() => this.retry()).then(() => this.#done());
   }
 
   abstract handOver(): HandedSink;
@@ -159,7 +159,7 @@ export abstract class BufferedSink implements Sink {
     this.#length = 0;
     this.#busy = true;
     this.#takeHeld();
-    void inTurn(this.disk, () => this.write(lines, origin)).then(() => {
+    void this.#inTurn(() => this.write(lines, origin)).then(() => {
       if (spare.length < SPARE_BUFFERS) spare.push(buffer);
       this.#done();
     });
@@ -172,6 +172,10 @@ export abstract class BufferedSink implements Sink {
       return;
     }
     this.#next();
+  }
+
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    return this.disk === undefined ? act() : inTurn(this.disk, act);
   }
 
   #takeHeld(): void {

@@ -276,11 +276,13 @@ export class Supervisor {
         if (this.#ending) throw isEnding();
         return work(app);
       });
-      app.work = result.catch(() => {});
+      const own = result.catch(() => {});
+      app.work = own;
       try {
         return await result;
       } finally {
-        if (app.units.size === 0) this.#apps.delete(name);
+        // Another verb that waits works on the same app: what it starts must be known.
+        if (app.units.size === 0 && app.work === own) this.#apps.delete(name);
       }
     });
   }

@@ -289,6 +289,8 @@ export class SupervisedDaemon implements Daemon {
   #unlessToEnd<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#abandon = () => reject(isToEnd());
+      // It was told so before there was anything to wait for.
+      if (this.#model.asked || this.#model.killed) this.#abandon();
       void work.then(resolve, reject).finally(() => {
         this.#abandon = undefined;
       });

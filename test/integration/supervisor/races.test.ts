@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ask } from '../../../src/supervisor/control/client.ts';
 import { leakCheck } from '../../helpers/leak-check.ts';
 import { type Outcome, startMetactl } from '../../helpers/run-metactl.ts';
 import { gone, makeSite, processesWith, type Site } from './site.ts';
@@ -26,6 +27,23 @@ async function restarting(...target: string[]): Promise<{ readonly outcome: Prom
   await expect.poll(web, { interval: 20 }).toBe('stopping');
   return { outcome };
 }
+
+describe('a start that fails', () => {
+  it('does not lose what another one starts that waits for it', async () => {
+    site.app('shop', { web: `command = ${SLEEP}` });
+    site.app('other', { web: `command = ${SLEEP}` });
+    await site.metactl(['start', 'other']);
+    const socket = join(site.root, 'run/metactl/control.sock');
+    const [failed, started] = await Promise.all([
+      ask(socket, 'start', { app: 'shop', daemon: 'nosuch', wait: true }).catch((error: Error) => error.message),
+      ask(socket, 'start', { app: 'shop', daemon: 'web', wait: true }),
+    ]);
+    expect(failed).toBe('shop has no daemon `nosuch`');
+    expect(started).toMatchObject({ daemons: [{ daemon: 'web', done: 'is up' }] });
+    expect((await site.status('shop', 'web'))[0]?.state).toBe('running');
+    expect(await site.metactl(['stop', 'shop'])).toMatchObject({ stdout: 'shop/web is stopped\n', status: 0 });
+  });
+});
 
 describe('a stop while a restart waits for the end', () => {
   it('is the last word', async () => {

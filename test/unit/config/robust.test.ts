@@ -104,6 +104,7 @@ describe('a megabyte of', () => {
     const start = performance.now();
     const { problems } = inspect({ application: fill(piece) });
     expect(problems.length).toBeGreaterThan(0);
-    expect(performance.now() - start).toBeLessThan(3000);
+    // A second on a quiet machine; what grows with the square takes minutes.
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });

@@ -12,9 +12,12 @@ import { type ControlServer, type Handler, listenControl } from '../../../../src
 let directory: string;
 let path: string;
 let server: ControlServer;
+/** Requests that are at work. */
+let asked = 0;
 
 /** Waits until it is moved; then its client asks for the answer. */
 const wait: Handler = async (_request, { gone }) => {
+  asked++;
   await new Promise<void>((resolve) => gone.addEventListener('abort', () => resolve()));
   if (isMoved(gone)) throw new GoOn({ verb: 'echo', text: 'moved' });
 };
@@ -23,7 +26,12 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'metactl-move-'));
   path = join(directory, 'control.sock');
   const echo: Handler = ({ text }) => text;
-  const handlers = { echo, wait, never: () => new Promise(() => {}) };
+  asked = 0;
+  const never: Handler = () => {
+    asked++;
+    return new Promise(() => {});
+  };
+  const handlers = { echo, wait, never };
   server = await listenControl(path, { host: { peerUid: () => 0 }, handlers });
 });
 afterEach(async () => {
@@ -35,7 +43,7 @@ it('clients ask the next process what they are told, and what was not begun once
   const waiting = ask(path, 'wait');
   let begun = 0;
   const late = ask(path, 'never', { text: 'x' }).catch(() => begun++);
-  await sleep(50);
+  for (let i = 0; asked < 2 && i < 500; i++) await sleep(10);
   await server.move();
   expect(server.handOver().clients).toEqual([]);
   const during = ask(path, 'echo', { text: 'during' });
@@ -51,7 +59,7 @@ it('clients ask the next process what they are told, and what was not begun once
 it('who has asked nothing yet is handed over, with the beginning of its request', async () => {
   const socket = createConnection(path);
   socket.write('{"v":1,"id":1,');
-  await sleep(50);
+  await sleep(500);
   await server.move();
   const { clients, listener } = server.handOver();
   expect(clients).toHaveLength(1);
