@@ -232,6 +232,11 @@ export interface AppHandle {
    * looked at a moment ago is not looked at again.
    */
   lookWhereItListens(): Promise<void>;
+  /**
+   * Makes the daemon's lock and live state anew where somebody has removed them: whoever finds none takes what runs for left behind.
+   * @throws MetactlError METACTL_HANDOVER where the lock is another supervisor's by now; errno names.
+   */
+  stayFound(): void;
   /** Undefined while it has no cgroup. */
   usage(): Usage | undefined;
   /** Microseconds of CPU time that its cgroup has used, earlier runs included; 0 where nothing counts. */

@@ -78,7 +78,7 @@ interface Begun {
 export class LinuxApp implements AppHandle {
   readonly notify: OpenNotifySocket | undefined;
   readonly #request: AppRequest;
-  readonly #hold: DaemonHold;
+  #hold: DaemonHold;
   readonly #netns: number | undefined;
   #sysfs: number | undefined;
   readonly #user: number | undefined;
@@ -304,6 +304,13 @@ export class LinuxApp implements AppHandle {
     const { memory, cpuUsec, tasks } = cgroup.stats();
     const { found, cut } = this.#listening.last;
     return { memory, cpuUsec, tasks, listens: found, listensCut: cut };
+  }
+
+  stayFound(): void {
+    if (this.#closed || this.#hold.isThere()) return;
+    const { paths, app, daemon } = this.#request;
+    this.#hold = takeOverHold(paths, app, daemon, this.#hold.fd);
+    if (this.#last !== undefined && this.#unended > 0) this.#live.write(this.#last.sandbox.pid, this.#last.plan);
   }
 
   async lookWhereItListens(): Promise<void> {

@@ -122,6 +122,8 @@ export function removeRunDirectory(paths: Paths, app: string): void {
 export interface DaemonHold {
   /** The lock is this descriptor's. */
   readonly fd: number;
+  /** Whether others find it: somebody may have removed its file. */
+  isThere(): boolean;
   /** Under the app's lock: its file goes too. */
   release(): void;
   /** Without it, where that can't be had: the file stays, and whoever finds it takes it. Nothing after `release`. */
@@ -147,8 +149,8 @@ export function holdDaemon(paths: Paths, app: string, daemon: string): DaemonHol
 }
 
 /**
- * The hold of the process that this one takes the place of. Where somebody has removed its file it is taken anew: all daemons
- * would end with a process that refuses now. @throws MetactlError where it is another supervisor's.
+ * The hold of the process that this one takes the place of, or of this one. Where somebody has removed its file it is taken anew: all
+ * daemons would end with a process that refuses now. @throws MetactlError where it is another supervisor's.
  */
 export function takeOverHold(paths: Paths, app: string, daemon: string, fd: number): DaemonHold {
   const path = `${paths.runApp(app)}/${daemon}.lock`;
@@ -171,6 +173,7 @@ function holdBehind(fd: number, path: string): DaemonHold {
   };
   return {
     fd,
+    isThere: () => isStill(fd, path),
     release() {
       // Under the app's lock too, so nobody has the old file open and waits for it.
       if (held) rmSync(path, { force: true });

@@ -1,4 +1,5 @@
 import type { SandboxPlan } from '../../sandbox/plan.ts';
+import { everyStep } from '../../util/every-step.ts';
 import { hideIn } from '../../util/secrets.ts';
 import type { ConfigChanges } from '../control/config-changes.ts';
 import { isOver } from '../control/outcome.ts';
@@ -41,6 +42,18 @@ export function isAlive(unit: Unit | undefined): boolean {
 /** It runs, or is on its way; not where it only waits for its next start. */
 export function isHeld(unit: Unit): boolean {
   return isAlive(unit) && unit.daemon.status().state !== 'backoff';
+}
+
+/** See Supervisor.stayFound. */
+export function stayFoundApps(apps: ReadonlyMap<string, AppState>): Promise<void> {
+  const units = [...apps.values()].flatMap((app) => [...app.units.values()]);
+  return everyStep(
+    units.map(
+      ({ handle }) =>
+        () =>
+          handle.stayFound(),
+    ),
+  );
 }
 
 /** One watch for all daemons of an app: they share the firewall. It works through whichever is held. */

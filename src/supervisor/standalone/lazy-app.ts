@@ -97,6 +97,10 @@ export class LazyApp {
     await this.#handle?.lookWhereItListens();
   }
 
+  stayFound(): void {
+    this.#handle?.stayFound();
+  }
+
   usage(): Usage | undefined {
     return this.#handle?.usage();
   }

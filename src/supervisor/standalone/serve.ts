@@ -80,7 +80,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const alive = setInterval(() => {}, 1 << 30);
   log(`supervisor ${process.pid} (metactl ${version}) ${before === undefined ? 'listens' : 'goes on'}`);
   hold.note();
-  const leave = stayFound({ directory: paths.run, hold, server, isMoving: () => server.isMoving, log });
+  const daemons = () => supervisor.stayFound();
+  const leave = stayFound({ directory: paths.run, hold, server, daemons, isMoving: () => server.isMoving, log });
   if (hold.lost !== undefined) tellLost(hold.lost, supervisor, log);
   options.onListening(before?.body.starts);
   await ended;

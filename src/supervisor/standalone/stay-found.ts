@@ -8,6 +8,8 @@ export interface FoundOptions {
   readonly directory: string;
   readonly hold: Pick<SupervisorHold, 'isThere' | 'renew'>;
   readonly server: Pick<ControlServer, 'isThere' | 'renew'>;
+  /** The same for its daemons. */
+  readonly daemons: () => Promise<void>;
   /** While this process is being replaced, the next one looks. */
   readonly isMoving: () => boolean;
   readonly log: (line: string) => void;
@@ -26,7 +28,7 @@ const SELDOM = 5000;
  * when the kernel tells of a change in the directory, so one that nobody disturbs is not woken.
  * @returns ends it.
  */
-export function stayFound({ directory, hold, server, isMoving, log }: FoundOptions): () => void {
+export function stayFound({ directory, hold, server, daemons, isMoving, log }: FoundOptions): () => void {
   let watcher: FSWatcher | undefined;
   let watched: string | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -78,6 +80,7 @@ export function stayFound({ directory, hold, server, isMoving, log }: FoundOptio
         await server.renew();
         log(`the socket in ${directory} was removed: made it anew`);
       }
+      await daemons();
       say(undefined);
       // It may be another directory by now.
       if (!follow()) later(SELDOM);

@@ -12,7 +12,7 @@ import { chooseDaemons, type Prepared, prepare } from '../prepare.ts';
 import { reloadText } from '../reload-text.ts';
 import { DaemonGroup } from '../state/group.ts';
 import { dependenciesOf, requirementsOf, withDependents } from '../state/order.ts';
-import { type AppState, isAlive, isHeld, newAppState, recordsOf, watchFirewall } from './app-state.ts';
+import { type AppState, isAlive, isHeld, newAppState, recordsOf, stayFoundApps, watchFirewall } from './app-state.ts';
 import { type Begun, isEnding, notRunning, type Outcome, type Target, untilDone } from './outcome.ts';
 import {
   type Apps,
@@ -180,6 +180,11 @@ export class Supervisor {
     return apps()
       .flatMap((app) => (app === undefined ? [] : recordsOf(app)))
       .filter(({ daemon }) => (target?.daemon ?? daemon) === daemon);
+  }
+
+  /** Its daemons are found where others look, also after somebody has removed that. @throws MetactlError of the first that isn't. */
+  stayFound(): Promise<void> {
+    return stayFoundApps(this.#apps);
   }
 
   /** Names of the apps that it knows of. */

@@ -186,7 +186,7 @@ describe('it ends', () => {
     expect(status).toBe(69);
     expect(stderr).toContain('metactl: shop/main: gave up: started again 2 times within 10min, and ended each time\n');
     expect(lastStatus()).toBe(
-      'STATUS=gave up: started again 2 times within 10min, and ended each time; it ended with status 3',
+      'STATUS=gave up: started again 2 times within 10min, and ended each time; last: ended with status 3',
     );
   });
 

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -49,6 +49,13 @@ describe('a supervisor is found again', () => {
 
   it('where /run/metactl was removed, or is another directory', async () => {
     rmSync(run, { recursive: true });
+    await stillThere();
+    // Nor is what it runs taken for left behind.
+    await expect.poll(() => existsSync(join(run, 'shop/web.json')), { timeout: 5000 }).toBe(true);
+    expect(await site.metactl(['gc'])).toMatchObject({ stdout: 'nothing was left behind\n', status: 0 });
+    expect(await site.metactl(['run', 'shop'], { timeout: 8000 })).toMatchObject({
+      stderr: expect.stringContaining('shop/web is already running'),
+    });
     await stillThere();
     renameSync(run, `${run}.away`);
     mkdirSync(run, { mode: 0o700 });
