@@ -2,7 +2,7 @@ import { type Descriptor, descriptorsIn } from '../../host/handover.ts';
 import type { Host } from '../../host/host.ts';
 import { EXIT, MetactlError } from '../../util/error.ts';
 import type { ControlServer, HandedControl } from '../control/server.ts';
-import { hangs } from '../logs/disk-turns.ts';
+import { untilNoneHangs } from '../logs/disk-turns.ts';
 import { encodeHandover, type Handover } from './document.ts';
 import { askSuccessor, type Successor } from './successor.ts';
 
@@ -41,6 +41,8 @@ export interface ReplaceOptions<Body> {
 const PATIENCE = 10_000;
 /** What a disk has not answered for so many milliseconds may hang. */
 const SHORT = 200;
+/** Milliseconds that one may be busy: nothing is begun meanwhile. */
+const DISK = 2000;
 /** How often something may come in between. */
 const TRIES = 100;
 
@@ -64,7 +66,7 @@ export async function replaceProcess<Body>(
     await server.move();
     log(`metactl ${options.version} is being replaced by metactl ${version}`);
     for (let tries = 0; tries < TRIES; tries++) {
-      if ((await written?.flush(PATIENCE)) === false || hangs(SHORT)) throw diskHangs();
+      if ((await written?.flush(PATIENCE)) === false || !(await untilNoneHangs(SHORT, DISK))) throw diskHangs();
       // From here on in one turn of the event loop: nothing can happen that the successor would not know.
       const handed = written?.isIdle === false ? undefined : supervisor.handOver();
       if (handed !== undefined) become(options, successor, documentOf(options, handed, server.handOver()));

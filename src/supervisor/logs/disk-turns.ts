@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /**
  * Threads of Node's pool (4 unless told) that logs may have at a time: disks that hang must not take them all, nor that of log daemons,
  * which have no disk.
  */
 const MOST = 2;
 const MOST_ELSEWHERE = 1;
+/** Between two looks. ms */
+const PAUSE = 10;
 
 interface Turn {
   readonly disk: string | undefined;
@@ -35,9 +39,17 @@ export async function inTurn<T>(disk: string | undefined, act: () => Promise<T>)
  * Whether a disk has not answered for so many milliseconds: as long as it doesn't, this process can neither end nor become another
  * one.
  */
-export function hangs(milliseconds: number): boolean {
+function hangs(milliseconds: number): boolean {
   const now = performance.now();
   return [...underWay].some(({ since }) => now - since > milliseconds);
+}
+
+/** Waits until no disk has kept anybody waiting for so long. @returns false where one still does after `patience` ms. */
+export async function untilNoneHangs(milliseconds: number, patience: number): Promise<boolean> {
+  for (const end = performance.now() + patience; hangs(milliseconds); await sleep(PAUSE)) {
+    if (performance.now() > end) return false;
+  }
+  return true;
 }
 
 function isFree({ disk }: Turn): boolean {

@@ -66,13 +66,13 @@ export async function pauseApps(
   await until(() => !gates.launches.isBusy, 'a daemon is being launched');
   for (;;) {
     const moving = () => units().find((unit) => unit.handOver() === undefined);
+    // One has ended since it was paused, by this call or one before: the rest of its output must be read first.
+    if (moving() !== undefined) resumeApps(apps);
     await until(() => moving() === undefined, `${moving()?.name} is just ending`);
     const left = Math.max(end - performance.now(), 1);
     const written = await Promise.all(units().map((unit) => unit.pause(left)));
     if (written.includes(false)) throw busy('a log takes long to be written');
     if (moving() === undefined) return;
-    // One has ended meanwhile: the rest of its output must be read first.
-    resumeApps(apps);
   }
 }
 
