@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { filteredCalls } from '../../../src/host/linux/seccomp-log.ts';
@@ -51,27 +51,30 @@ describe('what the filter did', () => {
       expect({ status, stdout }).toEqual({ status: 0, stdout: 'alive\n' });
       return;
     }
+    // A kernel may have no such convention at all.
+    const { signal } = spawnSync(join(scratch.root, 'apps/shop/calls'), [convention]);
     const message = `metactl: shop/main was killed by the system call filter for ${name} (SIGSYS)\n`;
-    expect({ status, stderr }).toEqual({ status: 159, stderr: message });
+    const fault = { status: 139, stderr: 'metactl: shop/main died of SIGSEGV\n' };
+    expect({ status, stderr }).toEqual(signal === 'SIGSEGV' ? fault : { status: 159, stderr: message });
   });
 
   it('to a daemon is found by why also after it ended, with what there is to do', async () => {
-    await run('./calls i386');
+    await run('./calls x32');
     const { status, stdout } = await runMetactl(['why', 'shop'], { root: scratch.root });
     expect(status).toBe(3);
     if (!X64) return;
     expect(stdout).toContain('  network   none\n  firewall  none: the app has no network but loopback\n');
     expect(stdout).toMatch(
-      /warning: the system call filter stopped 1 call of shop\n {2}calls: system call 20 of i386, kill, .*\n {2}do: let the app do without it; system call 20 of i386 can't be allowed: /,
+      /warning: the system call filter stopped 1 call of shop\n {2}calls: getpid of x32, kill, .*\n {2}do: let the app do without it; getpid of x32 can't be allowed: /,
     );
   });
 
   it('is named for root inside a user namespace too', async () => {
-    const { status, stderr } = await run('./calls i386', 'user-namespace = yes');
+    const { status, stderr } = await run('./calls x32', 'user-namespace = yes');
     if (X64)
       expect({ status, stderr }).toMatchObject({
         status: 159,
-        stderr: expect.stringContaining('system call 20 of i386'),
+        stderr: expect.stringContaining('getpid of x32'),
       });
   });
 
