@@ -164,7 +164,7 @@ pgrep -a 'java|metactl-init' || true; metactl status team || echo status $?
 metactl uninstall team > /dev/null; systemctl --failed --no-legend; metactl purge team --yes > /dev/null
 rm -r /etc/metactl/nodes/team.conf; umount /opt/java`),
   ).toMatch(
-    /^inactive\nsuccess\nfailed\n69\n0\n.*frail: failed: ended with status 3\nDAEMON .*\n(?:team\/\w+ +failed .*\n {2}.*\n){3}status 3$/,
+    /^inactive\nsuccess\nfailed\n69\n0\n.*frail: failed: ended with status 3\nDAEMON .*\n(?=(?:.*\n)*team\/frail +failed .*\n {2}ended with status 3\n)(?:team\/\w+ +(?:failed|stopped) .*\n(?: {2}.*\n)?){3}status 3$/,
   );
 }, 300_000);
 
