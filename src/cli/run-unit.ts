@@ -4,6 +4,7 @@ import { host as hostOfThisMachine } from '../host/index.ts';
 import type { Prepared } from '../supervisor/prepare.ts';
 import { takeServiceEnvironment } from '../supervisor/service/environment.ts';
 import { receiveUnit, runUnit } from '../supervisor/service/run-unit.ts';
+import { dependenciesOf } from '../supervisor/state/order.ts';
 import { remarkText } from './print.ts';
 import { errorText } from './report.ts';
 import { survivingStream } from './surviving-stream.ts';
@@ -32,7 +33,9 @@ export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean
     onUp() {
       // In a process that took over nothing was prepared: what it runs has been up.
       const about = prepared;
-      if (about !== undefined) void import('./start-left-behind.ts').then((it) => it.startLeftBehind(about, log));
+      // What it takes is loaded only where something may have been given up: every unit has this memory to itself.
+      if (about !== undefined && isNeeded(about))
+        void import('./start-left-behind.ts').then((it) => it.startLeftBehind(about, log));
     },
     host,
     version: VERSION,
@@ -54,6 +57,12 @@ export async function runAsUnit(prepare: () => Promise<Prepared>, debug: boolean
   await flushed();
   // Whatever a library still waits for: all daemons have ended.
   process.exit(status);
+}
+
+/** Whether another daemon of the app depends on the one of this unit. Pure. */
+function isNeeded({ config, plans }: Prepared): boolean {
+  const needs = [...dependenciesOf(config, config.daemons).values()];
+  return plans.length === 1 && needs.some((one) => one.has(plans[0]!.daemon));
 }
 
 /** How long a journald that is busy may keep the last lines. ms */

@@ -1,6 +1,5 @@
 import { runSteps } from '../service/run-steps.ts';
 import type { Prepared } from '../supervisor/prepare.ts';
-import { dependenciesOf } from '../supervisor/state/order.ts';
 import { messageLine } from '../util/error.ts';
 import { driver } from './units.ts';
 
@@ -9,12 +8,10 @@ import { driver } from './units.ts';
  * is up. Never rejects.
  * @param log what was started, or why not.
  */
-export async function startLeftBehind({ paths, config, plans }: Prepared, log: (line: string) => void): Promise<void> {
+export async function startLeftBehind({ paths, plans }: Prepared, log: (line: string) => void): Promise<void> {
   const [plan] = plans;
   if (plan === undefined || plans.length > 1) return;
   const { app, daemon } = plan;
-  const needs = [...dependenciesOf(config, config.daemons).values()];
-  if (!needs.some((one) => one.has(daemon))) return;
   try {
     const driven = await driver(paths, app);
     const { askAboutDependents, isSystemd, startThem, unitsLeftBehind } = await import(

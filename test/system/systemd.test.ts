@@ -304,7 +304,7 @@ metactl uninstall pair > /dev/null; rm /etc/metactl/nodes/pair.conf /tmp/said`);
     gone,
     ...['status 3', 'DAEMON STATE', 'pair/good running', 'pair/lost failed*', 'failed: ended', 'not in'],
     'pair/good is up again',
-    ...[gone, missing, 'pair/good was running', 'pair/lost is being started'],
+    ...[gone, missing, 'pair/good was running'],
     ...[missing, 'status 3'],
   ]);
 });
