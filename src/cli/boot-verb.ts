@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { requireAppName } from '../config/names.ts';
-import { statesOf } from '../service/drive.ts';
+import { dependentsOf, statesOf } from '../service/drive.ts';
 import { type Instead, requireManager } from '../service/index.ts';
 import { installedApp } from '../service/install.ts';
 import { type InstalledApp, type UnitState, unitsFor } from '../service/manager.ts';
@@ -50,14 +50,13 @@ export function bootVerb(program: Command, verb: 'enable' | 'disable', descripti
 
 /** What is enabled and has the service manager start this daemon with it, in the order of their units. Pure. */
 export function needersOf({ units }: InstalledApp, daemon: string, states: readonly UnitState[]): readonly string[] {
-  const unit = units.find((one) => one.daemon === daemon)?.unit;
-  const reached = new Set(unit === undefined ? [] : [unit]);
-  // A set that grows while it is gone through has its new ones gone through, too.
-  for (const one of reached)
-    for (const { unit: other, needs } of states) if (needs?.includes(one) === true) reached.add(other);
+  const reached = dependentsOf(
+    units.filter((one) => one.daemon === daemon),
+    states,
+  );
   const enabled = (name: string) => states.some((one) => one.unit === name && one.enabled === true);
   return units.flatMap((one) =>
-    one.unit !== unit && reached.has(one.unit) && enabled(one.unit) ? (one.daemon ?? []) : [],
+    one.daemon !== daemon && reached.has(one.unit) && enabled(one.unit) ? (one.daemon ?? []) : [],
   );
 }
 

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { inTurn } from '../supervisor/logs/disk-turns.ts';
 import { escapeText } from '../util/escape.ts';
+import { within } from '../util/within.ts';
 
 const [writeTo, statOf, statAt, move] = [promisify(write), promisify(fstat), promisify(stat), promisify(rename)];
 const [copy, truncate] = [promisify(copyFile), promisify(ftruncate)];
@@ -66,14 +67,7 @@ export class OwnLog {
   /** Resolves when all is written, or lost, with true; with false where it takes longer. Never rejects. */
   async flush(patience: number): Promise<boolean> {
     if (this.isIdle) return true;
-    let timer: NodeJS.Timeout | undefined;
-    const idle = new Promise<boolean>((resolve) => this.#idle.push(() => resolve(true)));
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), patience);
-    });
-    const done = await Promise.race([idle, late]);
-    clearTimeout(timer);
-    return done;
+    return await within(new Promise<void>((resolve) => this.#idle.push(resolve)), patience);
   }
 
   /** The process ends in this turn: what waits is written at once, unless the disk hangs. What is under way, Node waits for. */

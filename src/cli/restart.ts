@@ -29,7 +29,7 @@ export function register(program: Command): void {
       '\nWhat does not run is started, as by `metactl start`. A configuration with errors changes nothing: what runs goes on.' +
         '\nWhere units no longer are those of the configuration it says so: `metactl install` makes them.' +
         '\n`all`: the apps in the background that run.' +
-        '\nExit status: 0 it is up, 1 it could not be started, 3 nothing runs (`all`), 4 no such app, 5 not ready in time, 78 configuration.',
+        '\nExit status: 0 it is up, 1 it could not be started, 2 no such daemon, 3 nothing runs (`all`), 4 no such app, 5 not ready in time, 78 configuration.',
     )
     .action(async (app: string, daemon: string | undefined, { wait }: LifecycleOptions, command: Command) => {
       const context = contextOf(command);

@@ -63,8 +63,11 @@ export function decide(
   };
 }
 
-/** What stops when these units do, also by others between them. Pure. */
-function dependentsOf(units: readonly { readonly unit: string }[], states: readonly UnitState[]): ReadonlySet<string> {
+/** These units, and what needs them, also by others between them: it stops when they do. Pure. */
+export function dependentsOf(
+  units: readonly { readonly unit: string }[],
+  states: readonly Pick<UnitState, 'unit' | 'needs'>[],
+): ReadonlySet<string> {
   const reached = new Set(units.map(({ unit }) => unit));
   // A set that grows while it is gone through has its new ones gone through, too.
   for (const one of reached) {

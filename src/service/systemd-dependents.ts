@@ -1,5 +1,6 @@
+import { dependentsOf } from './drive.ts';
 import type { InstalledApp, RunStep } from './manager.ts';
-import { namesOf, systemd } from './systemd.ts';
+import { namesOf, needsIn, readShown, systemd } from './systemd.ts';
 
 /**
  * Units that systemd did not start because what they require failed at its first start. It starts the failed one again
@@ -27,16 +28,13 @@ export function unitsLeftBehind(
   daemon: string,
   output: string,
 ): readonly string[] {
-  const facts = new Map(output.split('\n\n').map((block) => factsOf(block)));
+  const facts = new Map(readShown(output).map((one) => [one.facts.get('Id') ?? '', one.facts]));
   const own = units.find((one) => one.daemon === daemon)?.unit ?? '';
   const target = facts.get(namesOf(app, nodeId).target);
   if (!(Number(facts.get(own)?.get('NRestarts')) > 0) || target?.get('ActiveState') !== 'active') return [];
   const since = Number(target.get('ActiveEnterTimestampMonotonic'));
-  const reached = new Set([own]);
-  // A set that grows while it is gone through has its new ones gone through, too.
-  for (const one of reached) {
-    for (const [unit, of] of facts) if (of.get('Requires')?.split(' ').includes(one) === true) reached.add(unit);
-  }
+  const needing = [...facts].map(([unit, of]) => ({ unit, needs: needsIn(of) }));
+  const reached = dependentsOf([{ unit: own }], needing);
   return units.flatMap(({ unit }) => {
     const of = facts.get(unit);
     const isLeft =
@@ -56,14 +54,4 @@ export function startThem(units: readonly string[]): RunStep {
 /** Whether it is systemd that keeps them. Pure. */
 export function isSystemd({ name }: { readonly name: string }): boolean {
   return name === systemd.name;
-}
-
-function factsOf(block: string): readonly [unit: string, facts: ReadonlyMap<string, string>] {
-  const facts = new Map(
-    block.split('\n').map((line) => {
-      const at = line.indexOf('=');
-      return [line.slice(0, at), line.slice(at + 1)];
-    }),
-  );
-  return [facts.get('Id') ?? '', facts];
 }

@@ -198,23 +198,34 @@ const STATES: Readonly<Record<string, UnitState['state']>> = {
   failed: 'failed',
 };
 
-/** Reads `systemctl show`: a block of `Name=value` lines per unit, an empty line between them. */
-function states(output: string): readonly UnitState[] {
+/** Reads `systemctl show`: a block of `Name=value` lines per unit, an empty line between them. Pure. */
+export function readShown(
+  output: string,
+): readonly { readonly block: string; readonly facts: ReadonlyMap<string, string> }[] {
   const blocks = output.split('\n\n').filter((block) => block.trim() !== '');
   return blocks.map((block) => {
-    const facts = new Map(
-      block.split('\n').map((line) => {
-        const at = line.indexOf('=');
-        return [line.slice(0, at), line.slice(at + 1)];
-      }),
-    );
+    const pairs = block.split('\n').map((line) => {
+      const at = line.indexOf('=');
+      return [line.slice(0, at), line.slice(at + 1)] as const;
+    });
+    return { block, facts: new Map(pairs) };
+  });
+}
+
+/** Units of metactl that one requires. Pure. */
+export function needsIn(facts: ReadonlyMap<string, string>): readonly string[] {
+  return facts.get('Requires')?.split(' ').filter(isOurs) ?? [];
+}
+
+function states(output: string): readonly UnitState[] {
+  return readShown(output).map(({ block, facts }) => {
     const unit = facts.get('Id');
     const state = STATES[facts.get('ActiveState') ?? ''];
     if (unit === undefined || state === undefined) throw unexpected(block);
     const pid = Number(facts.get('MainPID'));
     const file = facts.get('UnitFileState');
     const reason = state === 'failed' || state === 'starting' ? reasonOf(facts) : undefined;
-    const needs = facts.get('Requires')?.split(' ').filter(isOurs) ?? [];
+    const needs = needsIn(facts);
     return {
       ...{ unit, state },
       ...(file === 'enabled' || file === 'disabled' ? { enabled: file === 'enabled' } : {}),

@@ -102,8 +102,8 @@ class LinuxNotifySocket implements OpenNotifySocket {
       for (const raw of this.#early.splice(0)) {
         try {
           this.#take(raw, true);
-        } catch {
-          // As in #drain.
+        } catch (error) {
+          requireErrno(error);
         }
       }
     });
@@ -159,8 +159,8 @@ class LinuxNotifySocket implements OpenNotifySocket {
         raw = addon().receiveNotification(this.#fd);
         if (raw === null) return;
         this.#take(raw);
-      } catch {
-        // No descriptor is left, say. Nobody above could take it: the process would end, and all daemons with it.
+      } catch (error) {
+        requireErrno(error);
         this.#since = performance.now();
         this.#pause();
         return;
@@ -234,6 +234,14 @@ class LinuxNotifySocket implements OpenNotifySocket {
     this.#rest = setTimeout(() => this.#watch(), wait);
     this.#rest.unref();
   }
+}
+
+/**
+ * No descriptor is left, say: nobody above could take that, the process would end, and all daemons with it. The message is lost.
+ * @throws what is no error of the system: a fault of ours, which must not be hidden.
+ */
+function requireErrno(error: unknown): void {
+  if ((error as { readonly code?: unknown }).code === undefined) throw error;
 }
 
 function closeAll({ fds, pidfd }: Pick<RawNotification, 'fds' | 'pidfd'>): void {

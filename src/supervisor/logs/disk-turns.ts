@@ -41,7 +41,7 @@ export async function inTurn<T>(disk: string | undefined, act: () => Promise<T>)
  */
 function hangs(milliseconds: number): boolean {
   const now = performance.now();
-  return [...underWay].some(({ since }) => now - since > milliseconds);
+  return [...underWay].some(({ disk, since }) => disk !== undefined && now - since > milliseconds);
 }
 
 /** Waits until no disk has kept anybody waiting for so long. @returns false where one still does after `patience` ms. */

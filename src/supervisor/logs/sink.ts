@@ -1,5 +1,6 @@
 import type { Descriptor } from '../../host/handover.ts';
 import type { LineHead, LogHost } from '../../host/log-host.ts';
+import { within } from '../../util/within.ts';
 import { inTurn } from './disk-turns.ts';
 import { LONGEST_LINE, MARK, type Origin } from './line.ts';
 import type { HandedLosses } from './losses.ts';
@@ -100,14 +101,7 @@ export abstract class BufferedSink implements Sink {
 
   async flush(patience: number): Promise<boolean> {
     if (!this.#busy) return true;
-    let timer: NodeJS.Timeout | undefined;
-    const idle = new Promise<boolean>((resolve) => this.#idle.push(() => resolve(true)));
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), patience);
-    });
-    const done = await Promise.race([idle, late]);
-    clearTimeout(timer);
-    return done;
+    return await within(new Promise<void>((resolve) => this.#idle.push(resolve)), patience);
   }
 
   async close(patience: number): Promise<void> {

@@ -24,7 +24,7 @@ const SELDOM = 5000;
 
 /**
  * Keeps a supervisor where clients look for it: somebody may remove its socket, its lock, or all of /run/metactl (`rm -rf`, a
- * tool that clears /run). Both are made anew then; where another supervisor was faster that is said, and tried again. It looks
+ * tool that clears /run). They are made anew then, with what its daemons are found by; where another supervisor was faster that is said, and tried again. It looks
  * when the kernel tells of a change in the directory, so one that nobody disturbs is not woken.
  * @returns ends it.
  */
